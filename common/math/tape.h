@@ -1,0 +1,100 @@
+/* Reverse-mode tape over row-major matrices.
+ *
+ * A tape records operations on a block of rows (a few hundred, so that all activations stay in the second-level cache), then
+ * walks them backwards. Nodes, values, gradients and scratch come from the tape's arena: tape_begin gives everything back, and
+ * after the first block of a size nothing is allocated. A node whose inputs need no gradient records no backward work.
+ *
+ * Each operation keeps forward and backward side by side in its file (tape.c: linear, norm, activations, elementwise;
+ * tape_gru.c; tape_loss.c). Losses do not divide by batch sizes: every row brings its weight (1/n, or active/sum(active)), so
+ * that the gradient of a batch is the plain sum over its blocks, and a block of a batch never needs to know the others.
+ *
+ * Every product goes through math/product.h and is row-invariant: a row of a forward value or of an input gradient has the
+ * same bits in any batch. */
+#ifndef TESTUDO_MATH_TAPE_H
+#define TESTUDO_MATH_TAPE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "math/real.h"
+
+struct node {
+    int rows, cols;
+    real *value;    /* [rows,cols] */
+    real *gradient; /* [rows,cols]; NULL when nothing upstream needs it */
+};
+
+struct tape;
+
+MUST_USE int tape_create(struct tape **tape, size_t arena_bytes, int max_operations);
+void tape_destroy(struct tape **tape);
+void tape_begin(struct tape *tape);      /* forgets everything recorded */
+size_t tape_high_water(const struct tape *tape); /* bytes */
+
+/* Leaves. Values are borrowed until the next tape_begin. With wants_gradient the gradient starts at 0 and is read from
+ * node->gradient after tape_backward. */
+struct node *tape_input(struct tape *tape, int rows, int cols, const real *value, bool wants_gradient);
+
+/* A parameter matrix: value [rows,cols] and its transpose [cols,rows] are borrowed; gradient [rows,cols] is ADDED to by
+ * tape_backward (the caller clears it once per batch); NULL when frozen. transposed may be NULL if no input gradient is asked. */
+struct node *tape_parameter(struct tape *tape, int rows, int cols, const real *value, const real *transposed, real *gradient);
+
+enum activation { ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_TANH, ACTIVATION_ELU, ACTIVATION_SIGMOID };
+
+/* y = act(x W + b).  x [R,K], W [K,M] (in, out), b [1,M] or NULL. Bias and activation fused. */
+struct node *tape_linear(struct tape *tape, struct node *x, struct node *W, struct node *b, enum activation act);
+
+/* LayerNorm over the columns of each row, eps 1e-5: Ba, Kiros, Hinton 2016, arXiv:1607.06450. gain, bias [1,cols]. */
+struct node *tape_layer_norm(struct tape *tape, struct node *x, struct node *gain, struct node *bias);
+
+/* GRU over a sequence, PyTorch's gate order (reset, update, new) and two biases:
+ *   x  [T*B, I] time-major (row t*B+b), products with Wx hoisted over time;  h0 [B,H];  keep [T,B]: h is multiplied by
+ *   keep[t,b] before step t (0 where an episode starts);  Wx [I,3H], Wh [H,3H], bx, bh [1,3H];  result [T*B,H].
+ *   r = s(x_r + h_r)  z = s(x_z + h_z)  n = tanh(x_n + r * h_n)  h' = (1 - z) n + z h */
+struct node *tape_gru(struct tape *tape, struct node *x, struct node *h0, const real *keep, int T, int B, struct node *Wx,
+                      struct node *Wh, struct node *bx, struct node *bh);
+
+struct node *tape_activation(struct tape *tape, struct node *x, enum activation act);
+struct node *tape_add(struct tape *tape, struct node *a, struct node *b);      /* same shape */
+struct node *tape_multiply(struct tape *tape, struct node *a, struct node *b); /* same shape, elementwise */
+struct node *tape_scale(struct tape *tape, struct node *a, real factor);
+struct node *tape_concat(struct tape *tape, struct node *a, struct node *b);   /* columns side by side */
+
+/* Losses: add the block's loss to the tape's scalar (tape_loss) and its diagnostics to *stats, both in double. */
+
+struct ppo_rows { /* arrays of R rows; Schulman et al. 2017, arXiv:1707.06347, eq. (7), with an entropy bonus */
+    const uint8_t *available; /* [R,A]: masked logits count as -1e10 */
+    const int32_t *action;    /* [R] */
+    const real *old_logp;     /* [R] log-probability under the collecting policy */
+    const real *advantage;    /* [R], already normalised, sign flipped for an adversary */
+    const real *weight;       /* [R] active/sum(active); rows of weight 0 add nothing */
+    real clip, entropy_coef;
+};
+struct ppo_stats {
+    double policy_loss, entropy, clip_fraction, kl, ratio_max; /* weighted sums; ratio_max a maximum */
+};
+void tape_ppo_loss(struct tape *tape, struct node *logits, const struct ppo_rows *rows, struct ppo_stats *stats);
+
+struct value_rows { /* clipped Huber value loss: sum w max(H(target - v), H(target - v_clip)); clip <= 0: unclipped */
+    const real *old_value, *target, *weight; /* [R], normalised units */
+    real clip, huber_delta;                  /* huber_delta <= 0: 1/2 e^2 */
+};
+void tape_value_loss(struct tape *tape, struct node *value, const struct value_rows *rows);
+
+/* Binary cross-entropy of sigmoid(logits) with target, in the stable logit form: sum over rows and columns of weight[r]/cols * bce. */
+void tape_bce_loss(struct tape *tape, struct node *logits, const real *target, const real *weight);
+
+/* Cross-entropy of G categoricals of A classes each: logits [R,G*A], label [R,G]; sum over rows of weight[r] * sum over groups. */
+void tape_cross_entropy_loss(struct tape *tape, struct node *logits, const int32_t *label, const real *weight, int groups);
+
+/* 1/2 sum w (x - target)^2 over rows and columns. */
+void tape_squared_loss(struct tape *tape, struct node *x, const real *target, const real *weight);
+
+/* Sets the gradient of a node directly (PGD, tests): gradient [rows,cols] is copied. */
+void tape_seed_gradient(struct tape *tape, struct node *x, const real *gradient);
+
+double tape_loss(const struct tape *tape);
+void tape_backward(struct tape *tape);
+
+#endif

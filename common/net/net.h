@@ -1,0 +1,60 @@
+/* The networks of all methods: one family, described by a few numbers.
+ *
+ *   input [in] -> (input_norm: LayerNorm) -> depth x (Linear -> activation -> (layer_norm: LayerNorm)) -> (gru: GRU(hidden),
+ *   then LayerNorm on its output only, not fed back) -> Linear -> out
+ *
+ * EIR-MAPPO's actor, adversary and critic are depth 3 without GRU, its belief depth 3 with GRU (Li et al. 2024, section on
+ * implementation; LayerNorm after the activation). A net's parameters are one flat array; net_parameters names the pieces.
+ * Weights are [in,out] row-major, so y = x W + b. */
+#ifndef TESTUDO_NET_NET_H
+#define TESTUDO_NET_NET_H
+
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "math/tape.h"
+
+struct net_arch {
+    int32_t in, hidden, depth, out;
+    int32_t activation; /* enum activation */
+    int32_t input_norm, layer_norm, gru; /* 0 or 1 */
+};
+
+#define NET_PARAMETERS_MAX 64
+struct net_parameter {
+    char name[32]; /* "trunk.0.weight", "gru.weight_x", "head.bias" */
+    int32_t rows, cols;
+    size_t start; /* index of its first number in the flat array */
+};
+
+/* Refuses sizes beyond ceilings (width 16384, hidden 4096, depth 8): an arch may come from the network. */
+MUST_USE int net_arch_check(const struct net_arch *arch, struct err *err);
+size_t net_parameter_count(const struct net_arch *arch);
+int net_parameters(const struct net_arch *arch, struct net_parameter table[NET_PARAMETERS_MAX]); /* returns how many */
+
+/* Orthogonal weights (gain sqrt(2) for ReLU, 1 otherwise; GRU matrices over the stacked [H,3H], gain 1; head: head_gain),
+ * zero biases, unit LayerNorm gains. Pure function of (seed, which). w [net_parameter_count]. Saxe et al. 2014, arXiv:1312.6120. */
+void net_init(const struct net_arch *arch, uint64_t seed, uint32_t which, real head_gain, real *w);
+
+/* Weights made ready for computing: the flat array and the transposes that input gradients need. Immutable between sets, so
+ * any number of threads may compute with it. */
+struct net_weights;
+MUST_USE int net_weights_create(struct net_weights **weights, const struct net_arch *arch);
+void net_weights_destroy(struct net_weights **weights);
+void net_weights_set(struct net_weights *weights, const real *w);           /* copies */
+void net_weights_set_float(struct net_weights *weights, const float *w);
+const struct net_arch *net_weights_arch(const struct net_weights *weights);
+const real *net_weights_flat(const struct net_weights *weights);            /* borrowed */
+
+/* Records the net on a tape. x [rows,in]. gradient: flat array to add parameter gradients to, NULL when frozen.
+ * With gru: rows = T*B time-major, h0 [B,hidden], keep [T,B] as tape_gru; without, pass T = 1, B = rows, NULL, NULL.
+ * Returns the head's output [rows,out]. *h_out (may be NULL) receives the GRU's node [T*B,hidden]. */
+struct node *net_forward(struct tape *tape, const struct net_weights *weights, real *gradient, struct node *x, int T, int B,
+                         const real *h0, const real *keep, struct node **h_out);
+
+/* Acting: the same function without a tape, bit for bit. x [rows,in]; h [rows,hidden] is advanced in place (gru only, else NULL);
+ * out [rows,out]. Scratch comes from the arena and is given back; net_act_scratch says how many bytes for how many rows. */
+void net_act(const struct net_weights *weights, int rows, const real *x, real *h, real *out, struct arena *scratch);
+size_t net_act_scratch(const struct net_arch *arch, int rows);
+
+#endif

@@ -1,0 +1,78 @@
+/* What an environment is.
+ *
+ * An environment is one file with one exported symbol, `const struct env_ops env_<name>`, found by the build (see registry.h).
+ * It knows agents, not adversaries. Its parameters are plain data bound from config rows; its state is plain data of
+ * state_bytes(params), so that saving and loading are a copy. It borrows the slices that it fills, never logs, never exits, never
+ * allocates and never resets itself: the rollout does, after keeping the last observation.
+ *   N agents, O observation width, S critic-state width, A actions: struct spec. */
+#ifndef TESTUDO_ENVS_ENV_H
+#define TESTUDO_ENVS_ENV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/config.h"
+#include "base/err.h"
+#include "base/rng.h"
+#include "base/spec.h"
+
+#define ENV_PARAMS_MAX 4096 /* bytes of a params struct */
+
+/* Where one environment's outputs go; borrowed for the call. */
+struct env_view {
+    float *observation;  /* [N,O] */
+    float *state;        /* [N,S]; NULL when spec.state_is_observation */
+    uint8_t *available;  /* [N,A] at least one 1 per agent */
+    uint8_t *alive;      /* [N] */
+};
+
+struct env_result {
+    float *reward;       /* [N] */
+    uint8_t *terminated; /* [1] the task ended */
+    uint8_t *truncated;  /* [1] the time limit cut it */
+};
+
+/* What an episode amounted to, asked at its end. */
+struct env_outcome {
+    bool has_success, success; /* win, cleared map; has_success false where the task defines none */
+};
+
+/* A reference policy that comes with the rules: the conventions of the matrix game, a greedy forager. For tests, anchors and
+ * partners. memory [memory_bytes] is zero at the episode's start. */
+struct env_script {
+    const char *name, *summary;
+    size_t memory_bytes; /* per agent, at most 64 */
+    /* step: within the episode, from 0. probability [A] out, zero where not available. */
+    void (*act)(const void *params, int agent, int step, const float *observation, const uint8_t *available, void *memory,
+                float *probability);
+};
+
+struct env_ops {
+    const char *name, *summary;
+    const struct config_row *rows; /* "env.<key>" rows of the params struct */
+    int n_rows;
+    size_t params_bytes;
+
+    /* Reads a scenario name ("8x8-4p-2f-c") into params, before the rows of the recipe override single keys: sets the rows it
+     * decides by recipe_set on `defaults`. Error names the accepted forms. */
+    int (*scenario)(const char *scenario, struct recipe *defaults, struct err *err);
+    const char *const *scenarios; /* NULL-terminated examples for `envs` */
+    int (*check)(const void *params, struct err *err); /* what rows cannot say: sizes that fit together */
+    void (*spec)(const void *params, struct spec *spec);
+
+    size_t (*state_bytes)(const void *params);
+    void (*reset)(const void *params, void *state, struct rng *rng);
+    void (*observe)(const void *params, const void *state, const struct env_view *view);
+    void (*step)(const void *params, void *state, const int32_t *action /* [N] */, struct rng *rng, const struct env_result *result);
+    void (*outcome)(const void *params, const void *state, struct env_outcome *outcome);
+    void (*render)(const void *params, const void *state, char *text, size_t size); /* one frame for a terminal */
+
+    /* Replays one recorded trace file (traces README): opaque to others, see trace.h. NULL when none was recorded. */
+    const struct env_trace_ops *trace;
+
+    const struct env_script *scripts;
+    int n_scripts;
+};
+
+#endif
