@@ -30,7 +30,7 @@ SEES_broker := base wire broker
 SEES_deploy := $(ROOMS)
 SEES_tests := $(ROOMS)
 
-PACKAGES := libzmq msgpack openblas libuv yaml-0.1 libxxhash zlib
+PACKAGES := libzmq msgpack openblas libuv yaml-0.1 jansson libxxhash zlib
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 

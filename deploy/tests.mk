@@ -1,0 +1,1 @@
+LINKS_test_safetensors := base net
