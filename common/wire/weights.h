@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "wire/blob.h"
 
 #define WEIGHTS_NETS_MAX 96
 #define WEIGHTS_TABLES_MAX 32
@@ -49,18 +50,40 @@ struct manifest {
 MUST_USE int manifest_encode(const struct manifest *manifest, void *out, size_t size);
 MUST_USE int manifest_decode(struct manifest *manifest, const void *data, size_t length, struct err *err);
 
+/* Refuses what a stranger could have put in: counts, names (wire/name.h), names twice, sizes, numbers that are not finite.
+ * Both directions call it. */
+MUST_USE int manifest_check(const struct manifest *manifest, struct err *err);
+
+/* Which blobs the store lacks: their net indices go to nets[WEIGHTS_NETS_MAX], each content once; returns how many. */
+int manifest_missing(const struct manifest *manifest, struct blob_store *store, int *nets);
+/* Makes room for this version: drops what neither it nor any living version uses. Returns how many blobs went. */
+int manifest_trim(const struct manifest *manifest, struct blob_store *store);
+
 struct weights {
     struct manifest manifest;
     const float *blobs[WEIGHTS_NETS_MAX]; /* [bytes/4], 64-byte aligned, owned */
 };
 
-/* A new version in the making: add nets (copied and hashed) and tables, then share it. */
+/* A new version in the making: add nets (copied and hashed) and tables, then share it. Errors of the add functions leave it
+ * as it was: ERR_LIMIT, ERR_DUPLICATE, ERR_INVALID (name), ERR_NOT_FINITE, ERR_NOMEM. */
 MUST_USE int weights_create(struct weights **weights, struct weights_version version);
 MUST_USE int weights_add_net(struct weights *weights, const char *id, const int32_t arch[WEIGHTS_ARCH_NUMBERS], const float *values,
                              size_t count, struct err *err);
 MUST_USE int weights_add_table(struct weights *weights, const char *name, const float *values, int count, struct err *err);
 struct weights *weights_ref(struct weights *weights);
 void weights_unref(struct weights **weights);
+
+/* The version that a manifest describes, out of blobs that were fetched; they are shared, not copied. ERR_AGAIN when some
+ * are still missing, ERR_MISMATCH when a blob's size is not what the manifest says. */
+MUST_USE int weights_from_manifest(struct weights **weights, const struct manifest *manifest, struct blob_store *store, struct err *err);
+
+/* The blob behind blobs[net], to be sent or put into a store: borrowed, take a reference to keep it. */
+struct blob *weights_blob(const struct weights *weights, int net);
+/* Shares all blobs with the store, so that it can serve them. 0 or ERR_LIMIT. */
+MUST_USE int weights_put(const struct weights *weights, struct blob_store *store);
+
+/* Hash over version-independent content: the content hashes of all nets, in order. What trajectories name in `weights`. */
+struct hash weights_hash(const struct manifest *manifest);
 
 int weights_find(const struct weights *weights, const char *id); /* index or -1 */
 /* values[0] of a table, or the fallback when there is no such table. */
