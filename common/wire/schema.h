@@ -16,6 +16,8 @@
 #define SCHEMA_COLUMNS_MAX 64
 #define SCHEMA_ALIGN 64
 #define SCHEMA_STEPS_MAX 4096
+#define SCHEMA_WIDTH_MAX (4 << 20) /* numbers per row */
+#define SCHEMA_BYTES_MAX (16 * 1024) /* of the wire form */
 
 enum column_type { COLUMN_F32, COLUMN_I32, COLUMN_I64, COLUMN_U8 };
 
@@ -33,7 +35,8 @@ struct column {
     enum column_type type;
     enum column_span span;
     int32_t width;   /* numbers per row: the product of the shape behind it */
-    double min, max; /* every number must lie inside; F32 numbers must be finite in any case */
+    double min, max; /* every number must lie inside; F32 numbers must be finite in any case. Integer columns: whole numbers
+                        of at most 2^53, or infinite for "whatever the type holds" */
 };
 
 struct schema {
@@ -43,7 +46,7 @@ struct schema {
 };
 
 void schema_init(struct schema *schema, int32_t T, int32_t chunk);
-/* Adds a column and returns its index, or ERR_LIMIT / ERR_DUPLICATE. */
+/* Adds a column and returns its index, or ERR_LIMIT / ERR_DUPLICATE / ERR_INVALID (a name, see wire/name.h) / ERR_RANGE. */
 MUST_USE int schema_add(struct schema *schema, const char *owner, const char *name, enum column_type type, enum column_span span,
                         int32_t width, double min, double max, struct err *err);
 /* Checks ceilings (width, T, total bytes <= SCHEMA_FRAME_MAX) and sets the hash. */
@@ -57,14 +60,27 @@ struct schema_layout {
     size_t start[SCHEMA_COLUMNS_MAX]; /* bytes */
     size_t bytes;                     /* of the whole frame */
 };
+/* steps and episodes in 0..T: our own numbers. */
 void schema_layout(const struct schema *schema, int32_t steps, int32_t episodes, struct schema_layout *layout);
+/* The same for numbers of an envelope from the network: ERR_RANGE when they are not in 0..T, ERR_MISMATCH when the frame's
+ * length is not what they make. */
+MUST_USE int schema_layout_checked(const struct schema *schema, int64_t steps, int64_t episodes, size_t frame_bytes,
+                                   struct schema_layout *layout, struct err *err);
 size_t schema_bytes_max(const struct schema *schema); /* of any frame: steps = episodes = T */
+
+size_t column_row_bytes(const struct column *column);
+
+/* Writes one column into a frame: rows lie `stride` bytes apart at `first` (stride = column_row_bytes: contiguous). The gap
+ * behind the column is zeroed, so that equal contents make equal frames. first may be NULL when the column has no rows. */
+void schema_gather(const struct schema *schema, const struct schema_layout *layout, int column, const void *first, size_t stride,
+                   void *frame);
 
 /* Wire form: MessagePack, hostile-safe both ways (a learner reads schemas from the network). encode returns bytes written or ERR_LIMIT. */
 MUST_USE int schema_encode(const struct schema *schema, void *out, size_t size);
 MUST_USE int schema_decode(struct schema *schema, const void *data, size_t length, struct err *err); /* recomputes and returns the hash inside */
 
-/* Copies a received frame into 64-byte aligned memory and checks finiteness and ranges in the same pass. out [layout.bytes].
+/* Copies a received frame (any alignment) into 64-byte aligned memory and checks finiteness and ranges in the same pass; gaps
+ * come out as zeroes whatever was in them. out [layout.bytes]; its contents are undefined after an error.
  * ERR_NOT_FINITE or ERR_RANGE with column and row in err. */
 MUST_USE int schema_copy_checked(const struct schema *schema, const struct schema_layout *layout, const void *frame, void *out,
                                  struct err *err);
