@@ -12,7 +12,7 @@
 
 /* Cloning needs the loader's indirect functions, which sanitizers and other compilers do not all support. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define CLONED __attribute__((target_clones("default", "avx2", "avx512bw")))
+#define CLONED __attribute__((target_clones("default", "avx2", "avx512f")))
 #else
 #define CLONED
 #endif
@@ -53,7 +53,7 @@ static double clamp(double x, double lo, double hi)
     return x < lo ? lo : x > hi ? hi : x;
 }
 
-/* Bounds of a float column as floats that no double bound inside them exceeds, and never infinite. */
+/* Bounds of a float column rounded to float (a bound of 0.1 admits 0.1f) and never infinite. */
 static float bound_f32(double bound)
 {
     return (float)clamp(bound, -(double)FLT_MAX, (double)FLT_MAX);
