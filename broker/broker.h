@@ -1,0 +1,18 @@
+/* The broker process: routes between actors and learner, caches blobs, counts, answers `stats`. */
+#ifndef TESTUDO_BROKER_BROKER_H
+#define TESTUDO_BROKER_BROKER_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+struct broker_options {
+    const char *listen[4]; /* endpoints, NULL-terminated: "ipc://...", "tcp://127.0.0.1:5555" */
+    size_t cache_bytes;    /* blobs; 0: 512 MiB */
+    size_t frame_bytes;    /* largest frame; 0: PROTOCOL_PAYLOAD_BYTES */
+};
+
+/* Runs until SIGTERM or SIGINT: then tells nobody and leaves, since peers hold everything. 0 or an error of the start. */
+MUST_USE int broker_run(const struct broker_options *options, struct err *err);
+
+#endif

@@ -1,0 +1,44 @@
+/* The broker's protocol, without sockets or clock.
+ *
+ * For each actor it knows how far trajectories were forwarded, received by the learner, and acknowledged with their fate. It forwards
+ * exactly the next sequence, forwards again what the learner does not confirm, and drops what the learner has. It keeps
+ * no trajectory: what is not acknowledged lies in the actor's ring, so a broker may die at any moment. It never decodes a tensor. */
+#ifndef TESTUDO_BROKER_CORE_H
+#define TESTUDO_BROKER_CORE_H
+
+#include "wire/envelope.h"
+
+struct broker_core_ops {
+    /* Sends one message; 0, or an error when the peer is not there or its queue is full (then nothing was sent). Bytes borrowed. */
+    int (*send)(void *context, const struct wire_peer *peer, const void *envelope, size_t envelope_bytes, const void *payload,
+                size_t payload_bytes);
+};
+
+struct broker_core_options {
+    uint64_t epoch;     /* different for each process: start time in us */
+    size_t cache_bytes;
+    const struct broker_core_ops *ops;
+    void *context;
+};
+
+struct broker_core;
+MUST_USE int broker_core_create(struct broker_core **core, const struct broker_core_options *options);
+void broker_core_destroy(struct broker_core **core);
+void broker_core_tick(struct broker_core *core, monotonic_us now); /* every 10-100 ms */
+void broker_core_message(struct broker_core *core, monotonic_us now, const struct wire_peer *peer, const void *envelope,
+                         size_t envelope_bytes, const void *payload, size_t payload_bytes);
+/* More frames than two, or a frame above its ceiling: counted. */
+void broker_core_malformed(struct broker_core *core, monotonic_us now, const struct wire_peer *peer);
+
+/* Writes the stats as JSON, terminated; length, or ERR_LIMIT. */
+MUST_USE int broker_core_stats(struct broker_core *core, monotonic_us now, char *json, size_t size);
+
+/* Deliveries so far: received = distinct + duplicate + refused(gap, unknown sender, beyond the grant, without a learner). */
+struct broker_counts {
+    uint64_t messages_in[MESSAGE_KINDS], messages_out[MESSAGE_KINDS], bytes_in[MESSAGE_KINDS], bytes_out[MESSAGE_KINDS];
+    uint64_t received, distinct, duplicate, gap, unknown, over_grant, unrouted;
+    uint64_t malformed, dropped, refused, actors_gone, reconnects, learners;
+};
+struct broker_counts broker_core_counts(const struct broker_core *core);
+
+#endif
