@@ -1,1 +1,3 @@
 LINKS_test_safetensors := base net
+LINKS_test_metrics := base learner
+LINKS_test_results := base learner

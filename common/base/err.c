@@ -23,8 +23,9 @@ int err_prefix(struct err *err, int code, const char *format, ...)
         va_start(args, format);
         int used = vsnprintf(err->text, sizeof err->text, format, args);
         va_end(args);
-        if (used >= 0 && (size_t)used < sizeof err->text)
-            snprintf(err->text + used, sizeof err->text - (size_t)used, ": %.*s", (int)sizeof old.text - 1, old.text);
+        int room = (int)sizeof err->text - 3 - used; /* for the old line, after ": " and before the final 0 */
+        if (used >= 0 && room > 0)
+            snprintf(err->text + used, sizeof err->text - (size_t)used, ": %.*s", room, old.text);
     }
     return code;
 }

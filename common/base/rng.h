@@ -23,6 +23,7 @@ enum rng_purpose {
     RNG_EXPLORE = 10,     /* exploration of off-policy actors */
     RNG_SIMULATION = 11,  /* faults and delays of the protocol simulation */
     RNG_TEST = 12,
+    RNG_EVALUATE = 13,    /* the seed that evaluation episodes are drawn under */
 };
 
 /* 64 uniformly distributed bits for one name. */
