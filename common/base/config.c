@@ -112,19 +112,55 @@ static bool store(const struct config_row *row, const char *text, unsigned char 
     return false;
 }
 
+static int bad_value(const struct config_row *row, const struct recipe_entry *entry, struct err *err)
+{
+    char expected[256];
+    describe(row, expected, sizeof expected);
+    return err_set(err, ERR_RANGE, "%s: bad value for %s: got \"%.64s\", expected %s", entry->where, row->name, entry->value, expected);
+}
+
 int config_bind(const struct config_row *rows, int count, const struct recipe *recipe, void *settings, struct err *err)
 {
     for (int i = 0; i < count; i++) {
-        const struct config_row *row = &rows[i];
-        ASSERT(row->fallback && store(row, row->fallback, settings));
-        const struct recipe_entry *entry = recipe_find(recipe, row->name);
-        if (entry && !store(row, entry->value, settings)) {
-            char expected[256];
-            describe(row, expected, sizeof expected);
-            return err_set(err, ERR_RANGE, "%s: bad value for %s: got \"%.64s\", expected %s", entry->where, row->name, entry->value, expected);
-        }
+        ASSERT(rows[i].fallback && store(&rows[i], rows[i].fallback, settings));
+        const struct recipe_entry *entry = recipe_find(recipe, rows[i].name);
+        if (entry && !store(&rows[i], entry->value, settings))
+            return bad_value(&rows[i], entry, err);
     }
     return 0;
+}
+
+/* One value of any type, with nothing around it. */
+struct single {
+    _Alignas(8) unsigned char bytes[CONFIG_TEXT_MAX];
+};
+
+static bool store_single(const struct config_row *row, const char *text, struct single *single)
+{
+    struct config_row alone = *row;
+    alone.offset = 0;
+    memset(single, 0, sizeof *single);
+    return store(&alone, text, single->bytes);
+}
+
+int config_check_values(const struct config_table *tables, int n_tables, const struct recipe *recipe, struct err *err)
+{
+    struct single single;
+    for (int t = 0; t < n_tables; t++)
+        for (int i = 0; i < tables[t].count; i++) {
+            const struct recipe_entry *entry = recipe_find(recipe, tables[t].rows[i].name);
+            if (entry && !store_single(&tables[t].rows[i], entry->value, &single))
+                return bad_value(&tables[t].rows[i], entry, err);
+        }
+    return 0;
+}
+
+bool config_same_value(const struct config_row *row, const char *a, const char *b)
+{
+    struct single x, y;
+    if (!strcmp(a, b))
+        return true;
+    return store_single(row, a, &x) && store_single(row, b, &y) && !memcmp(&x, &y, sizeof x);
 }
 
 static int n_rows(const struct config_table *tables, int n_tables)

@@ -5,6 +5,7 @@
 #ifndef TESTUDO_BASE_CONFIG_H
 #define TESTUDO_BASE_CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/recipe.h"
@@ -38,6 +39,12 @@ struct config_table {
 
 /* Fills *settings. Error names key, place, got and expected. */
 MUST_USE int config_bind(const struct config_row *rows, int count, const struct recipe *recipe, void *settings, struct err *err);
+
+/* Checks every value of the recipe that a table has a row for, without binding it anywhere. Error as config_bind's. */
+MUST_USE int config_check_values(const struct config_table *tables, int n_tables, const struct recipe *recipe, struct err *err);
+
+/* Whether two texts mean the same value of this row: "4M" and "4e6". Texts that the row refuses are equal when they are the same. */
+bool config_same_value(const struct config_row *row, const char *a, const char *b);
 
 /* Refuses keys of the recipe that no table knows, naming place and the nearest known key. */
 MUST_USE int config_check_known(const struct config_table *tables, int n_tables, const struct recipe *recipe, struct err *err);

@@ -123,6 +123,29 @@ static void test_config_resolve_adds_every_default_once(void **state)
     recipe_destroy(&recipe);
 }
 
+static void test_config_same_value_looks_at_meaning(void **state)
+{
+    (void)state;
+    assert_true(config_same_value(&rows[1], "4M", "4e6"));
+    assert_false(config_same_value(&rows[1], "4M", "4e5"));
+    assert_true(config_same_value(&rows[2], "5e-4", "0.0005"));
+    assert_false(config_same_value(&rows[4], "a", "b"));
+    assert_false(config_same_value(&rows[1], "x", "4"));
+}
+
+static void test_config_check_values_needs_no_struct(void **state)
+{
+    (void)state;
+    struct recipe *recipe = recipe_create();
+    struct err err;
+    assert_int_equal(recipe_set(recipe, "unknown.key", "1", "t", NULL), 0);
+    assert_int_equal(config_check_values(&table, 1, recipe, &err), 0);
+    assert_int_equal(recipe_set(recipe, "learner.lr", "-1", "r.yaml:7", NULL), 0);
+    assert_int_equal(config_check_values(&table, 1, recipe, &err), ERR_RANGE);
+    assert_non_null(strstr(err.text, "r.yaml:7: bad value for learner.lr"));
+    recipe_destroy(&recipe);
+}
+
 static void test_config_nearest_counts_swaps_and_gives_up_far_away(void **state)
 {
     (void)state;
@@ -140,6 +163,8 @@ int main(void)
         cmocka_unit_test(test_config_refuses_values_and_says_what_it_expects),
         cmocka_unit_test(test_config_unknown_key_names_place_and_nearest),
         cmocka_unit_test(test_config_resolve_adds_every_default_once),
+        cmocka_unit_test(test_config_same_value_looks_at_meaning),
+        cmocka_unit_test(test_config_check_values_needs_no_struct),
         cmocka_unit_test(test_config_nearest_counts_swaps_and_gives_up_far_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
