@@ -9,7 +9,6 @@
 #include "wire/name.h"
 #include "wire/pack.h"
 
-#define EXACT_MAX 9007199254740992.0 /* 2^53: whole numbers up to here are exact in a double */
 #define KEYS_MAX 16
 
 enum { TOP_T, TOP_CHUNK, TOP_COLUMNS, TOP_COUNT };
@@ -18,8 +17,9 @@ enum { COL_NAME, COL_OWNER, COL_TYPE, COL_SPAN, COL_WIDTH, COL_MIN, COL_MAX, COL
 static const char *const col_names[COL_COUNT] = {"name", "owner", "type", "span", "width", "min", "max"};
 
 static const size_t type_bytes[] = {[COLUMN_F32] = 4, [COLUMN_I32] = 4, [COLUMN_I64] = 8, [COLUMN_U8] = 1};
-static const double type_min[] = {[COLUMN_F32] = -INFINITY, [COLUMN_I32] = INT32_MIN, [COLUMN_I64] = -INFINITY, [COLUMN_U8] = 0};
-static const double type_max[] = {[COLUMN_F32] = INFINITY, [COLUMN_I32] = INT32_MAX, [COLUMN_I64] = INFINITY, [COLUMN_U8] = UINT8_MAX};
+/* Open ends: every number of the type lies strictly between. */
+static const double type_min[] = {[COLUMN_F32] = -INFINITY, [COLUMN_I32] = -2147483649.0, [COLUMN_I64] = -0x1p63, [COLUMN_U8] = -1};
+static const double type_max[] = {[COLUMN_F32] = INFINITY, [COLUMN_I32] = 2147483648.0, [COLUMN_I64] = 0x1p63, [COLUMN_U8] = 256};
 
 void schema_init(struct schema *schema, int32_t T, int32_t chunk)
 {
@@ -30,13 +30,11 @@ void schema_init(struct schema *schema, int32_t T, int32_t chunk)
 
 /* --- checks, for our own and for received schemas --- */
 
-static bool bound_is_usable(enum column_type type, double bound)
+/* An interval that holds numbers of the type, with whole ends in integer columns. Ends beyond the type mean "all it holds". */
+static bool bounds_are_usable(enum column_type type, double min, double max)
 {
-    if (isinf(bound))
-        return true;
-    if (type == COLUMN_F32)
-        return true;
-    return bound == floor(bound) && fabs(bound) <= EXACT_MAX && bound >= type_min[type] && bound <= type_max[type];
+    bool is_whole = (isinf(min) || min == floor(min)) && (isinf(max) || max == floor(max));
+    return min <= max && min < type_max[type] && max > type_min[type] && (type == COLUMN_F32 || is_whole);
 }
 
 static int check_column(const struct column *column, struct err *err)
@@ -48,8 +46,7 @@ static int check_column(const struct column *column, struct err *err)
     if (column->width < 1 || column->width > SCHEMA_WIDTH_MAX)
         return err_set(err, ERR_RANGE, "refused schema: column %s has width %d, at most %d", column->name, column->width,
                        SCHEMA_WIDTH_MAX);
-    if (!(column->min <= column->max) || column->min == INFINITY || column->max == -INFINITY ||
-        !bound_is_usable(column->type, column->min) || !bound_is_usable(column->type, column->max))
+    if (!bounds_are_usable(column->type, column->min, column->max))
         return err_set(err, ERR_RANGE, "refused schema: column %s has bounds %g to %g", column->name, column->min, column->max);
     return 0;
 }

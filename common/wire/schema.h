@@ -35,8 +35,8 @@ struct column {
     enum column_type type;
     enum column_span span;
     int32_t width;   /* numbers per row: the product of the shape behind it */
-    double min, max; /* every number must lie inside; F32 numbers must be finite in any case. Integer columns: whole numbers
-                        of at most 2^53, or infinite for "whatever the type holds" */
+    double min, max; /* every number must lie inside; F32 numbers must be finite in any case. Integer columns: whole
+                        numbers; one beyond the type, or infinite, means whatever the type holds */
 };
 
 struct schema {
@@ -70,10 +70,9 @@ size_t schema_bytes_max(const struct schema *schema); /* of any frame: steps = e
 
 size_t column_row_bytes(const struct column *column);
 
-/* Writes one column into a frame: rows lie `stride` bytes apart at `first` (stride = column_row_bytes: contiguous). The gap
- * behind the column is zeroed, so that equal contents make equal frames. first may be NULL when the column has no rows. */
-void schema_gather(const struct schema *schema, const struct schema_layout *layout, int column, const void *first, size_t stride,
-                   void *frame);
+/* Zeroes the bytes between the columns (at most 63 behind each), so that equal contents make equal frames. Whoever writes a
+ * frame's rows directly calls this once per frame. */
+void schema_zero_gaps(const struct schema *schema, const struct schema_layout *layout, void *frame);
 
 /* Wire form: MessagePack, hostile-safe both ways (a learner reads schemas from the network). encode returns bytes written or ERR_LIMIT. */
 MUST_USE int schema_encode(const struct schema *schema, void *out, size_t size);

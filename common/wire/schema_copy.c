@@ -17,7 +17,7 @@
 #define CLONED
 #endif
 
-#define BLOCK 1024 /* numbers */
+#define BLOCK 4096 /* numbers */
 
 /* Received frames lie at any address: these types tell the compiler so. */
 typedef float unaligned_f32 __attribute__((aligned(1), may_alias));
@@ -59,9 +59,10 @@ static float bound_f32(double bound)
     return (float)clamp(bound, -(double)FLT_MAX, (double)FLT_MAX);
 }
 
+/* Beyond 64 bits a bound means "all that the type holds"; the conversion of anything else is exact. */
 static int64_t bound_i64(double bound)
 {
-    return isinf(bound) ? (bound < 0 ? INT64_MIN : INT64_MAX) : (int64_t)bound;
+    return bound < -0x1p63 ? INT64_MIN : bound >= 0x1p63 ? INT64_MAX : (int64_t)bound;
 }
 
 static int64_t copy_column(const struct column *column, const unsigned char *from, unsigned char *to, size_t count)
@@ -140,36 +141,8 @@ int schema_copy_checked(const struct schema *schema, const struct schema_layout 
     return 0;
 }
 
-/* Rows of a size that the compiler knows are moved by one or two instructions instead of a call. */
-static void gather_rows(unsigned char *to, const unsigned char *from, size_t rows, size_t stride, size_t row_bytes)
+void schema_zero_gaps(const struct schema *schema, const struct schema_layout *layout, void *frame)
 {
-#define GATHER_FIXED(bytes)                                             \
-    case bytes:                                                         \
-        for (size_t r = 0; r < rows; r++)                               \
-            memcpy(to + r * (bytes), from + r * stride, bytes);         \
-        return
-    switch (row_bytes) {
-        GATHER_FIXED(1);
-        GATHER_FIXED(2);
-        GATHER_FIXED(4);
-        GATHER_FIXED(8);
-        GATHER_FIXED(12);
-        GATHER_FIXED(16);
-        GATHER_FIXED(32);
-    }
-#undef GATHER_FIXED
-    for (size_t r = 0; r < rows; r++)
-        memcpy(to + r * row_bytes, from + r * stride, row_bytes);
-}
-
-void schema_gather(const struct schema *schema, const struct schema_layout *layout, int column, const void *first, size_t stride,
-                   void *frame)
-{
-    size_t row_bytes = column_row_bytes(&schema->columns[column]), rows = (size_t)layout->rows[column];
-    unsigned char *to = (unsigned char *)frame + layout->start[column];
-    if (rows > 0 && stride == row_bytes)
-        memcpy(to, first, rows * row_bytes);
-    else if (rows > 0)
-        gather_rows(to, first, rows, stride, row_bytes);
-    zero_gap(schema, layout, column, frame);
+    for (int i = 0; i < schema->n_columns; i++)
+        zero_gap(schema, layout, i, frame);
 }
