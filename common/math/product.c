@@ -1,0 +1,118 @@
+/* Which clone runs, the plain definition, and the one on OpenBLAS. */
+#include "math/product.h"
+
+#include <math.h>
+#ifndef TESTUDO_DOUBLE
+#include <cblas.h>
+#endif
+
+#include "math/kernels.h"
+
+#define CLONE_DECLARE(name) extern const struct product_ops product_clone_##name;
+CLONE_MAP(CLONE_DECLARE)
+
+const struct product_ops *const product_clones[CLONE_COUNT] = {
+#define CLONE_ENTRY(name) &product_clone_##name,
+    CLONE_MAP(CLONE_ENTRY)
+};
+
+/* ---- own ---- */
+
+static const real *own_prepare(int K, int N, const real *B, real *room)
+{
+    return product_clones[clone_best()]->prepare(K, N, B, room);
+}
+
+static void own_nn(int M, int N, int K, const real *A, const real *prepared, const real *bias, enum product_mode mode, real *C)
+{
+    product_clones[clone_best()]->nn(M, N, K, A, prepared, bias, mode, C);
+}
+
+static void own_tn(int M, int N, int K, const real *A, const real *B, real *C)
+{
+    product_clones[clone_best()]->tn(M, N, K, A, B, C);
+}
+
+/* ---- plain ---- */
+
+static inline real fused(real a, real b, real c)
+{
+#ifdef TESTUDO_DOUBLE
+    return fma(a, b, c);
+#else
+    return fmaf(a, b, c);
+#endif
+}
+
+static const real *plain_prepare(int K, int N, const real *B, real *room)
+{
+    (void)K, (void)N, (void)room;
+    return B;
+}
+
+static void plain_nn(int M, int N, int K, const real *A, const real *B, const real *bias, enum product_mode mode, real *C)
+{
+    for (int i = 0; i < M; i++) {
+        for (int j = 0; j < N; j++) {
+            real *c = &C[(size_t)i * (size_t)N + (size_t)j];
+            real sum = mode == PRODUCT_ADD ? *c : bias ? bias[j] : 0;
+            for (int k = 0; k < K; k++)
+                sum = fused(A[(size_t)i * (size_t)K + (size_t)k], B[(size_t)k * (size_t)N + (size_t)j], sum);
+            *c = mode == PRODUCT_RELU && sum < 0 ? 0 : sum;
+        }
+    }
+}
+
+static void plain_tn(int M, int N, int K, const real *A, const real *B, real *C)
+{
+    for (int k0 = 0; k0 < K; k0 += PRODUCT_BLOCK) {
+        int k1 = K - k0 < PRODUCT_BLOCK ? K : k0 + PRODUCT_BLOCK;
+        for (int i = 0; i < M; i++) {
+            for (int j = 0; j < N; j++) {
+                real sum = 0;
+                for (int k = k0; k < k1; k++)
+                    sum = fused(A[(size_t)k * (size_t)M + (size_t)i], B[(size_t)k * (size_t)N + (size_t)j], sum);
+                C[(size_t)i * (size_t)N + (size_t)j] += sum;
+            }
+        }
+    }
+}
+
+/* ---- OpenBLAS ---- */
+
+#ifdef TESTUDO_DOUBLE
+#define blas_nn plain_nn /* the double build links no BLAS: it exists to check formulas */
+#define blas_tn plain_tn
+#else
+static void blas_nn(int M, int N, int K, const real *A, const real *B, const real *bias, enum product_mode mode, real *C)
+{
+    if (M == 0)
+        return;
+    if (bias && mode != PRODUCT_ADD)
+        for (int i = 0; i < M; i++)
+            for (int j = 0; j < N; j++)
+                C[(size_t)i * (size_t)N + (size_t)j] = bias[j];
+    float beta = mode == PRODUCT_ADD || bias ? 1 : 0;
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, M, N, K, 1, A, K, B, N, beta, C, N);
+    if (mode == PRODUCT_RELU)
+        for (size_t e = 0; e < (size_t)M * (size_t)N; e++)
+            C[e] = C[e] < 0 ? 0 : C[e];
+}
+
+static void blas_tn(int M, int N, int K, const real *A, const real *B, real *C)
+{
+    if (K > 0)
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, M, N, K, 1, A, M, B, N, 1, C, N);
+}
+#endif
+
+void product_transpose(int rows, int cols, const real *in, real *out)
+{
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < cols; j++)
+            out[(size_t)j * (size_t)rows + (size_t)i] = in[(size_t)i * (size_t)cols + (size_t)j];
+}
+
+const struct product_ops product_own = {.name = "own", .prepare = own_prepare, .nn = own_nn, .tn = own_tn};
+const struct product_ops product_plain = {.name = "plain", .prepare = plain_prepare, .nn = plain_nn, .tn = plain_tn};
+const struct product_ops product_blas = {.name = "blas", .prepare = plain_prepare, .nn = blas_nn, .tn = blas_tn};
