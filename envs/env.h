@@ -33,7 +33,7 @@ struct env_result {
     uint8_t *truncated;  /* [1] the time limit cut it */
 };
 
-/* What an episode amounted to, asked at its end. */
+/* What an episode amounted to, asked at its end. The team's return is the mean over agents of their summed rewards. */
 struct env_outcome {
     bool has_success, success; /* win, cleared map; has_success false where the task defines none */
 };
@@ -58,17 +58,23 @@ struct env_ops {
      * decides by recipe_set on `defaults`. Error names the accepted forms. */
     int (*scenario)(const char *scenario, struct recipe *defaults, struct err *err);
     const char *const *scenarios; /* NULL-terminated examples for `envs` */
-    int (*check)(const void *params, struct err *err); /* what rows cannot say: sizes that fit together */
+    /* After binding: checks what rows cannot say (sizes that fit together) and fills fields derived from the rows. */
+    int (*prepare)(void *params, struct err *err);
     void (*spec)(const void *params, struct spec *spec);
 
+    /* Equal states are equal bytes: no padding, no pointers. A state may come from the network: check_state refuses what step or
+     * observe could not take (ERR_FORMAT). */
     size_t (*state_bytes)(const void *params);
+    int (*check_state)(const void *params, const void *state, struct err *err);
     void (*reset)(const void *params, void *state, struct rng *rng);
     void (*observe)(const void *params, const void *state, const struct env_view *view);
+    /* rng may be NULL where the rules draw nothing after the reset. An action that is unknown or not available is replaced as the
+     * file's rules say (mostly by "none"); it is never an error. */
     void (*step)(const void *params, void *state, const int32_t *action /* [N] */, struct rng *rng, const struct env_result *result);
     void (*outcome)(const void *params, const void *state, struct env_outcome *outcome);
     void (*render)(const void *params, const void *state, char *text, size_t size); /* one frame for a terminal */
 
-    /* Replays one recorded trace file (traces README): opaque to others, see trace.h. NULL when none was recorded. */
+    /* How to replay recorded steps of the reference implementation, see trace.h. NULL when none were recorded. */
     const struct env_trace_ops *trace;
 
     const struct env_script *scripts;

@@ -12,13 +12,14 @@ struct env_instance { /* an environment with bound parameters */
     _Alignas(16) unsigned char params[ENV_PARAMS_MAX];
 };
 
-/* Binds env.name, env.scenario and the env.* keys of a recipe. */
+/* Binds env.name, env.scenario and the env.* keys of a recipe: explicit keys, around them what the scenario decides, then the rows'
+ * defaults. Refuses unknown names and env.* keys, suggesting the nearest. */
 MUST_USE int env_open(struct env_instance *instance, const struct recipe *recipe, struct err *err);
 
 struct vec {
     const struct env_instance *instance; /* borrowed */
     int B;
-    unsigned char *states; /* [B, state_stride] */
+    unsigned char *states; /* [B + 1, state_stride]; the last one is where loaded bytes are checked */
     size_t state_stride;
     float *observation, *state, *reward;
     uint8_t *available, *alive, *terminated, *truncated;
@@ -30,6 +31,8 @@ void vec_reset(struct vec *vec, int b, struct rng *rng);          /* resets envi
 void vec_step(struct vec *vec, const int32_t *action /* [B,N] */, struct rng *rngs /* [B] or NULL if the env draws nothing */);
 void vec_observe(struct vec *vec, int b);                         /* after load */
 void vec_save(const struct vec *vec, int b, void *bytes);         /* spec.state_bytes */
-MUST_USE int vec_load(struct vec *vec, int b, const void *bytes, size_t length, struct err *err); /* and observes */
+/* Loads and observes. ERR_MISMATCH or ERR_FORMAT, and nothing changes, when the bytes are no state of this environment: they may
+ * come from the network. */
+MUST_USE int vec_load(struct vec *vec, int b, const void *bytes, size_t length, struct err *err);
 
 #endif

@@ -1,0 +1,50 @@
+/* Replay of recorded episodes of the reference implementations.
+ *
+ * A trace is a gzip file of JSON lines: a header with the configuration, then per episode a reset line with the whole initial
+ * state and a line per step with the joint action and everything that came of it. No random generator has to match. Our rules are
+ * set to the reset line, apply the recorded actions, and must give the recorded state, observations, masks, rewards and endings.
+ *
+ * Rewards are compared in double, before the rounding to the float that training sees. */
+#ifndef TESTUDO_ENVS_TRACE_H
+#define TESTUDO_ENVS_TRACE_H
+
+#include <jansson.h>
+
+#include "envs/env.h"
+
+struct trace_report {
+    char env[32], name[64];
+    int64_t episodes, steps; /* steps: those compared */
+    int64_t mismatches;      /* steps or resets that differed; the rest of such an episode is left out */
+    double largest;          /* absolute difference of any number compared */
+    char first[256];         /* the first mismatch in words, empty when there was none */
+};
+
+/* Replays a whole file. Returns 0 when all agreed; ERR_MISMATCH when steps differed (err holds the first); ERR_IO, ERR_FORMAT,
+ * ERR_UNKNOWN (an environment or configuration key that is not known here) when it could not be replayed. The report is filled as
+ * far as it went. */
+MUST_USE int trace_check(const char *path, struct trace_report *report, struct err *err);
+
+/* The trace part of an environment. */
+struct env_trace_ops {
+    const char *env;              /* the header's "env" */
+    double observation_tolerance; /* absolute */
+    double reward_tolerance;
+
+    /* Turns the header into env.* keys. */
+    int (*configure)(const json_t *header, struct recipe *recipe, struct err *err);
+    /* Reads the state that a reset line gives. */
+    int (*set_state)(const void *params, void *state, const json_t *line, struct err *err);
+    /* One step with the actions [N] of the line; other recorded random input stands in the line. */
+    void (*step)(const void *params, void *state, const json_t *line, const int32_t *action, double *reward /* [N] */,
+                 bool *is_over);
+    /* Is the state what the line says? If not, writes the difference in words. */
+    bool (*same_state)(const void *params, const void *state, const json_t *line, char *text, size_t size);
+};
+
+/* Helpers for these parts: row, integer i of an array, ERR_FORMAT when it is absent or no number in [low, high]. */
+MUST_USE int trace_int(const json_t *array, size_t i, int64_t low, int64_t high, int64_t *value, struct err *err);
+/* Sets env.<key> from a JSON value: true, false, numbers, null as `null_text`, lists of numbers joined by commas. */
+MUST_USE int trace_set(struct recipe *recipe, const char *key, const json_t *value, const char *null_text, struct err *err);
+
+#endif

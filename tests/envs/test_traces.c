@@ -1,0 +1,128 @@
+/* Recorded episodes of the reference implementations, replayed; and proof that a replay would notice a difference. */
+#include <glob.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <zlib.h>
+
+#include "envs/trace.h"
+
+#define FOLDER "tests/golden/traces/"
+#define TEXT_BYTES (4 << 20)
+
+static void replay_all(const char *pattern, int at_least)
+{
+    glob_t found;
+    assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        struct trace_report report;
+        struct err err = {{0}};
+        int r = trace_check(found.gl_pathv[i], &report, &err);
+        print_message("%-50s %3lld episodes %5lld steps, largest difference %g\n", found.gl_pathv[i], (long long)report.episodes,
+                      (long long)report.steps, report.largest);
+        if (r)
+            fail_msg("%s", err.text);
+        assert_int_equal(report.mismatches, 0);
+        assert_true(report.steps >= 100);
+    }
+    assert_true((int)found.gl_pathc >= at_least);
+    globfree(&found);
+}
+
+static void test_matrix_traces_agree(void **state)
+{
+    (void)state;
+    replay_all(FOLDER "toy_*.jsonl.gz", 2);
+}
+
+static void test_foraging_traces_agree(void **state)
+{
+    (void)state;
+    replay_all(FOLDER "lbf_*.jsonl.gz", 10);
+}
+
+/* A copy of a trace with the nth occurrence of `from` replaced; the caller unlinks `path`. */
+static void write_modified(const char *trace, const char *from, const char *to, int nth, char *path)
+{
+    char *text = calloc(1, TEXT_BYTES);
+    gzFile in = gzopen(trace, "rb");
+    assert_non_null(text);
+    assert_non_null(in);
+    int n = gzread(in, text, TEXT_BYTES - 1);
+    gzclose(in);
+    assert_true(n > 0 && n < TEXT_BYTES - 1);
+    char *at = strstr(text, from);
+    for (int i = 1; i < nth && at; i++)
+        at = strstr(at + 1, from);
+    assert_non_null(at);
+    strcpy(path, "/tmp/testudo_trace_XXXXXX");
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    gzFile out = gzdopen(file, "wb");
+    gzwrite(out, text, (unsigned)(at - text));
+    gzputs(out, to);
+    gzputs(out, at + strlen(from));
+    gzclose(out);
+    free(text);
+}
+
+static void expect(const char *trace, const char *from, const char *to, int nth, int code, const char *words)
+{
+    char path[64];
+    struct trace_report report;
+    struct err err = {{0}};
+    write_modified(trace, from, to, nth, path);
+    int r = trace_check(path, &report, &err);
+    unlink(path);
+    if (r != code || !strstr(err.text, words))
+        fail_msg("replacing %s by %s: got %s \"%s\", expected %s and \"%s\"", from, to, err_name(r), err.text, err_name(code), words);
+    if (code == ERR_MISMATCH && report.mismatches == 0 && !strstr(words, "header"))
+        fail_msg("replacing %s by %s: nothing was counted", from, to);
+}
+
+static void test_modified_traces_are_caught(void **state)
+{
+    (void)state;
+    const char *lbf = FOLDER "lbf_8x8-2p-1f.jsonl.gz", *pen = FOLDER "lbf_6x6-6p-2f-pen.jsonl.gz", *toy = FOLDER "toy_full.jsonl.gz";
+    expect(lbf, "\"rew\":[0,", "\"rew\":[0.00000001,", 40, ERR_MISMATCH, "reward of agent 0");
+    expect(pen, "-0.1", "-0.2", 1, ERR_MISMATCH, "reward");
+    expect(lbf, "\"done\":0", "\"done\":1", 7, ERR_MISMATCH, "ending");
+    expect(lbf, "\"act\":[4,", "\"act\":[3,", 3, ERR_MISMATCH, "player");
+    expect(lbf, "\"obs\":[[1,3,2,", "\"obs\":[[1,4,2,", 2, ERR_MISMATCH, "observation of agent 0, number 1");
+    expect(lbf, "\"avail\":[[1,1,", "\"avail\":[[1,0,", 9, ERR_MISMATCH, "availability of agent 0, number 1");
+    expect(toy, "\"s\":1", "\"s\":0", 5, ERR_MISMATCH, "episode");
+}
+
+static void test_broken_traces_are_refused(void **state)
+{
+    (void)state;
+    const char *lbf = FOLDER "lbf_8x8-2p-1f.jsonl.gz";
+    expect(lbf, "\"env\":\"lbf\"", "\"env\":\"lbx\"", 1, ERR_UNKNOWN, "lbx");
+    expect(lbf, "\"sight\"", "\"site\"", 1, ERR_UNKNOWN, "site");
+    expect(lbf, "\"format\":1", "\"format\":2", 1, ERR_VERSION, "format 1");
+    expect(lbf, "\"n_agents\":2", "\"n_agents\":3", 1, ERR_MISMATCH, "header says n_agents 3");
+    expect(lbf, "\"type\":\"reset\"", "\"type\":\"start\"", 1, ERR_FORMAT, "start");
+    expect(lbf, "\"type\":\"step\"", "\"type\":\"step", 4, ERR_FORMAT, "no JSON object");
+    expect(lbf, "\"players\":[[7,0,1]", "\"players\":[[70,0,1]", 1, ERR_FORMAT, "from 0 to 7");
+    struct trace_report report;
+    struct err err;
+    assert_int_equal(trace_check(FOLDER "absent.jsonl.gz", &report, &err), ERR_IO);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_matrix_traces_agree),
+        cmocka_unit_test(test_foraging_traces_agree),
+        cmocka_unit_test(test_modified_traces_are_caught),
+        cmocka_unit_test(test_broken_traces_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
