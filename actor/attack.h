@@ -1,0 +1,61 @@
+/* The actor's half of an attack: hooks into the stages of acting, called for all lanes at once.
+ *
+ * A stage lists the attacked rows (row = lane b * N + agent n). An attack changes only those rows: what is observed, or what
+ * is done. It marks what it touched in `channels`. New attack: a file in attacks/ that exports `attack_<name>`; found by the build. */
+#ifndef TESTUDO_ACTOR_ATTACK_H
+#define TESTUDO_ACTOR_ATTACK_H
+
+#include "actor/nets.h"
+#include "base/arena.h"
+#include "envs/vec.h"
+
+enum attack_channel { ATTACK_OBSERVATION = 1, ATTACK_ACTION = 2, ATTACK_MESSAGE = 4 };
+
+/* One step of all lanes of a group. R = B*N rows, I = O + K numbers of policy input (K knowledge slots). */
+struct stage {
+    const struct vec *vec;           /* the environments before the step; clean observations and masks */
+    const struct env_instance *env;
+    const struct nets *nets;
+    int B, N, O, K, A;
+    uint64_t seed;
+    const uint64_t *episode;         /* [B] */
+    const int32_t *episode_step;     /* [B] */
+    const int32_t *attacked;         /* [n_attacked] rows under attack, ascending */
+    int n_attacked;
+    float strength;                  /* the number behind the colon: "pgd:0.5" */
+
+    float *input;                    /* [R,I] observation as acted on, then knowledge; observation hooks change the first O numbers */
+    float *probability;              /* [R,A] of the defender policy on the input */
+    int32_t *action;                 /* [R] executed; the defender's until an action hook changes it */
+    float *action_logp;              /* [R] */
+    uint8_t *channels;               /* [R] bits of enum attack_channel */
+    struct arena *scratch;
+};
+
+struct attack_ops {
+    const char *name, *summary;
+    enum attack_channel channel;
+    bool has_strength, needs_adversary; /* an argument after ':', an adversary net in the weights */
+    /* At most one of the two is NULL. ERR_MISMATCH when the weights do not fit. */
+    int (*observation)(struct stage *stage, struct err *err);
+    int (*action)(struct stage *stage, struct err *err);
+};
+
+extern const struct attack_ops *const attack_registry[]; /* NULL-terminated, generated */
+
+struct threat { /* an attack with its argument; ops NULL: nobody is attacked */
+    const struct attack_ops *ops;
+    float strength;
+};
+
+/* Reads "clean", "learned", "pgd:0.5", ...; names what is known on failure. */
+MUST_USE int threat_parse(struct threat *threat, const char *text, struct err *err);
+
+/* The net that plays agent n as an adversary: "adversary/<n>" if there is one, else "adversary"; NULL when there is neither. */
+const struct net_weights *adversary_net(const struct nets *nets, int agent);
+
+/* The adversary's logits [1,A] on a clean observation: the net reads the observation, and, when it is O + N wide, the one-hot
+ * index of its agent behind it. */
+MUST_USE int adversary_logits(struct stage *stage, int row, float *logits, struct err *err);
+
+#endif

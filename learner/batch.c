@@ -1,0 +1,240 @@
+#include "learner/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum batch_column {
+#define BATCH_ID(type, name, column_type) BATCH_##name,
+    BATCH_COLUMNS(BATCH_ID)
+#undef BATCH_ID
+        BATCH_COLUMN_COUNT
+};
+_Static_assert(BATCH_COLUMN_COUNT <= ARRAY_LEN(((struct batch *)0)->index), "every field has a handle");
+
+static const struct {
+    const char *name;
+    enum column_type type;
+} wanted[] = {
+#define BATCH_WANT(type, name, column_type) {#name, column_type},
+    BATCH_COLUMNS(BATCH_WANT)
+#undef BATCH_WANT
+};
+
+/* Numbers per row that the shape asks of a column; 0: it must be absent, -1: any. */
+static int wanted_width(const struct batch_shape *s, enum batch_column column)
+{
+    switch (column) {
+    case BATCH_observation: case BATCH_final_observation: return s->N * s->O;
+    case BATCH_state: case BATCH_final_state: return s->state_is_observation ? 0 : s->N * s->S;
+    case BATCH_knowledge: case BATCH_final_knowledge: return s->N * s->K;
+    case BATCH_belief_state: return s->N * s->H;
+    case BATCH_available: return s->N * s->A;
+    case BATCH_terminated: case BATCH_truncated: case BATCH_episode_step: return 1;
+    case BATCH_record_episode: case BATCH_record_partition: case BATCH_record_return: return 1;
+    case BATCH_record_length: case BATCH_record_success: return 1;
+    case BATCH_snapshot: return -1;
+    default: return s->N;
+    }
+}
+
+static int find_columns(struct batch *batch, struct err *err)
+{
+    for (int i = 0; i < BATCH_COLUMN_COUNT; i++) {
+        int width = wanted_width(&batch->shape, (enum batch_column)i), index = schema_find(batch->schema, wanted[i].name);
+        batch->index[i] = index;
+        if (width == 0 && index < 0)
+            continue;
+        if (index < 0)
+            return err_set(err, ERR_MISMATCH, "trajectories have no column \"%s\"", wanted[i].name);
+        const struct column *column = &batch->schema->columns[index];
+        if (column->type != wanted[i].type || (width >= 0 && column->width != width))
+            return err_set(err, ERR_MISMATCH, "column \"%s\" has width %d and type %d, expected %d and %d", wanted[i].name,
+                           column->width, (int)column->type, width, (int)wanted[i].type);
+    }
+    return 0;
+}
+
+int batch_init(struct batch *batch, const struct batch_shape *shape, const struct schema *schema, struct err *err)
+{
+    *batch = (struct batch){.shape = *shape, .schema = schema};
+    if (schema->T != shape->T || schema->chunk != shape->chunk)
+        return err_set(err, ERR_MISMATCH, "trajectories have %d steps in chunks of %d, expected %d and %d", schema->T, schema->chunk,
+                       shape->T, shape->chunk);
+    int r = find_columns(batch, err);
+    if (r)
+        return r;
+    size_t steps = (size_t)shape->L * (size_t)shape->T, rows = steps * (size_t)shape->N;
+    size_t places = (size_t)shape->L * ((size_t)shape->T + 1) * (size_t)shape->N;
+    batch->view = calloc((size_t)shape->L, sizeof *batch->view);
+    batch->reward = calloc(rows, sizeof *batch->reward);
+    batch->terminated = calloc(steps, 1);
+    batch->truncated = calloc(steps, 1);
+    batch->value = calloc(places, sizeof *batch->value);
+    batch->old_value = calloc(rows, sizeof *batch->old_value);
+    batch->final_value = calloc(rows, sizeof *batch->final_value);
+    batch->advantage = calloc(rows, sizeof *batch->advantage);
+    batch->target = calloc(rows, sizeof *batch->target);
+    batch->is_defender = calloc(rows, 1);
+    batch->defender_rows = calloc(rows, sizeof *batch->defender_rows);
+    batch->adversary_rows = calloc(rows, sizeof *batch->adversary_rows);
+    batch->final_row = calloc(steps, sizeof *batch->final_row);
+    if (batch->view && batch->reward && batch->terminated && batch->truncated && batch->value && batch->old_value &&
+        batch->final_value && batch->advantage && batch->target && batch->is_defender && batch->defender_rows &&
+        batch->adversary_rows && batch->final_row)
+        return 0;
+    batch_deinit(batch);
+    return err_set(err, ERR_NOMEM, "no memory for a batch of %zu rows", rows);
+}
+
+void batch_deinit(struct batch *batch)
+{
+    free(batch->view);
+    free(batch->reward);
+    free(batch->terminated);
+    free(batch->truncated);
+    free(batch->value);
+    free(batch->old_value);
+    free(batch->final_value);
+    free(batch->advantage);
+    free(batch->target);
+    free(batch->is_defender);
+    free(batch->defender_rows);
+    free(batch->adversary_rows);
+    free(batch->final_row);
+    *batch = (struct batch){0};
+}
+
+void batch_map(const struct batch *batch, const struct trajectory *trajectory, struct batch_view *view)
+{
+    struct schema_layout layout;
+    schema_layout(batch->schema, trajectory->steps, trajectory->episodes, &layout);
+#define BATCH_POINT(type, name, column_type)                                                                    \
+    view->name = batch->index[BATCH_##name] < 0 ? NULL                                                          \
+                                                : (const type *)(trajectory->frame + layout.start[batch->index[BATCH_##name]]);
+    BATCH_COLUMNS(BATCH_POINT)
+#undef BATCH_POINT
+    view->episodes = trajectory->episodes;
+}
+
+/* Who acted in a row, and which truncated episode a step ends. */
+static void derive_rows(struct batch *batch, int l)
+{
+    const struct batch_shape *s = &batch->shape;
+    const struct batch_view *view = &batch->view[l];
+    int e = 0;
+    for (int t = 0; t < s->T; t++) {
+        int step = l * s->T + t;
+        bool ended = view->terminated[t] || view->truncated[t];
+        batch->final_row[step] = view->truncated[t] && e < view->episodes ? l * s->T + e : -1;
+        e += ended;
+        for (int n = 0; n < s->N; n++) {
+            int r = step * s->N + n;
+            bool is_alive = view->alive[t * s->N + n], is_adversary = view->slot[t * s->N + n];
+            batch->is_defender[r] = is_alive && !is_adversary;
+            batch->reward[r] = view->reward[t * s->N + n];
+            if (is_alive && is_adversary)
+                batch->adversary_rows[batch->n_adversary_rows++] = r;
+            else if (is_alive)
+                batch->defender_rows[batch->n_defender_rows++] = r;
+        }
+    }
+    memcpy(batch->terminated + (size_t)l * (size_t)s->T, view->terminated, (size_t)s->T);
+    memcpy(batch->truncated + (size_t)l * (size_t)s->T, view->truncated, (size_t)s->T);
+}
+
+void batch_fill(struct batch *batch, const struct trajectory *const *trajectories)
+{
+    batch->n_defender_rows = batch->n_adversary_rows = 0;
+    for (int l = 0; l < batch->shape.L; l++) {
+        batch_map(batch, trajectories[l], &batch->view[l]);
+        derive_rows(batch, l);
+    }
+}
+
+/* ---- gathering ---- */
+
+static real *copy_numbers(real *out, const float *from, int n)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = (real)from[i];
+    return out + n;
+}
+
+/* Row index of a column with N rows a step, for place q of a trajectory. */
+struct place {
+    const struct batch_view *view;
+    int row; /* t * N + n */
+};
+
+static struct place place_of_row(const struct batch *batch, int r)
+{
+    int rows = batch->shape.T * batch->shape.N;
+    return (struct place){&batch->view[r / rows], r % rows};
+}
+
+static struct place place_of(const struct batch *batch, int q)
+{
+    int rows = (batch->shape.T + 1) * batch->shape.N;
+    return (struct place){&batch->view[q / rows], q % rows};
+}
+
+void batch_gather_policy(const struct batch *batch, const int32_t *rows, int n, real *out)
+{
+    const struct batch_shape *s = &batch->shape;
+    for (int i = 0; i < n; i++) {
+        struct place p = place_of_row(batch, rows[i]);
+        out = copy_numbers(out, p.view->observation + (size_t)p.row * (size_t)s->O, s->O);
+        if (s->K)
+            out = copy_numbers(out, p.view->knowledge + (size_t)p.row * (size_t)s->K, s->K);
+    }
+}
+
+void batch_gather_adversary(const struct batch *batch, const int32_t *rows, int n, int width, real *out)
+{
+    const struct batch_shape *s = &batch->shape;
+    for (int i = 0; i < n; i++) {
+        struct place p = place_of_row(batch, rows[i]);
+        out = copy_numbers(out, p.view->observation + (size_t)p.row * (size_t)s->O, s->O);
+        for (int k = s->O; k < width; k++)
+            *out++ = k - s->O == p.row % s->N;
+    }
+}
+
+static real *gather_critic_place(const struct batch *batch, struct place p, real *out)
+{
+    const struct batch_shape *s = &batch->shape;
+    if (s->state_is_observation)
+        out = copy_numbers(out, p.view->observation + (size_t)p.row * (size_t)s->O, s->O);
+    else
+        out = copy_numbers(out, p.view->state + (size_t)p.row * (size_t)s->S, s->S);
+    if (s->K)
+        out = copy_numbers(out, p.view->knowledge + (size_t)p.row * (size_t)s->K, s->K);
+    return out;
+}
+
+void batch_gather_critic(const struct batch *batch, int first_place, int n, real *out)
+{
+    for (int i = 0; i < n; i++)
+        out = gather_critic_place(batch, place_of(batch, first_place + i), out);
+}
+
+void batch_gather_critic_rows(const struct batch *batch, const int32_t *rows, int n, real *out)
+{
+    for (int i = 0; i < n; i++)
+        out = gather_critic_place(batch, place_of_row(batch, rows[i]), out);
+}
+
+void batch_gather_final(const struct batch *batch, int l, int e, real *out)
+{
+    const struct batch_shape *s = &batch->shape;
+    const struct batch_view *view = &batch->view[l];
+    for (int n = 0; n < s->N; n++) {
+        size_t row = (size_t)(e * s->N + n);
+        if (s->state_is_observation)
+            out = copy_numbers(out, view->final_observation + row * (size_t)s->O, s->O);
+        else
+            out = copy_numbers(out, view->final_state + row * (size_t)s->S, s->S);
+        if (s->K)
+            out = copy_numbers(out, view->final_knowledge + row * (size_t)s->K, s->K);
+    }
+}

@@ -1,0 +1,80 @@
+#include "learner/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+
+int model_init(struct model *model, const char *id, const struct net_arch *arch, uint64_t seed, double head_gain, bool is_published,
+               struct err *err)
+{
+    *model = (struct model){.arch = *arch, .is_published = is_published};
+    snprintf(model->id, sizeof model->id, "%s", id);
+    int r = net_arch_check(arch, err);
+    if (r)
+        return err_prefix(err, r, "net %s", id);
+    model->count = net_parameter_count(arch);
+    model->w = calloc(model->count, sizeof *model->w);
+    if (!model->w || adam_init(&model->adam, model->count, 0.9, 0.999, 1e-5) || net_weights_create(&model->weights, arch)) {
+        model_deinit(model);
+        return err_set(err, ERR_NOMEM, "net %s: out of memory", id);
+    }
+    net_init(arch, seed, (uint32_t)hash_bytes(id, strlen(id)).low, (real)head_gain, model->w);
+    model_changed(model);
+    return 0;
+}
+
+void model_deinit(struct model *model)
+{
+    free(model->w);
+    adam_deinit(&model->adam);
+    net_weights_destroy(&model->weights);
+    *model = (struct model){0};
+}
+
+void model_changed(struct model *model)
+{
+    net_weights_set(model->weights, model->w);
+}
+
+struct model *models_add(struct models *models, const char *id, const struct net_arch *arch, uint64_t seed, double head_gain,
+                         bool is_published, struct err *err)
+{
+    if (models->count == MODELS_MAX) {
+        err_set(err, ERR_LIMIT, "more than %d nets", MODELS_MAX);
+        return NULL;
+    }
+    struct model *model = &models->model[models->count];
+    if (model_init(model, id, arch, seed, head_gain, is_published, err))
+        return NULL;
+    models->count++;
+    return model;
+}
+
+struct value_norm *models_add_norm(struct models *models, const char *id, double beta, struct err *err)
+{
+    if (models->n_norms == NORMS_MAX) {
+        err_set(err, ERR_LIMIT, "more than %d value normalisers", NORMS_MAX);
+        return NULL;
+    }
+    int at = models->n_norms++;
+    snprintf(models->norms[at].id, sizeof models->norms[at].id, "%s", id);
+    value_norm_init(&models->norms[at].norm, beta);
+    return &models->norms[at].norm;
+}
+
+struct model *models_find(struct models *models, const char *id)
+{
+    for (int i = 0; i < models->count; i++)
+        if (!strcmp(models->model[i].id, id))
+            return &models->model[i];
+    return NULL;
+}
+
+void models_deinit(struct models *models)
+{
+    for (int i = 0; i < models->count; i++)
+        model_deinit(&models->model[i]);
+    models->count = models->n_norms = 0;
+}

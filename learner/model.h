@@ -1,0 +1,47 @@
+/* A net that is being learned: architecture, numbers, optimiser, and the form that is ready for computing. */
+#ifndef TESTUDO_LEARNER_MODEL_H
+#define TESTUDO_LEARNER_MODEL_H
+
+#include <stdbool.h>
+
+#include "net/adam.h"
+#include "net/net.h"
+#include "net/value_norm.h"
+
+struct model {
+    char id[32]; /* policy id on the wire: "defender", "adversary", "belief", "critic" */
+    struct net_arch arch;
+    size_t count;
+    real *w;                     /* [count] owned */
+    struct adam adam;
+    struct net_weights *weights; /* follows w after every step */
+    bool is_published;           /* actors need it */
+    bool is_frozen;              /* loaded from another run, never trained */
+};
+
+/* Initial weights are a pure function of (seed, id). */
+MUST_USE int model_init(struct model *model, const char *id, const struct net_arch *arch, uint64_t seed, double head_gain,
+                        bool is_published, struct err *err);
+void model_deinit(struct model *model); /* safe on a zeroed struct */
+void model_changed(struct model *model); /* after w was written */
+
+/* Everything that an algorithm learns, in an order that never changes in a run: what a checkpoint holds and a version publishes. */
+#define MODELS_MAX 140
+#define NORMS_MAX 72
+struct models {
+    int count, n_norms;
+    struct model model[MODELS_MAX];
+    struct {
+        char id[32];
+        struct value_norm norm;
+    } norms[NORMS_MAX];
+};
+
+/* The new model, or NULL with the error set. */
+struct model *models_add(struct models *models, const char *id, const struct net_arch *arch, uint64_t seed, double head_gain,
+                         bool is_published, struct err *err);
+struct value_norm *models_add_norm(struct models *models, const char *id, double beta, struct err *err);
+struct model *models_find(struct models *models, const char *id); /* NULL when absent */
+void models_deinit(struct models *models);
+
+#endif

@@ -1,0 +1,162 @@
+/* WORST-CASE ATTACK. Li et al. 2024 (EIR-MAPPO), section 5 "non-oblivious": defender and belief are frozen, and for every victim
+ * index a fresh adversary with a fresh critic learns to minimise the team's return. All victims are trained side by side: lane l
+ * attacks agent l mod N (partition by-lane), each victim has nets of its own, so nothing is shared between them.
+ *   adversary/<v>   [O -> A]    PPO on -A_t of its own rows, advantages normalised by their own moments
+ *   critic/<v>      [S+K -> 1]  value of the team reward on the victim's rows (only those enter the adversary's advantage)
+ * Departures: 1. the released code trains the critic on all agents' rows, which the adversary never reads; 2. its advantages are
+ * scaled by the (frozen) defenders' moments. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "learner/returns.h"
+#include "learner/team.h"
+
+struct algorithm {
+    struct team team;
+    int N;
+    int32_t *rows[SPEC_AGENTS_MAX]; /* the victim's rows in the lanes that attack it; shared storage */
+    int n_rows[SPEC_AGENTS_MAX];
+    int32_t *row_storage;
+    uint8_t *is_victim_row; /* [L,T,N] */
+};
+
+static void destroy(struct algorithm **algorithm_at)
+{
+    struct algorithm *algorithm = *algorithm_at;
+    if (!algorithm)
+        return;
+    team_deinit(&algorithm->team);
+    free(algorithm->row_storage);
+    free(algorithm->is_victim_row);
+    free(algorithm);
+    *algorithm_at = NULL;
+}
+
+static int add_frozen(struct algorithm *algorithm, const struct models *source, struct err *err)
+{
+    for (int i = 0; source && i < source->count; i++) {
+        const struct model *from = &source->model[i];
+        if (strcmp(from->id, "defender") && strcmp(from->id, "belief"))
+            continue;
+        struct model *model = models_add(&algorithm->team.models, from->id, &from->arch, 0, 1.0, true, err);
+        if (!model)
+            return ERR_NOMEM;
+        memcpy(model->w, from->w, from->count * sizeof *model->w);
+        model_changed(model);
+        model->is_frozen = true;
+    }
+    return 0;
+}
+
+static int add_attackers(struct algorithm *algorithm, const struct algorithm_context *context, struct err *err)
+{
+    struct team *team = &algorithm->team;
+    for (int v = 0; v < context->shape->N; v++) {
+        struct net_arch arch = ppo_arch(&team->config, context->shape->O, context->shape->A);
+        char id[32], norm[32];
+        snprintf(id, sizeof id, "adversary/%d", v);
+        if (!models_add(&team->models, id, &arch, context->seed, team->config.head_gain, true, err))
+            return ERR_NOMEM;
+        snprintf(id, sizeof id, "critic/%d", v);
+        snprintf(norm, sizeof norm, "value/%d", v);
+        int r = team_add_critic(team, id, norm, err);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+static int create(struct algorithm **out, const struct algorithm_context *context, struct err *err)
+{
+    struct algorithm *algorithm = calloc(1, sizeof *algorithm);
+    if (!algorithm)
+        return err_set(err, ERR_NOMEM, "no memory for the algorithm");
+    size_t n_rows = (size_t)context->shape->L * (size_t)context->shape->T * (size_t)context->shape->N;
+    int r;
+    algorithm->N = context->shape->N;
+    algorithm->row_storage = calloc(n_rows, sizeof(int32_t));
+    algorithm->is_victim_row = calloc(n_rows, 1);
+    if (!algorithm->row_storage || !algorithm->is_victim_row)
+        r = err_set(err, ERR_NOMEM, "no memory for the algorithm");
+    else if (!(r = team_begin(&algorithm->team, context, err)) && !(r = add_frozen(algorithm, context->source, err)) &&
+             !(r = add_attackers(algorithm, context, err)))
+        r = team_ready(&algorithm->team, err);
+    if (r) {
+        destroy(&algorithm);
+        return r;
+    }
+    *out = algorithm;
+    return 0;
+}
+
+/* Sorts the adversaries' rows by victim, keeping their order. */
+static void sort_rows(struct algorithm *algorithm, const struct batch *batch)
+{
+    int32_t *next = algorithm->row_storage;
+    for (int v = 0; v < algorithm->N; v++) {
+        algorithm->rows[v] = next;
+        for (int i = 0; i < batch->n_adversary_rows; i++)
+            if (batch->adversary_rows[i] % algorithm->N == v)
+                *next++ = batch->adversary_rows[i];
+        algorithm->n_rows[v] = (int)(next - algorithm->rows[v]);
+    }
+}
+
+static void update_victim(struct algorithm *algorithm, struct batch *batch, int v, const struct progress *progress, struct report *report)
+{
+    struct team *team = &algorithm->team;
+    char id[32];
+    snprintf(id, sizeof id, "adversary/%d", v);
+    struct model *adversary = models_find(&team->models, id);
+    snprintf(id, sizeof id, "critic/%d", v);
+    struct model *critic = models_find(&team->models, id);
+    struct policy_step step = {.batch = batch, .rows = algorithm->rows[v], .n_rows = algorithm->n_rows[v], .is_adversary = true,
+                               .advantage = batch->advantage, .sign = -1, .clip = team->config.clip, .entropy = team->config.entropy};
+    struct policy_result policy;
+    struct critic_result value;
+    memset(algorithm->is_victim_row, 0, (size_t)batch_rows(batch));
+    for (int i = 0; i < step.n_rows; i++)
+        algorithm->is_victim_row[step.rows[i]] = 1;
+    advantage_normalise(batch_rows(batch), algorithm->is_victim_row, batch->advantage);
+    ppo_policy(&team->updater, adversary, &step, ppo_lr(&team->config, team->config.lr, progress), team->config.max_norm,
+               (int)team->config.epochs, (int)team->config.block_rows, &policy);
+    ppo_critic(&team->updater, critic, &team->models.norms[v].norm, batch, step.rows, step.n_rows, &team->config,
+               ppo_lr(&team->config, team->config.critic_lr, progress), &value);
+    snprintf(id, sizeof id, "adversary/%d/entropy", v);
+    report_add(report, id, policy.entropy);
+    snprintf(id, sizeof id, "critic/%d/loss", v);
+    report_add(report, id, value.loss);
+}
+
+static void update(struct algorithm *algorithm, struct batch *batch, const struct progress *progress, struct report *report)
+{
+    struct team *team = &algorithm->team;
+    sort_rows(algorithm, batch);
+    for (int v = 0; v < algorithm->N; v++) {
+        char id[32];
+        snprintf(id, sizeof id, "critic/%d", v);
+        ppo_values_of_agent(&team->updater, models_find(&team->models, id), &team->models.norms[v].norm, batch, v,
+                            (int)team->config.block_rows);
+    }
+    for (int v = 0; v < algorithm->N; v++) {
+        /* each victim's normalisation writes over all rows, so advantages are taken anew; they cost little */
+        advantages_compute(&team->advantages, &team->updater, batch, &team->config, models_find(&team->models, "defender"), NULL, NULL);
+        update_victim(algorithm, batch, v, progress, report);
+    }
+    report_add(report, "skipped", (double)team->updater.skipped);
+}
+
+static struct models *models(struct algorithm *algorithm)
+{
+    return &algorithm->team.models;
+}
+
+const struct algorithm_ops algorithm_worst_case = {
+    .name = "worst-case",
+    .summary = "trains a fresh adversary per victim against a frozen team; what `testudo attack` runs",
+    .create = create,
+    .destroy = destroy,
+    .update = update,
+    .models = models,
+};
