@@ -17,8 +17,9 @@
  * env.observe_levels; the highest index wins a shared cell); level of the food; 1 where one could stand (inside, no food,
  * nobody, not even oneself). Then id and zero tail as above.
  *
- * With the whole grid in sight all lists are the same up to who comes first: they are built once, and copied by stores of four
- * floats whose last lane the next store overwrites. observe_list is the plain version of the same; a test compares them. */
+ * The entries of a list are quads: row, column, level, and a fourth lane of no meaning. They are stored four floats at a time, each
+ * store overwriting the meaningless lane (or lanes) of the one before. What lies in a window is picked without branches: an
+ * entry is always written, and counted only if it is seen. */
 #include <string.h>
 
 #include "envs/foraging.h"
@@ -27,22 +28,15 @@ typedef float quad __attribute__((vector_size(16)));
 typedef float quad_store __attribute__((vector_size(16), aligned(4), may_alias));
 typedef int16_t quad_short __attribute__((vector_size(8)));
 
-static float *put_triple(float *out, int row, int col, int level)
-{
-    out[0] = (float)row;
-    out[1] = (float)col;
-    out[2] = (float)level;
-    return out + 3;
-}
+#define ENTRIES_MAX (FORAGING_FOODS_MAX + FORAGING_PLAYERS_MAX)
 
-static float *put_player(const struct foraging_params *p, float *out, int row, int col, int level)
+static const quad unseen = {-1, -1, 0, 0};
+
+static quad as_floats(const struct piece *piece)
 {
-    out[0] = (float)row;
-    out[1] = (float)col;
-    if (!p->observes_levels)
-        return out + 2;
-    out[2] = (float)level;
-    return out + 3;
+    quad_short numbers;
+    memcpy(&numbers, piece, sizeof numbers);
+    return __builtin_convertvector(numbers, quad);
 }
 
 static int origin(int at, int64_t sight)
@@ -50,35 +44,66 @@ static int origin(int at, int64_t sight)
     return at > sight ? at - (int)sight : 0;
 }
 
-static float *list_foods(const struct foraging_params *p, const struct foraging_state *g, const struct piece *self, float *out)
+/* Appends those of pieces[0..count) that lie within `rows` and `cols` of the origin; list needs room for all. Returns how many. */
+static int pick(const struct piece *pieces, int count, int row0, int col0, int rows, int cols, quad *list)
+{
+    const quad corner = {(float)row0, (float)col0, 0, 0};
+    int seen = 0;
+    for (int i = 0; i < count; i++) {
+        list[seen] = as_floats(&pieces[i]) - corner;
+        seen += ((unsigned)(pieces[i].row - row0) <= (unsigned)rows) & ((unsigned)(pieces[i].col - col0) <= (unsigned)cols);
+    }
+    return seen;
+}
+
+/* What player n sees, list [F + P]. */
+static void list_window(const struct foraging_params *p, const struct foraging_state *g, int n, quad *list)
+{
+    const struct piece *self = &g->piece[n];
+    int k = (int)p->sight, row0 = origin(self->row, k), col0 = origin(self->col, k);
+    int seen = pick(foraging_foods_view(p, g), g->n_food, row0, col0, self->row + k - row0, self->col + k - col0, list);
+    for (; seen < p->F; seen++)
+        list[seen] = unseen;
+    seen += pick(self, 1, row0, col0, 2 * k, 2 * k, list + seen);
+    seen += pick(g->piece, n, row0, col0, 2 * k, 2 * k, list + seen);
+    seen += pick(self + 1, p->P - n - 1, row0, col0, 2 * k, 2 * k, list + seen);
+    for (; seen < p->F + p->P; seen++)
+        list[seen] = unseen;
+}
+
+/* The same for n = 0 with the whole grid in sight. */
+static void list_all(const struct foraging_params *p, const struct foraging_state *g, quad *list)
 {
     const struct piece *food = foraging_foods_view(p, g);
-    int row0 = origin(self->row, p->sight), col0 = origin(self->col, p->sight), k = (int)p->sight, seen = 0;
-    for (int i = 0; i < g->n_food; i++) {
-        if (food[i].row < row0 || food[i].row > self->row + k || food[i].col < col0 || food[i].col > self->col + k)
-            continue;
-        out = put_triple(out, food[i].row - row0, food[i].col - col0, food[i].level);
-        seen++;
-    }
-    for (; seen < p->F; seen++)
-        out = put_triple(out, -1, -1, 0);
+    for (int i = 0; i < p->F; i++)
+        list[i] = i < g->n_food ? as_floats(&food[i]) : unseen;
+    for (int n = 0; n < p->P; n++)
+        list[p->F + n] = as_floats(&g->piece[n]);
+}
+
+/* From the list of player n - 1 to that of player n: 1 0 2 3 -> 2 0 1 3. */
+static void bring_to_front(quad *player, int n)
+{
+    quad self = player[n];
+    player[n] = player[0];
+    player[0] = self;
+}
+
+static float *put_entries(const quad *list, int count, int width, float *out)
+{
+    for (int i = 0; i < count; i++, out += width)
+        *(quad_store *)out = list[i];
     return out;
 }
 
-static float *list_players(const struct foraging_params *p, const struct foraging_state *g, int self, float *out)
+/* The last entry of a row is written lane by lane, so that nothing spills beyond the row. */
+static float *put_list(const struct foraging_params *p, const quad *list, float *out)
 {
-    const struct piece *player = g->piece;
-    int row0 = origin(player[self].row, p->sight), col0 = origin(player[self].col, p->sight), reach = 2 * (int)p->sight, seen = 1;
-    out = put_player(p, out, player[self].row - row0, player[self].col - col0, player[self].level);
-    for (int n = 0; n < p->P; n++) {
-        int row = player[n].row - row0, col = player[n].col - col0;
-        if (n == self || row < 0 || row > reach || col < 0 || col > reach)
-            continue;
-        out = put_player(p, out, row, col, player[n].level);
-        seen++;
-    }
-    for (; seen < p->P; seen++)
-        out = put_player(p, out, -1, -1, 0);
+    int width = p->observes_levels ? 3 : 2, last = p->F + p->P - 1;
+    out = put_entries(list, p->F, 3, out);
+    out = put_entries(list + p->F, p->P - 1, width, out);
+    for (int i = 0; i < width; i++)
+        *out++ = list[last][i];
     return out;
 }
 
@@ -94,43 +119,17 @@ static float *put_tail(const struct foraging_params *p, int self, float *out)
     return out;
 }
 
-static void observe_list(const struct foraging_params *p, const struct foraging_state *g, float *out)
+static void observe_lists(const struct foraging_params *p, const struct foraging_state *g, float *out)
 {
+    quad list[ENTRIES_MAX];
+    if (p->sees_all)
+        list_all(p, g, list);
     for (int n = 0; n < p->P; n++) {
-        out = list_foods(p, g, &g->piece[n], out);
-        out = list_players(p, g, n, out);
-        out = put_tail(p, n, out);
-    }
-}
-
-static quad as_floats(const struct piece *piece)
-{
-    quad_short numbers;
-    memcpy(&numbers, piece, sizeof numbers);
-    return __builtin_convertvector(numbers, quad);
-}
-
-static float *store_quads(const quad *from, int count, float *out)
-{
-    for (int i = 0; i < count; i++, out += 3)
-        *(quad_store *)out = from[i];
-    return out;
-}
-
-/* Needs sees_all, observes_levels and a tail: the store of a row's last triple spills one float, which must stay in the row. */
-static void observe_all(const struct foraging_params *p, const struct foraging_state *g, float *out)
-{
-    quad food[FORAGING_FOODS_MAX], player[FORAGING_PLAYERS_MAX];
-    for (int i = 0; i < p->F; i++)
-        food[i] = i < g->n_food ? as_floats(&g->piece[p->P + i]) : (quad){-1, -1, 0, 0};
-    for (int n = 0; n < p->P; n++)
-        player[n] = as_floats(&g->piece[n]);
-    for (int n = 0; n < p->P; n++) {
-        out = store_quads(food, p->F, out);
-        out = store_quads(&player[n], 1, out);
-        out = store_quads(player, n, out);
-        out = store_quads(player + n + 1, p->P - n - 1, out);
-        out = put_tail(p, n, out);
+        if (!p->sees_all)
+            list_window(p, g, n, list);
+        else if (n > 0)
+            bring_to_front(list + p->F, n);
+        out = put_tail(p, n, put_list(p, list, out));
     }
 }
 
@@ -198,10 +197,8 @@ void foraging_observe(const void *params, const void *state, const struct env_vi
     const struct foraging_params *p = params;
     if (p->is_grid)
         observe_grid(p, state, view->observation);
-    else if (p->sees_all && p->observes_levels && (p->agent_id == SWITCH_TRUE || p->has_zero_tail))
-        observe_all(p, state, view->observation);
     else
-        observe_list(p, state, view->observation);
+        observe_lists(p, state, view->observation);
     size_t row = (size_t)p->P * (size_t)p->O;
     for (int n = 0; n < p->P && p->state == STATE_JOINT; n++)
         memcpy(view->state + (size_t)n * row, view->observation, row * sizeof(float));
