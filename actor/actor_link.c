@@ -256,8 +256,11 @@ static bool version_read_manifest(struct actor_link *link, struct version_slot *
     struct err err;
     uint32_t bytes;
     const unsigned char *data = fetcher_find(link->fetcher, slot->name.hash, &bytes);
-    if (!data)
-        return !fetcher_want(link->fetcher, slot->name) && false;
+    if (!data) {
+        if (fetcher_want(link->fetcher, slot->name)) /* no room now: the next tick tries again */
+            log_detail("manifest waits reason=\"no room\"");
+        return false;
+    }
     if (!(slot->manifest = malloc(sizeof *slot->manifest)))
         return false;
     if (manifest_decode(slot->manifest, data, bytes, &err) || weights_version_compare(slot->manifest->version, slot->version)) {
@@ -280,12 +283,13 @@ static bool version_collect(struct actor_link *link, struct version_slot *slot)
         struct err err;
         uint32_t bytes;
         const unsigned char *data = fetcher_find(link->fetcher, net->content, &bytes);
-        if (!data)
-            left += fetcher_want(link->fetcher, (struct blob_name){net->content, net->bytes}) <= 0;
-        else if (blob_store_write(link->nets, net->content, bytes, 0, data, bytes, &err) != 1) {
+        if (data && blob_store_write(link->nets, net->content, bytes, 0, data, bytes, &err) == 1)
+            continue;
+        left++; /* whatever failed (most likely room) is tried again at the next tick */
+        if (data)
             manifest_trim(slot->manifest, link->nets);
-            left++;
-        }
+        else if (fetcher_want(link->fetcher, (struct blob_name){net->content, net->bytes}))
+            versions_trim(link);
     }
     return left == 0;
 }

@@ -51,7 +51,7 @@ static const struct codec_field orders_fields[] = {
     U32(message_orders, generation, 0), U64(message_orders, first, 0), U32(message_orders, count, 0, PROTOCOL_ORDERS_MAX),
 };
 static const struct codec_field fetch_fields[] = {
-    HASH(message_fetch, hash), U32(message_fetch, offset, 0, WEIGHTS_BLOB_MAX),
+    HASH(message_fetch, hash), U32(message_fetch, bytes, 0, WEIGHTS_BLOB_MAX), U32(message_fetch, offset, 0, WEIGHTS_BLOB_MAX),
 };
 static const struct codec_field chunk_fields[] = {
     HASH(message_chunk, hash), U32(message_chunk, offset, 0, WEIGHTS_BLOB_MAX), U32(message_chunk, total, 0, WEIGHTS_BLOB_MAX),

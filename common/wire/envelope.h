@@ -109,6 +109,7 @@ struct message_orders {
 
 struct message_fetch {
     struct hash hash;
+    uint32_t bytes;  /* of the whole blob, so that a hop that lacks it can fetch it on */
     uint32_t offset;
 };
 

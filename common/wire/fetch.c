@@ -170,10 +170,17 @@ bool fetcher_request(struct fetcher *fetcher, monotonic_us now, struct message_f
             continue;
         entry->is_asked = true;
         entry->asked_at = now;
-        *fetch = (struct message_fetch){.hash = entry->hash, .offset = entry->have};
+        *fetch = (struct message_fetch){.hash = entry->hash, .bytes = entry->bytes, .offset = entry->have};
         return true;
     }
     return false;
+}
+
+void fetcher_drop(struct fetcher *fetcher, struct hash hash)
+{
+    struct fetched *entry = find(fetcher, hash);
+    if (entry)
+        drop(fetcher, entry);
 }
 
 void fetcher_forget_requests(struct fetcher *fetcher)

@@ -25,6 +25,7 @@ MUST_USE int fetcher_want(struct fetcher *fetcher, struct blob_name name);
 int fetcher_chunk(struct fetcher *fetcher, monotonic_us now, const struct message_chunk *chunk, const void *data, size_t length);
 /* Next FETCH to send now (at most 4 blobs under way, each with one chunk asked for, asked again after a second); false: none. */
 bool fetcher_request(struct fetcher *fetcher, monotonic_us now, struct message_fetch *fetch);
+void fetcher_drop(struct fetcher *fetcher, struct hash hash); /* complete or not; absent is fine */
 void fetcher_forget_requests(struct fetcher *fetcher); /* the peer changed: ask again at once */
 /* Marks: what is not kept between two sweeps may be dropped: incomplete fetches at fetcher_sweep, complete blobs when room is needed. */
 void fetcher_unkeep_all(struct fetcher *fetcher);
