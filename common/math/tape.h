@@ -17,12 +17,15 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "math/layers.h"
+#include "math/product.h"
 #include "math/real.h"
 
 struct node {
     int rows, cols;
     real *value;    /* [rows,cols] */
-    real *gradient; /* [rows,cols]; NULL when nothing upstream needs it */
+    real *gradient; /* [rows,cols]; NULL when nothing upstream needs it. Only leaves' gradients may be read after tape_backward:
+                     * inner ones are worked on in place. */
 };
 
 struct tape;
@@ -32,6 +35,9 @@ void tape_destroy(struct tape **tape);
 void tape_begin(struct tape *tape);      /* forgets everything recorded */
 size_t tape_high_water(const struct tape *tape); /* bytes */
 
+/* Which products the tape uses; product_own unless said otherwise (benchmarks, tests). */
+void tape_use_products(struct tape *tape, const struct product_ops *ops);
+
 /* Leaves. Values are borrowed until the next tape_begin. With wants_gradient the gradient starts at 0 and is read from
  * node->gradient after tape_backward. */
 struct node *tape_input(struct tape *tape, int rows, int cols, const real *value, bool wants_gradient);
@@ -40,7 +46,12 @@ struct node *tape_input(struct tape *tape, int rows, int cols, const real *value
  * tape_backward (the caller clears it once per batch); NULL when frozen. transposed may be NULL if no input gradient is asked. */
 struct node *tape_parameter(struct tape *tape, int rows, int cols, const real *value, const real *transposed, real *gradient);
 
-enum activation { ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_TANH, ACTIVATION_ELU, ACTIVATION_SIGMOID };
+/* The same, already brought into product_own's layout (product.h): saves preparing it in every block. */
+struct prepared {
+    const real *value, *transposed; /* product_own.prepare of W and of its transpose */
+};
+struct node *tape_prepared_parameter(struct tape *tape, int rows, int cols, const real *value, const real *transposed,
+                                     const struct prepared *prepared, real *gradient);
 
 /* y = act(x W + b).  x [R,K], W [K,M] (in, out), b [1,M] or NULL. Bias and activation fused. */
 struct node *tape_linear(struct tape *tape, struct node *x, struct node *W, struct node *b, enum activation act);
@@ -50,7 +61,7 @@ struct node *tape_layer_norm(struct tape *tape, struct node *x, struct node *gai
 
 /* GRU over a sequence, PyTorch's gate order (reset, update, new) and two biases:
  *   x  [T*B, I] time-major (row t*B+b), products with Wx hoisted over time;  h0 [B,H];  keep [T,B]: h is multiplied by
- *   keep[t,b] before step t (0 where an episode starts);  Wx [I,3H], Wh [H,3H], bx, bh [1,3H];  result [T*B,H].
+ *   keep[t,b] before step t (0 where an episode starts); h0 NULL means zeros, keep NULL all 1;  Wx [I,3H], Wh [H,3H], bx, bh [1,3H];  result [T*B,H].
  *   r = s(x_r + h_r)  z = s(x_z + h_z)  n = tanh(x_n + r * h_n)  h' = (1 - z) n + z h */
 struct node *tape_gru(struct tape *tape, struct node *x, struct node *h0, const real *keep, int T, int B, struct node *Wx,
                       struct node *Wh, struct node *bx, struct node *bh);
@@ -91,7 +102,7 @@ void tape_cross_entropy_loss(struct tape *tape, struct node *logits, const int32
 /* 1/2 sum w (x - target)^2 over rows and columns. */
 void tape_squared_loss(struct tape *tape, struct node *x, const real *target, const real *weight);
 
-/* Sets the gradient of a node directly (PGD, tests): gradient [rows,cols] is copied. */
+/* Sets the gradient of a node directly (PGD, tests): gradient [rows,cols] is copied, or added if the node has one. */
 void tape_seed_gradient(struct tape *tape, struct node *x, const real *gradient);
 
 double tape_loss(const struct tape *tape);

@@ -37,7 +37,7 @@ int net_parameters(const struct net_arch *arch, struct net_parameter table[NET_P
 void net_init(const struct net_arch *arch, uint64_t seed, uint32_t which, real head_gain, real *w);
 
 /* Weights made ready for computing: the flat array and the transposes that input gradients need. Immutable between sets, so
- * any number of threads may compute with it. */
+ * any number of threads may compute with it. Until the first set all parameters are 0. */
 struct net_weights;
 MUST_USE int net_weights_create(struct net_weights **weights, const struct net_arch *arch);
 void net_weights_destroy(struct net_weights **weights);
@@ -47,7 +47,8 @@ const struct net_arch *net_weights_arch(const struct net_weights *weights);
 const real *net_weights_flat(const struct net_weights *weights);            /* borrowed */
 
 /* Records the net on a tape. x [rows,in]. gradient: flat array to add parameter gradients to, NULL when frozen.
- * With gru: rows = T*B time-major, h0 [B,hidden], keep [T,B] as tape_gru; without, pass T = 1, B = rows, NULL, NULL.
+ * With gru: rows = T*B time-major, h0 [B,hidden] (NULL: zeros), keep [T,B] as tape_gru (NULL: all 1); without, T, B, h0 and keep are
+ * not looked at.
  * Returns the head's output [rows,out]. *h_out (may be NULL) receives the GRU's node [T*B,hidden]. */
 struct node *net_forward(struct tape *tape, const struct net_weights *weights, real *gradient, struct node *x, int T, int B,
                          const real *h0, const real *keep, struct node **h_out);
@@ -56,5 +57,12 @@ struct node *net_forward(struct tape *tape, const struct net_weights *weights, r
  * out [rows,out]. Scratch comes from the arena and is given back; net_act_scratch says how many bytes for how many rows. */
 void net_act(const struct net_weights *weights, int rows, const real *x, real *h, real *out, struct arena *scratch);
 size_t net_act_scratch(const struct net_arch *arch, int rows);
+
+/* The gradient with respect to the input of sum(d_out * out), for nets without GRU: x [rows,in], d_out [rows,out] -> d_x [rows,in].
+ * A row's bits do not depend on the batch and are those of tape_backward. For attacks on observations (PGD) inside an actor:
+ * net_act for the outputs, the caller's d_out, then this. */
+void net_act_input_gradient(const struct net_weights *weights, int rows, const real *x, const real *d_out, real *d_x,
+                            struct arena *scratch);
+size_t net_act_input_gradient_scratch(const struct net_arch *arch, int rows);
 
 #endif
