@@ -1,4 +1,4 @@
-/* exp, log, tanh, sigmoid, ELU over arrays: the same bits in every clone and at every place in an array, errors of at most 2
+/* exp, log, tanh, sigmoid, ELU over arrays: the same bits in every clone and at every place in an array, errors of at most 2.5
  * units in the last place against the exact value (test_vmath.c), right at 0, denormals, infinities and NaN.
  *
  * Coefficients were fitted by us (minimax by Lawson's iteration, rounded to float one by one); ranges are reduced as usual: Muller,
