@@ -41,18 +41,19 @@ MUST_USE int intake_create(struct intake **intake, const struct intake_options *
 void intake_destroy(struct intake **intake);
 /* The schema that this run's trajectories follow; set when the first description is accepted. */
 void intake_set_schema(struct intake *intake, const struct schema *schema);
-void intake_set_newest(struct intake *intake, struct weights_version version, struct hash weights);
+/* A version was published: what it acts with is known by this hash. The last 64 are remembered. */
+void intake_published(struct intake *intake, struct weights_version version, struct hash weights);
+bool intake_has_room(struct intake *intake); /* for one more arrival; ask before the ledger receives */
 
 struct verdict {
     bool is_accepted;
     enum fate fate;            /* STALE or REJECTED when not accepted */
     enum reject_reason reason;
-    struct arrival *arrival;   /* when accepted */
+    struct arrival *arrival;   /* when accepted; the caller's until intake_release */
     char text[PROTOCOL_TEXT_SIZE];
 };
-/* Judges one trajectory that the ledger received. Tells the order book (arrived, failed). ERR_LIMIT: the pool is full (nothing was
- * judged; treat it as not received). */
-MUST_USE int intake_judge(struct intake *intake, struct orders *orders, const struct message_trajectory *message, const void *frame,
+/* Judges one trajectory that the ledger received, while there is room. Tells the order book (arrived, failed). */
+void intake_judge(struct intake *intake, struct orders *orders, const struct message_trajectory *message, const void *frame,
                           size_t frame_bytes, struct verdict *verdict);
 void intake_release(struct intake *intake, struct arrival **arrival);
 

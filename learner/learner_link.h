@@ -50,8 +50,8 @@ void learner_link_message(struct learner_link *link, monotonic_us now, const voi
 MUST_USE int learner_link_publish(struct learner_link *link, monotonic_us now, struct weights *weights, uint64_t slice_end);
 /* Raises slice_end without a new version. */
 void learner_link_allow(struct learner_link *link, monotonic_us now, uint64_t slice_end);
-/* Decides the fate of a delivered trajectory: TRAINED, EVALUATED, STALE or REJECTED (then the slice is rolled out again). Releases the
- * arrival. Training slices that were trained or dropped as stale are committed in the order book. */
+/* Decides the fate of a delivered trajectory: TRAINED, EVALUATED, STALE or REJECTED. Releases the arrival. Whatever the fate, a training
+ * slice now belongs to its lane's history, so the slices of one lane must be decided in order. Sends at the next pump. */
 void learner_link_decide(struct learner_link *link, struct arrival **arrival, enum fate fate);
 /* Sends what became due: fates and orders. Call after a batch of decisions. */
 void learner_link_pump(struct learner_link *link, monotonic_us now);

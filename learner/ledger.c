@@ -20,7 +20,7 @@ struct ledger {
 
 const char *reject_reason_name(enum reject_reason reason)
 {
-    static const char *const names[REJECT_REASONS] = {"run", "version", "schema", "shape", "bytes", "not_finite", "range", "content",
+    static const char *const names[REJECT_REASONS] = {"run", "version", "order", "schema", "shape", "bytes", "not_finite", "range", "content",
                                                       "given_back"};
     return (unsigned)reason < REJECT_REASONS ? names[reason] : "?";
 }

@@ -17,7 +17,7 @@
 #define LEDGER_ENTRIES_MAX 4096 /* incarnations remembered; beyond, the longest-gone one is folded into the totals */
 
 enum reject_reason {
-    REJECT_RUN, REJECT_VERSION, REJECT_SCHEMA, REJECT_SHAPE, REJECT_BYTES, REJECT_NOT_FINITE, REJECT_RANGE, REJECT_CONTENT,
+    REJECT_RUN, REJECT_VERSION, REJECT_ORDER, REJECT_SCHEMA, REJECT_SHAPE, REJECT_BYTES, REJECT_NOT_FINITE, REJECT_RANGE, REJECT_CONTENT,
     REJECT_GIVEN_BACK, /* the actor could not carry out the order */
     REJECT_REASONS,
 };

@@ -32,36 +32,39 @@ void orders_destroy(struct orders **orders);
 void orders_allow(struct orders *orders, struct weights_version version, struct blob_name manifest, uint64_t slice_end);
 /* Whether publishing `number` next keeps every undecided training slice within max_lag (counted when it is decided under it). */
 bool orders_may_publish(const struct orders *orders, uint64_t number);
-/* An evaluation or audit: number, lease and version (unless task->version.generation is set) are filled when it is given out. Its
- * snapshot is copied. not_actor: whom it must not go to, UINT32_MAX for nobody. ERR_LIMIT when too many wait. */
+/* An evaluation or audit. Number and lease are filled when it is given out; version generation 0 means the newest at the time
+ * of this call, any other must be among the last 16 published (ERR_UNKNOWN). The snapshot is copied. not_actor: whom it must not go
+ * to, UINT32_MAX for nobody. ERR_LIMIT when too many wait. */
 MUST_USE int orders_add_task(struct orders *orders, const struct order *task, uint32_t not_actor);
 int orders_tasks(const struct orders *orders); /* waiting or under way */
-/* The slice was trained on (or dropped as stale): it belongs to the history; slices of a lane in order. */
-void orders_committed(struct orders *orders, int lane, uint64_t slice, struct weights_version version);
+/* The slice was decided (trained on, or dropped): it belongs to the history. Slices of a lane in order. */
+void orders_committed(struct orders *orders, int lane, uint64_t slice);
 uint64_t orders_lane_slice(const struct orders *orders, int lane); /* first slice not yet committed */
 
 /* --- what the link says --- */
 
-void orders_actor_live(struct orders *orders, uint32_t actor, uint64_t incarnation, int lanes, monotonic_us now);
+/* lanes: that it can hold; 0: it finishes what it has (it is draining). */
+void orders_actor_live(struct orders *orders, uint32_t actor, uint64_t incarnation, int lanes);
 void orders_actor_gone(struct orders *orders, uint32_t actor, uint64_t incarnation);
 /* The actor has orders up to this number of this generation. */
 void orders_actor_has(struct orders *orders, uint32_t actor, uint64_t incarnation, uint32_t generation, uint64_t upto);
 /* Gives out whatever may be given out now. */
 void orders_issue(struct orders *orders, monotonic_us now);
 /* The orders that an actor should be sent now: fills items with up to max consecutive ones from its first that it does not have and
- * that was not sent within a second (resend: after a new broker, at once). Snapshots are borrowed until the next call of anything. */
-int orders_to_send(struct orders *orders, uint32_t actor, monotonic_us now, struct order_item *items, int max);
-void orders_sent(struct orders *orders, uint32_t actor, int n, monotonic_us now); /* the first n of them really went out */
+ * that was not sent within two seconds (after a new broker: at once). Snapshots are borrowed until the next call of anything. */
+int orders_to_send(struct orders *orders, uint32_t actor, uint64_t incarnation, monotonic_us now, struct order_item *items, int max);
+void orders_sent(struct orders *orders, uint32_t actor, uint64_t incarnation, int n, monotonic_us now); /* the first n of them really went out */
 void orders_resend_all(struct orders *orders);
 
 /* Does this trajectory answer the order that the lane or task waits for? 0; ERR_DUPLICATE: late copy, the work was given to
- * somebody else or is done; ERR_MISMATCH: it contradicts its own order (version, lane, slice). */
-MUST_USE int orders_match(const struct orders *orders, uint32_t actor, uint64_t incarnation, const struct trajectory *trajectory);
-/* It arrived and is valid: the lane goes on from this snapshot (copied; may be of 0 bytes, then a change of hands is not possible
- * before the actor is gone, and the lane starts anew at its successor). */
-MUST_USE int orders_arrived(struct orders *orders, const struct trajectory *trajectory, const void *snapshot, uint32_t snapshot_bytes);
-/* It is not usable: the work is given out again, with its snapshot. */
-void orders_failed(struct orders *orders, const struct trajectory *trajectory);
+ * somebody else or is done; ERR_MISMATCH: it answers it, but contradicts it (version, lane, slice); ERR_RANGE: no such lane. */
+MUST_USE int orders_match(struct orders *orders, uint32_t actor, uint64_t incarnation, const struct trajectory *trajectory);
+/* It matched, arrived and is valid: the lane goes on from this snapshot (copied; 0 bytes: the environment has none, and the lane
+ * cannot change hands). ERR_NOMEM. */
+MUST_USE int orders_arrived(struct orders *orders, uint32_t actor, uint64_t incarnation, const struct trajectory *trajectory,
+                            const void *snapshot, uint32_t snapshot_bytes);
+/* It answers an order (match said 0 or ERR_MISMATCH) but is not usable: the work is given out again, with its snapshot. */
+void orders_failed(struct orders *orders, uint32_t actor, uint64_t incarnation, const struct trajectory *trajectory);
 
 /* Generation of this learner: numbers start again at 1. Called once, before the first order. */
 void orders_set_generation(struct orders *orders, uint32_t generation);
@@ -69,12 +72,16 @@ void orders_set_generation(struct orders *orders, uint32_t generation);
 struct orders_stats {
     uint64_t issued, reissued, leases_over, moved, cancelled;
     int outstanding, idle, actors, tasks;
+    int unplaced; /* lanes for which the live actors have no room */
     uint64_t oldest_version; /* of undecided training slices; UINT64_MAX: none */
 };
 struct orders_stats orders_stats(const struct orders *orders);
 int orders_holder(const struct orders *orders, int lane, uint32_t *actor); /* 1 when the lane is ordered, 0 idle */
 /* Versions that outstanding orders name: fills up to max, returns how many; the weights of these must stay available. */
 int orders_versions(const struct orders *orders, struct weights_version *versions, int max);
+
+/* What evaluation and audit orders were given out for, for tests and `inspect`: the slice's start state. NULL when it is not kept. */
+const void *orders_snapshot(const struct orders *orders, int lane, uint64_t slice, uint32_t *bytes);
 
 /* Committed slices and their snapshots as bytes (allocated; caller frees), and back. Tasks are not saved. */
 MUST_USE int orders_save(const struct orders *orders, unsigned char **data, size_t *length);
