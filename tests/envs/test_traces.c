@@ -45,7 +45,7 @@ static void test_matrix_traces_agree(void **state)
 static void test_foraging_traces_agree(void **state)
 {
     (void)state;
-    replay_all(FOLDER "lbf_*.jsonl.gz", 10);
+    replay_all(FOLDER "lbf_*.jsonl.gz", 17);
 }
 
 /* A copy of a trace with the nth occurrence of `from` replaced; the caller unlinks `path`. */
