@@ -181,31 +181,46 @@ static void norm_backward(int rows, int cols, const real *x, const real *gain, c
 
 /* ---- GRU gates ---- */
 
+/* Pointers of these loops may be equal (h and next) but never overlap otherwise: no number depends on another place. */
+#ifdef __clang__
+#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
 /* r = s(x_r + h_r)  z = s(x_z + h_z)  n = tanh(x_n + r h_n)  h' = (1 - z) n + z h = n + z (h - n) */
+LANE void gru_row_forward(int H, const real *gx, const real *gh, const real *h, real *next, real *gates, const int keeps_gates)
+{
+    INDEPENDENT
+    for (int j = 0; j < H; j++) {
+        real r = sigmoid_one(gx[j] + gh[j]);
+        real z = sigmoid_one(gx[H + j] + gh[H + j]);
+        real n = tanh_one(fused(r, gh[2 * H + j], gx[2 * H + j]));
+        real old = h[j];
+        if (keeps_gates) {
+            gates[j] = r;
+            gates[H + j] = z;
+            gates[2 * H + j] = n;
+            gates[3 * H + j] = gh[2 * H + j];
+        }
+        next[j] = fused(z, old - n, n);
+    }
+}
+
 static void gru_forward(int rows, int H, const real *gx, const real *gh, const real *h, real *next, real *gates)
 {
     for (int row = 0; row < rows; row++, gx += 3 * H, gh += 3 * H, h += H, next += H) {
-        for (int j = 0; j < H; j++) {
-            real r = sigmoid_one(gx[j] + gh[j]);
-            real z = sigmoid_one(gx[H + j] + gh[H + j]);
-            real n = tanh_one(fused(r, gh[2 * H + j], gx[2 * H + j]));
-            real old = h[j];
-            if (gates) {
-                gates[j] = r;
-                gates[H + j] = z;
-                gates[2 * H + j] = n;
-                gates[3 * H + j] = gh[2 * H + j];
-            }
-            next[j] = fused(z, old - n, n);
-        }
         if (gates)
-            gates += 4 * H;
+            gru_row_forward(H, gx, gh, h, next, gates + (size_t)row * 4 * (size_t)H, 1);
+        else
+            gru_row_forward(H, gx, gh, h, next, 0, 0);
     }
 }
 
 static void gru_backward(int rows, int H, const real *gates, const real *h, const real *dnext, real *d_gx, real *d_gh, real *dh)
 {
     for (int row = 0; row < rows; row++, gates += 4 * H, h += H, dnext += H, d_gx += 3 * H, d_gh += 3 * H, dh += H) {
+        INDEPENDENT
         for (int j = 0; j < H; j++) {
             real r = gates[j], z = gates[H + j], n = gates[2 * H + j], h_n = gates[3 * H + j], d = dnext[j];
             real d_n = d * (1 - z) * fused(-n, n, 1);

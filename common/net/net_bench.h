@@ -1,0 +1,24 @@
+/* How fast the numeric core is, as ratios taken in one run: the two sides alternate, medians are compared. `testudo bench` prints
+ * these; no test depends on them, since a busy neighbour moves them.
+ *
+ * The yardstick for learning is the pure cblas_sgemm time of the same products, over the whole batch or in the learner's blocks,
+ * whichever is faster, with the core type that the program runs on (math/blas_core.h sees to that); for acting it is
+ * microseconds per call. */
+#ifndef TESTUDO_NET_NET_BENCH_H
+#define TESTUDO_NET_NET_BENCH_H
+
+#include "base/err.h"
+
+struct net_bench_row {
+    const char *name, *unit;
+    double value;
+    double must, aim;    /* bars; 0 where there is none */
+    int higher_is_better;
+};
+
+#define NET_BENCH_ROWS 24
+
+/* Fills rows; returns how many, or ERR_NOMEM. Takes about `seconds` in all on one core (the two-thread rows use two). */
+int net_bench(double seconds, struct net_bench_row rows[NET_BENCH_ROWS]);
+
+#endif
