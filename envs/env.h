@@ -2,9 +2,9 @@
  *
  * An environment is one file with one exported symbol, `const struct env_ops env_<name>`, found by the build (see registry.h).
  * It knows agents, not adversaries. Its parameters are plain data bound from config rows; its state is plain data of
- * state_bytes(params), so that saving and loading are a copy. It borrows the slices that it fills, never logs, never exits, never
- * allocates and never resets itself: the rollout does, after keeping the last observation.
- *   N agents, O observation width, S critic-state width, A actions: struct spec. */
+ * state_bytes(params), so that saving and loading are a copy. It borrows the slices that it fills, never logs, never exits,
+ * never allocates and never resets itself: the rollout does, after keeping the last observation. N agents, O observation width,
+ * S critic-state width, A actions: struct spec. */
 #ifndef TESTUDO_ENVS_ENV_H
 #define TESTUDO_ENVS_ENV_H
 
@@ -21,10 +21,10 @@
 
 /* Where one environment's outputs go; borrowed for the call. */
 struct env_view {
-    float *observation;  /* [N,O] */
-    float *state;        /* [N,S]; NULL when spec.state_is_observation */
-    uint8_t *available;  /* [N,A] at least one 1 per agent */
-    uint8_t *alive;      /* [N] */
+    float *observation; /* [N,O] */
+    float *state;       /* [N,S]; NULL when spec.state_is_observation */
+    uint8_t *available; /* [N,A] at least one 1 per agent */
+    uint8_t *alive;     /* [N] */
 };
 
 struct env_result {
@@ -62,15 +62,16 @@ struct env_ops {
     int (*prepare)(void *params, struct err *err);
     void (*spec)(const void *params, struct spec *spec);
 
-    /* Equal states are equal bytes: no padding, no pointers. A state may come from the network: check_state refuses what step or
-     * observe could not take (ERR_FORMAT). */
+    /* Equal states are equal bytes: no padding, no pointers. A state may come from the network: check_state refuses what step
+     * or observe could not take (ERR_FORMAT). */
     size_t (*state_bytes)(const void *params);
     int (*check_state)(const void *params, const void *state, struct err *err);
     void (*reset)(const void *params, void *state, struct rng *rng);
     void (*observe)(const void *params, const void *state, const struct env_view *view);
-    /* rng may be NULL where the rules draw nothing after the reset. An action that is unknown or not available is replaced as the
-     * file's rules say (mostly by "none"); it is never an error. */
-    void (*step)(const void *params, void *state, const int32_t *action /* [N] */, struct rng *rng, const struct env_result *result);
+    /* rng may be NULL where the rules draw nothing after the reset. An action that is unknown or not available is replaced as
+     * the file's rules say (mostly by "none"); it is never an error. */
+    void (*step)(const void *params, void *state, const int32_t *action /* [N] */, struct rng *rng,
+                 const struct env_result *result);
     void (*outcome)(const void *params, const void *state, struct env_outcome *outcome);
     void (*render)(const void *params, const void *state, char *text, size_t size); /* one frame for a terminal */
 

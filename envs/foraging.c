@@ -1,8 +1,8 @@
 /* Level-based foraging: players of different levels collect food that is often too heavy for one of them.
  *
- * On a grid lie foods, each with a level. Players walk; those who stand beside a food and choose to load it at the same step add
- * up their levels, and if the sum reaches the food's level it is taken. Food never touches the border and no cell is beside two
- * foods. Sources: Papoudakis et al. 2021, "Benchmarking multi-agent deep reinforcement learning algorithms in cooperative
+ * On a grid lie foods, each with a level. Players walk; those who stand beside a food and choose to load it at the same step
+ * add up their levels, and if the sum reaches the food's level it is taken. Food never touches the border and no cell is beside
+ * two foods. Sources: Papoudakis et al. 2021, "Benchmarking multi-agent deep reinforcement learning algorithms in cooperative
  * tasks", arXiv:2006.07869, with the maintained package (the rules "v3" here), and the edited copy that came with Li et al.,
  * ICLR 2024 ("eir"): team reward, another way to refuse moves, players up to level 3. We learn under a third set, "robust":
  *
@@ -21,17 +21,18 @@
  *   5 load      load the food beside           one of the four neighbours is a food
  *   An action that is not available, or no action at all (-1, 99), counts as none.
  *
- *   order of a step: clock; moves, all at once; loading, with the positions after the moves; rewards; ending.
- *   reward: each of the loaders of a taken food gets its level x food level / (sum of the loaders' levels x sum of all food levels
- *   at the reset), so clearing the map is worth 1 to the team; without normalisation level x food level. Loaders of a food too
- *   heavy for them each lose env.penalty. With team reward everybody gets the sum over players.
- *   ending: no food left, or the time limit.
- *   observation: see foraging_observe.c.
+ * Order of a step: clock; moves, all at once; loading, with the positions after the moves; rewards; ending.
  *
- * Kept from upstream: swaps and following succeed, and a player whose move was refused does not claim its old cell again, so that
- * another may have moved into it (under v3 this takes three players). Left out: upstream counts the cells that players held at the
- * end of the last episode as taken while it places new ones; a reset here depends on its random numbers alone. Where upstream
- * would crash because no free cell was drawn in 1000 tries, the first free cell is taken. */
+ * Reward: each of the loaders of a taken food gets its level x food level / (sum of the loaders' levels x sum of all food
+ * levels at the reset), so clearing the map is worth 1 to the team; without normalisation level x food level. Loaders of a food
+ * too heavy for them each lose env.penalty. With team reward everybody gets the sum over players.
+ *
+ * Ending: no food left, or the time limit. Observation: see foraging_observe.c.
+ *
+ * Kept from upstream: swaps and following succeed, and a player whose move was refused does not claim its old cell again, so
+ * that another may have moved into it (under v3 this takes three players). Left out: upstream counts the cells that players
+ * held at the end of the last episode as taken while it places new ones; a reset here depends on its random numbers alone.
+ * Where upstream would crash because no free cell was drawn in 1000 tries, the first free cell is taken. */
 #include "envs/foraging.h"
 
 #include <stdio.h>
@@ -66,7 +67,8 @@ static void draw_order(struct rng *rng, int n, uint8_t *order)
     }
 }
 
-static void draw_free_cell(const struct foraging_params *p, struct rng *rng, const struct piece *taken, int n_taken, struct piece *out)
+static void draw_free_cell(const struct foraging_params *p, struct rng *rng, const struct piece *taken, int n_taken,
+                           struct piece *out)
 {
     int row, col, tries = 0;
     do {
@@ -172,8 +174,8 @@ static void clear_board(const struct foraging_params *p, struct foraging_state *
         memset(board + foraging_cell(p, row, 0), BOARD_EMPTY, (size_t)p->cols);
 }
 
-void foraging_place(const struct foraging_params *p, struct foraging_state *g, const struct piece *players, const struct piece *foods,
-                    int n_food, int spawned)
+void foraging_place(const struct foraging_params *p, struct foraging_state *g, const struct piece *players,
+                    const struct piece *foods, int n_food, int spawned)
 {
     struct piece *pieces = g->piece;
     *g = (struct foraging_state){.n_food = n_food, .spawned = spawned};
@@ -256,7 +258,9 @@ static void foraging_reset(const void *params, void *state, struct rng *rng)
 
 static struct piece moved(struct piece from, struct piece by)
 {
-    return (struct piece){.row = (int16_t)(from.row + by.row), .col = (int16_t)(from.col + by.col), .level = from.level,
+    return (struct piece){.row = (int16_t)(from.row + by.row),
+                          .col = (int16_t)(from.col + by.col),
+                          .level = from.level,
                           .cell = (int16_t)(from.cell + by.cell)};
 }
 
@@ -331,7 +335,8 @@ static void load_foods(const struct foraging_params *p, struct foraging_state *g
     for (int n = 0; n < p->P; n++) {
         int i = slot[n];
         if (i >= 0)
-            reward[n] = group_level[i] >= foods[i].level ? share(p, g, g->piece[n].level, foods[i].level, group_level[i]) : -p->penalty;
+            reward[n] =
+                group_level[i] >= foods[i].level ? share(p, g, g->piece[n].level, foods[i].level, group_level[i]) : -p->penalty;
     }
     for (int i = g->n_food - 1; i >= 0; i--)
         if (group_level[i] >= foods[i].level)
@@ -373,7 +378,8 @@ bool foraging_is_over(const struct foraging_params *p, const struct foraging_sta
     return foraging_is_cleared(g) || g->step >= p->horizon;
 }
 
-static void foraging_step(const void *params, void *state, const int32_t *action, struct rng *rng, const struct env_result *result)
+static void foraging_step(const void *params, void *state, const int32_t *action, struct rng *rng,
+                          const struct env_result *result)
 {
     (void)rng;
     const struct foraging_params *p = params;

@@ -2,8 +2,8 @@
  * (foraging_observe.c), reading of names and levels (foraging_config.c), the scripts and the trace part.
  *
  * The state is one run of plain bytes: the head, P players, F food slots (the first n_food hold food, in row-major order), then
- * the board of (rows + 2) x (cols + 2) bytes: BOARD_EMPTY, food slot + 1, or BOARD_WALL around the grid. The board answers "what
- * lies beside this player" in one read; it says nothing new, so check_state can rebuild it. */
+ * the board of (rows + 2) x (cols + 2) bytes: BOARD_EMPTY, food slot + 1, or BOARD_WALL around the grid. The board answers
+ * "what lies beside this player" in one read; it says nothing new, so check_state can rebuild it. */
 #ifndef TESTUDO_ENVS_FORAGING_H
 #define TESTUDO_ENVS_FORAGING_H
 
@@ -52,8 +52,8 @@ struct foraging_params {
 
 struct foraging_state {
     int32_t step;
-    int32_t n_food;  /* still on the board */
-    int32_t spawned; /* sum of food levels at the reset: the divisor of normalised rewards */
+    int32_t n_food;       /* still on the board */
+    int32_t spawned;      /* sum of food levels at the reset: the divisor of normalised rewards */
     struct piece piece[]; /* [P] players, [F] food slots, then the board */
 };
 
@@ -95,8 +95,8 @@ void foraging_observe(const void *params, const void *state, const struct env_vi
 
 /* foraging.c: sets pieces and board from lists [P], [n_food] of row, col, level (food in row-major order); what a reset and a
  * recorded episode have in common. */
-void foraging_place(const struct foraging_params *p, struct foraging_state *g, const struct piece *players, const struct piece *foods,
-                    int n_food, int spawned);
+void foraging_place(const struct foraging_params *p, struct foraging_state *g, const struct piece *players,
+                    const struct piece *foods, int n_food, int spawned);
 /* One step with rewards in double, [P]; the environment's float rewards are these, rounded once. */
 void foraging_advance(const struct foraging_params *p, struct foraging_state *g, const int32_t *action, double *reward);
 bool foraging_is_cleared(const struct foraging_state *g);

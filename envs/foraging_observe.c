@@ -1,7 +1,7 @@
 /* Level-based foraging: what the players see.
  *
- * Lists (the default). The window of a player at (r, c) with sight k is the part of the grid within k rows and columns; its north-
- * west corner o = (max(r-k, 0), max(c-k, 0)) is the origin, so that with full sight coordinates are absolute.
+ * Lists (the default). The window of a player at (r, c) with sight k is the part of the grid within k rows and columns; its
+ * northwest corner o = (max(r-k, 0), max(c-k, 0)) is the origin, so that with full sight coordinates are absolute.
  *
  *   block        width           meaning
  *   food 0..     3 each          row - o.row, col - o.col, level of the foods in the window, row by row; then (-1, -1, 0)
@@ -9,17 +9,18 @@
  *   ally 0..     3 each          of the other players it sees, by index, closed up; then (-1, -1, 0)
  *   id           P               the player's index one-hot; switch env.agent_id
  *   zero tail    P               zeros; switch env.zero_tail
- *   Levels of players are left out (2 numbers each) without env.observe_levels. Nothing is scaled.
- *   Upstream's oddity, kept: a player is seen when both its coordinates lie in 0..2k, which near the north and west border, where
- *   the window is cut, reaches up to 2k cells.
+ *
+ * Levels of players are left out (2 numbers each) without env.observe_levels. Nothing is scaled. Upstream's oddity, kept: a
+ * player is seen when both its coordinates lie in 0..2k, which near the north and west border, where the window is cut, reaches
+ * up to 2k cells.
  *
  * Grid. Three layers of (2k+1) x (2k+1) cells with the player in the centre: level of the player on a cell (1 without
  * env.observe_levels; the highest index wins a shared cell); level of the food; 1 where one could stand (inside, no food,
  * nobody, not even oneself). Then id and zero tail as above.
  *
- * The entries of a list are quads: row, column, level, and a fourth lane of no meaning. They are stored four floats at a time, each
- * store overwriting the meaningless lane (or lanes) of the one before. What lies in a window is picked without branches: an
- * entry is always written, and counted only if it is seen. */
+ * The entries of a list are quads: row, column, level, and a fourth lane of no meaning. They are stored four floats at a time,
+ * each store overwriting the meaningless lane (or lanes) of the one before. What lies in a window is picked without branches:
+ * an entry is always written, and counted only if it is seen. */
 #include <string.h>
 
 #include "envs/foraging.h"
@@ -44,7 +45,8 @@ static int origin(int at, int64_t sight)
     return at > sight ? at - (int)sight : 0;
 }
 
-/* Appends those of pieces[0..count) that lie within `rows` and `cols` of the origin; list needs room for all. Returns how many. */
+/* Appends those of pieces[0..count) that lie within `rows` and `cols` of the origin; list needs room for all. Returns how many.
+ */
 static int pick(const struct piece *pieces, int count, int row0, int col0, int rows, int cols, quad *list)
 {
     const quad corner = {(float)row0, (float)col0, 0, 0};

@@ -38,7 +38,8 @@ static int set_key(const char *theirs, const json_t *value, struct recipe *recip
 /* [rows, cols], or one number for both. */
 static int set_size(const json_t *size, struct recipe *recipe, struct err *err)
 {
-    const json_t *rows = json_is_array(size) ? json_array_get(size, 0) : size, *cols = json_is_array(size) ? json_array_get(size, 1) : size;
+    const json_t *rows = json_is_array(size) ? json_array_get(size, 0) : size,
+                 *cols = json_is_array(size) ? json_array_get(size, 1) : size;
     int r = trace_set(recipe, "rows", rows, NULL, err);
     return r ? r : trace_set(recipe, "cols", cols, NULL, err);
 }
@@ -61,9 +62,8 @@ static int foraging_configure(const json_t *header, struct recipe *recipe, struc
     if (!variant || (strcmp(variant, "v3") && strcmp(variant, "eir")))
         return err_set(err, ERR_UNKNOWN, "unknown variant \"%s\" of lbf: expected v3 or eir", variant ? variant : "");
     int r = recipe_set(recipe, "env.rules", variant, "trace header", err);
-    json_object_foreach(json_object_get(header, "cfg"), key, value)
-        if (!r)
-            r = strcmp(key, "field_size") ? set_key(key, value, recipe, err) : set_size(value, recipe, err);
+    json_object_foreach(json_object_get(header, "cfg"), key, value) if (!r) r =
+        strcmp(key, "field_size") ? set_key(key, value, recipe, err) : set_size(value, recipe, err);
     return r || strcmp(variant, "eir") ? r : set_eir_defaults(recipe, err);
 }
 
@@ -100,11 +100,13 @@ static int foraging_set_state(const void *params, void *state, const json_t *lin
         return r;
     if (json_array_size(players) != (size_t)p->P)
         return err_set(err, ERR_FORMAT, "got %zu players, expected %d", json_array_size(players), p->P);
-    foraging_place(p, state, player, food, (int)json_array_size(foods), (int)json_integer_value(json_object_get(line, "spawned")));
+    foraging_place(p, state, player, food, (int)json_array_size(foods),
+                   (int)json_integer_value(json_object_get(line, "spawned")));
     return env_foraging.check_state(params, state, err);
 }
 
-static void foraging_trace_step(const void *params, void *state, const json_t *line, const int32_t *action, double *reward, bool *is_over)
+static void foraging_trace_step(const void *params, void *state, const json_t *line, const int32_t *action, double *reward,
+                                bool *is_over)
 {
     (void)line;
     const struct foraging_params *p = params;
@@ -123,8 +125,8 @@ static bool same_pieces(const struct piece *pieces, int count, const json_t *lis
         long long row = json_integer_value(json_array_get(item, 0)), col = json_integer_value(json_array_get(item, 1));
         long long level = json_integer_value(json_array_get(item, 2));
         is_same = json_array_size(item) == 3 && row == pieces[i].row && col == pieces[i].col && level == pieces[i].level;
-        snprintf(text, size, "%s %d: got row %d, column %d, level %d, recorded %lld, %lld, %lld", what, i, pieces[i].row, pieces[i].col,
-                 pieces[i].level, row, col, level);
+        snprintf(text, size, "%s %d: got row %d, column %d, level %d, recorded %lld, %lld, %lld", what, i, pieces[i].row,
+                 pieces[i].col, pieces[i].level, row, col, level);
     }
     return is_same;
 }

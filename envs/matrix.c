@@ -7,9 +7,10 @@
  *     1   reward 0, s <- 0   reward 1, s <- 1
  *
  * So s at step t > 0 is the reward of step t-1, and a perfect team earns one a step. Source: Li et al., "Byzantine robust
- * cooperative multi-agent reinforcement learning as a Bayesian game", ICLR 2024, arXiv:2305.12872, and the code beside it.
- * What we changed: the last block of their observation, two zeros kept free for the algorithm's guess of who is an adversary, is
- * off unless asked for, since a belief is the algorithm's business; the time limit may also truncate.
+ * cooperative multi-agent reinforcement learning as a Bayesian game", ICLR 2024, arXiv:2305.12872, who took the game from
+ * Han et al. 2022, and the code beside it. What we changed: the last block of their observation, two zeros kept free for the
+ * algorithm's guess of who is an adversary, is off unless asked for, since a belief is the algorithm's business; the time
+ * limit may also truncate.
  *
  *   observation of agent i     meaning                                        switch
  *   state        2             s, i                                           always
@@ -26,8 +27,10 @@
 
 enum { LIMIT_TERMINATES, LIMIT_TRUNCATES };
 
-#define KEY(key, kind, field, fallback, low, high, unit, choices, help)                                                            \
-    {"env." key, kind, offsetof(struct matrix_params, field), fallback, low, high, unit, choices, help}
+#define KEY(key, kind, field, fallback, low, high, unit, choices, help)                                                        \
+    {                                                                                                                          \
+        "env." key, kind, offsetof(struct matrix_params, field), fallback, low, high, unit, choices, help                      \
+    }
 static const struct config_row rows[] = {
     KEY("horizon", CONFIG_INT, horizon, "100", 1, 1000000, "steps", NULL, "length of an episode"),
     KEY("time_limit", CONFIG_CHOICE, time_limit, "terminate", 0, 0, "", "terminate|truncate",
@@ -63,8 +66,12 @@ static int add_block(struct spec *spec, const char *name, int width)
 static void matrix_spec(const void *params, struct spec *spec)
 {
     const struct matrix_params *p = params;
-    *spec = (struct spec){.N = MATRIX_AGENTS, .A = MATRIX_ACTIONS, .horizon = (int32_t)p->horizon, .state_is_observation = true,
-                          .return_min = 0, .return_max = (double)p->horizon};
+    *spec = (struct spec){.N = MATRIX_AGENTS,
+                          .A = MATRIX_ACTIONS,
+                          .horizon = (int32_t)p->horizon,
+                          .state_is_observation = true,
+                          .return_min = 0,
+                          .return_max = (double)p->horizon};
     add_block(spec, "state", 1);
     add_block(spec, "id", 1);
     if (p->observes_last_state)
@@ -127,7 +134,8 @@ static uint8_t payoff(uint8_t s, uint8_t a0, uint8_t a1)
     return s ? a0 != a1 : a0 == a1;
 }
 
-static void matrix_step(const void *params, void *state, const int32_t *action, struct rng *rng, const struct env_result *result)
+static void matrix_step(const void *params, void *state, const int32_t *action, struct rng *rng,
+                        const struct env_result *result)
 {
     (void)rng;
     const struct matrix_params *p = params;
@@ -170,22 +178,22 @@ static void play_even(float *probability)
     probability[0] = probability[1] = 0.5f;
 }
 
-static void act_convention(const void *params, int agent, int step, const float *observation, const uint8_t *available, void *memory,
-                           float *probability)
+static void act_convention(const void *params, int agent, int step, const float *observation, const uint8_t *available,
+                           void *memory, float *probability)
 {
     (void)params, (void)step, (void)available, (void)memory;
     play(probability, observation[0] > 0.5f ? agent : 0);
 }
 
-static void act_uniform(const void *params, int agent, int step, const float *observation, const uint8_t *available, void *memory,
-                        float *probability)
+static void act_uniform(const void *params, int agent, int step, const float *observation, const uint8_t *available,
+                        void *memory, float *probability)
 {
     (void)params, (void)agent, (void)step, (void)observation, (void)available, (void)memory;
     play_even(probability);
 }
 
-static void act_state_only(const void *params, int agent, int step, const float *observation, const uint8_t *available, void *memory,
-                           float *probability)
+static void act_state_only(const void *params, int agent, int step, const float *observation, const uint8_t *available,
+                           void *memory, float *probability)
 {
     (void)params, (void)step, (void)available, (void)memory;
     if (observation[0] > 0.5f)
@@ -207,7 +215,8 @@ static void act_until_broken(const void *params, int agent, int step, const floa
 }
 
 static const struct env_script scripts[] = {
-    {"convention", "agree on 0 when s is 0, agent 1 alone plays 1 when s is 1: returns 100, and 0 against one adversary", 0, act_convention},
+    {"convention", "agree on 0 when s is 0, agent 1 alone plays 1 when s is 1: returns 100, and 0 against one adversary", 0,
+     act_convention},
     {"uniform", "both always even: returns 50, whoever is an adversary", 0, act_uniform},
     {"state-only", "even when s is 0, the convention when s is 1: returns 99.5", 0, act_state_only},
     {"until-broken", "the convention until the first reward 0, then even: returns 100, and 49.5 against one adversary", 1,

@@ -21,9 +21,7 @@ static int matrix_configure(const json_t *header, struct recipe *recipe, struct 
     const char *key;
     json_t *value;
     int r = 0;
-    json_object_foreach(json_object_get(header, "cfg"), key, value)
-        if (!r)
-            r = set_key(key, value, recipe, err);
+    json_object_foreach(json_object_get(header, "cfg"), key, value) if (!r) r = set_key(key, value, recipe, err);
     if (!r && json_object_get(header, "limit"))
         r = trace_set(recipe, "horizon", json_object_get(header, "limit"), NULL, err);
     return r;
@@ -40,7 +38,8 @@ static int matrix_set_state(const void *params, void *state, const json_t *line,
     return 0;
 }
 
-static void matrix_trace_step(const void *params, void *state, const json_t *line, const int32_t *action, double *reward, bool *is_over)
+static void matrix_trace_step(const void *params, void *state, const json_t *line, const int32_t *action, double *reward,
+                              bool *is_over)
 {
     (void)line;
     float pay[MATRIX_AGENTS]; /* 0 or 1: a float holds these exactly */

@@ -1,7 +1,7 @@
 /* env_open: from a recipe to an environment with bound parameters.
  *
- * The recipe's env.* keys are copied aside, what its scenario decides is filled in around them, and the rows bind the result; so
- * an explicit key beats the scenario, and the scenario beats a row's default. */
+ * The recipe's env.* keys are copied aside, what its scenario decides is filled in around them, and the rows bind the result;
+ * so an explicit key beats the scenario, and the scenario beats a row's default. */
 #include <stdio.h>
 #include <string.h>
 
@@ -38,8 +38,8 @@ static int describe(struct env_instance *instance, const char *scenario, struct 
     spec->state_bytes = (int32_t)instance->state_bytes;
     snprintf(spec->env, sizeof spec->env, "%s", instance->ops->name);
     if ((size_t)snprintf(spec->scenario, sizeof spec->scenario, "%s", scenario) >= sizeof spec->scenario)
-        return err_set(err, ERR_LIMIT, "scenario name \"%s\" is too long: got %zu bytes, expected at most %zu", scenario, strlen(scenario),
-                       sizeof spec->scenario - 1);
+        return err_set(err, ERR_LIMIT, "scenario name \"%s\" is too long: got %zu bytes, expected at most %zu", scenario,
+                       strlen(scenario), sizeof spec->scenario - 1);
     return spec_check(spec, err);
 }
 

@@ -8,7 +8,8 @@
 const struct config_row env_common_rows[ENV_COMMON_ROWS] = {
     {"env.name", CONFIG_TEXT, 0, "matrix", 0, 0, "", NULL, "environment; `testudo envs` lists them"},
     {"env.scenario", CONFIG_TEXT, CONFIG_TEXT_MAX, "", 0, 0, "", NULL,
-     "variant of the environment, as the papers name it; it sets other env keys unless they are given; empty: the first one listed"},
+     "variant of the environment, as the papers name it; it sets other env keys unless they are given; empty: the first one "
+     "listed"},
 };
 
 const struct env_ops *env_find(const char *name)

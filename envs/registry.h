@@ -5,7 +5,7 @@
 #include "envs/env.h"
 
 extern const struct env_ops *const env_registry[]; /* NULL-terminated, sorted by name */
-const struct env_ops *env_find(const char *name);   /* NULL when unknown */
+const struct env_ops *env_find(const char *name);  /* NULL when unknown */
 
 /* As env_find, with an error line that suggests the nearest name and lists all. */
 MUST_USE int env_lookup(const char *name, const struct env_ops **ops, struct err *err);
@@ -14,9 +14,9 @@ MUST_USE int env_lookup(const char *name, const struct env_ops **ops, struct err
 #define ENV_COMMON_ROWS 2
 extern const struct config_row env_common_rows[ENV_COMMON_ROWS];
 
-/* Sets in the recipe every env.* key that its scenario decides and that the recipe leaves open, env.scenario itself included. To be
- * called before config_resolve, which would otherwise write down the rows' defaults where the scenario says something else. A
- * resolved recipe opens the same environment. */
+/* Sets in the recipe every env.* key that its scenario decides and that the recipe leaves open, env.scenario itself included.
+ * To be called before config_resolve, which would otherwise write down the rows' defaults where the scenario says something
+ * else. A resolved recipe opens the same environment. */
 MUST_USE int env_resolve(struct recipe *recipe, struct err *err);
 
 #endif

@@ -1,8 +1,9 @@
 /* Replay of recorded episodes of the reference implementations.
  *
  * A trace is a gzip file of JSON lines: a header with the configuration, then per episode a reset line with the whole initial
- * state and a line per step with the joint action and everything that came of it. No random generator has to match. Our rules are
- * set to the reset line, apply the recorded actions, and must give the recorded state, observations, masks, rewards and endings.
+ * state and a line per step with the joint action and everything that came of it. No random generator has to match. Our rules
+ * are set to the reset line, apply the recorded actions, and must give the recorded state, observations, masks, rewards and
+ * endings.
  *
  * Rewards are compared in double, before the rounding to the float that training sees. */
 #ifndef TESTUDO_ENVS_TRACE_H
@@ -21,8 +22,8 @@ struct trace_report {
 };
 
 /* Replays a whole file. Returns 0 when all agreed; ERR_MISMATCH when steps differed (err holds the first); ERR_IO, ERR_FORMAT,
- * ERR_UNKNOWN (an environment or configuration key that is not known here) when it could not be replayed. The report is filled as
- * far as it went. */
+ * ERR_UNKNOWN (an environment or configuration key that is not known here) when it could not be replayed. The report is filled
+ * as far as it went. */
 MUST_USE int trace_check(const char *path, struct trace_report *report, struct err *err);
 
 /* The trace part of an environment. */

@@ -31,8 +31,8 @@ int vec_init(struct vec *vec, const struct env_instance *instance, int B)
     vec->alive = zeroes(agents);
     vec->terminated = zeroes(batch);
     vec->truncated = zeroes(batch);
-    if (vec->states && vec->observation && (vec->state || spec->state_is_observation) && vec->reward && vec->available && vec->alive &&
-        vec->terminated && vec->truncated)
+    if (vec->states && vec->observation && (vec->state || spec->state_is_observation) && vec->reward && vec->available &&
+        vec->alive && vec->terminated && vec->truncated)
         return 0;
     vec_deinit(vec);
     return ERR_NOMEM;

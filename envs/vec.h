@@ -1,5 +1,6 @@
 /* Many environments of one kind stepped as a batch over contiguous arrays. No allocation after create.
- *   B environments; observation [B,N,O], state [B,N,S], available [B,N,A], alive [B,N], reward [B,N], terminated, truncated [B]. */
+ *   B environments; observation [B,N,O], state [B,N,S], available [B,N,A], alive [B,N], reward [B,N], terminated, truncated
+ * [B]. */
 #ifndef TESTUDO_ENVS_VEC_H
 #define TESTUDO_ENVS_VEC_H
 
@@ -12,8 +13,8 @@ struct env_instance { /* an environment with bound parameters */
     _Alignas(16) unsigned char params[ENV_PARAMS_MAX];
 };
 
-/* Binds env.name, env.scenario and the env.* keys of a recipe: explicit keys, around them what the scenario decides, then the rows'
- * defaults. Refuses unknown names and env.* keys, suggesting the nearest. */
+/* Binds env.name, env.scenario and the env.* keys of a recipe: explicit keys, around them what the scenario decides, then the
+ * rows' defaults. Refuses unknown names and env.* keys, suggesting the nearest. */
 MUST_USE int env_open(struct env_instance *instance, const struct recipe *recipe, struct err *err);
 
 struct vec {
@@ -27,12 +28,12 @@ struct vec {
 
 MUST_USE int vec_init(struct vec *vec, const struct env_instance *instance, int B);
 void vec_deinit(struct vec *vec);
-void vec_reset(struct vec *vec, int b, struct rng *rng);          /* resets environment b and observes it */
+void vec_reset(struct vec *vec, int b, struct rng *rng); /* resets environment b and observes it */
 void vec_step(struct vec *vec, const int32_t *action /* [B,N] */, struct rng *rngs /* [B] or NULL if the env draws nothing */);
-void vec_observe(struct vec *vec, int b);                         /* after load */
-void vec_save(const struct vec *vec, int b, void *bytes);         /* spec.state_bytes */
-/* Loads and observes. ERR_MISMATCH or ERR_FORMAT, and nothing changes, when the bytes are no state of this environment: they may
- * come from the network. */
+void vec_observe(struct vec *vec, int b);                 /* after load */
+void vec_save(const struct vec *vec, int b, void *bytes); /* spec.state_bytes */
+/* Loads and observes. ERR_MISMATCH or ERR_FORMAT, and nothing changes, when the bytes are no state of this environment: they
+ * may come from the network. */
 MUST_USE int vec_load(struct vec *vec, int b, const void *bytes, size_t length, struct err *err);
 
 #endif

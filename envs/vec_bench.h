@@ -4,7 +4,8 @@
 
 #include "base/recipe.h"
 
-/* Environment steps per second of wall time with B environments, measured for about `seconds`; negative code and err on failure. */
+/* Environment steps per second of wall time with B environments, measured for about `seconds`; negative code and err on
+ * failure. */
 MUST_USE double vec_bench_steps_per_second(const struct recipe *recipe, int B, double seconds, struct err *err);
 
 #endif

@@ -1,4 +1,5 @@
-/* Steps per second of environments: `bench_envs [B] [seconds]`, one JSON line each. foraging_upstream.py prints the same names. */
+/* Steps per second of environments: `bench_envs [B] [seconds]`, one JSON line each. foraging_upstream.py prints the same names.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -28,8 +29,8 @@ int main(int argc, char **argv)
             fprintf(stderr, "bench_envs: %s\n", err.text);
             return 1;
         }
-        printf("{\"env\": \"%s\", \"scenario\": \"%s\", \"set\": \"%s\", \"B\": %d, \"steps_per_second\": %.0f}\n", cases[i][0], cases[i][1],
-               cases[i][2] ? cases[i][2] : "", B, rate);
+        printf("{\"env\": \"%s\", \"scenario\": \"%s\", \"set\": \"%s\", \"B\": %d, \"steps_per_second\": %.0f}\n", cases[i][0],
+               cases[i][1], cases[i][2] ? cases[i][2] : "", B, rate);
     }
     return 0;
 }

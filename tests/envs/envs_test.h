@@ -68,8 +68,8 @@ static inline int draw(const float *probability, int A, double u)
 }
 
 /* One agent's action by the script. Checks that its probabilities are a distribution over available actions. */
-static inline int32_t script_action(const struct env_instance *instance, const struct env_script *script, const struct vec *vec, int n,
-                                    int step, void *memory, struct rng *rng)
+static inline int32_t script_action(const struct env_instance *instance, const struct env_script *script, const struct vec *vec,
+                                    int n, int step, void *memory, struct rng *rng)
 {
     const struct spec *spec = &instance->spec;
     float probability[SPEC_ACTIONS_MAX], sum = 0;

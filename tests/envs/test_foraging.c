@@ -133,7 +133,8 @@ struct board {
     struct vec vec;
 };
 
-static void board_open(struct board *board, const char *const *arguments, const struct piece *players, const struct piece *foods, int n_food)
+static void board_open(struct board *board, const char *const *arguments, const struct piece *players,
+                       const struct piece *foods, int n_food)
 {
     int spawned = 0;
     must_open(&board->env, arguments);
@@ -200,7 +201,8 @@ static void test_cells_are_shared_only_after_a_refusal(void **state)
     struct rng rng = rng_stream(5, RNG_TEST, 0, 0, 0);
     int32_t action[6];
     int shared = 0;
-    must_open(&env, ARGUMENTS("env.name=foraging", "env.scenario=5x5-6p-1f", "env.rules=v3", "env.max_food_level=100", "env.coop=true"));
+    must_open(&env, ARGUMENTS("env.name=foraging", "env.scenario=5x5-6p-1f", "env.rules=v3", "env.max_food_level=100",
+                              "env.coop=true"));
     must_init(&vec, &env, 1);
     for (int i = 0; i < 4000; i++) {
         reset_all(&vec, (uint64_t)i);
@@ -276,8 +278,9 @@ static void test_loading_pays_by_level(void **state)
         assert_int_equal(game_of(&board.vec)->n_food, 1);
         assert_false(board.vec.terminated[0]);
         vec_deinit(&board.vec);
-        board_open(&board, ARGUMENTS("env.name=foraging", "env.scenario=8x8-3p-2f", rewards[is_team], "env.normalise_reward=false"), players,
-                   foods, 2);
+        board_open(&board,
+                   ARGUMENTS("env.name=foraging", "env.scenario=8x8-3p-2f", rewards[is_team], "env.normalise_reward=false"),
+                   players, foods, 2);
         vec_step(&board.vec, action, NULL);
         assert_true(board.vec.reward[1] == (is_team ? 9 : 6));
         vec_deinit(&board.vec);
@@ -379,7 +382,8 @@ static void test_clearing_at_the_limit_is_no_truncation(void **state)
     (void)state;
     const struct piece players[] = {{3, 3, 1, 0}, {3, 5, 2, 0}}, food = {3, 4, 3, 0};
     struct board board;
-    board_open(&board, ARGUMENTS("env.name=foraging", "env.scenario=8x8-2p-1f", "env.horizon=1", "env.time_limit=truncate"), players, &food, 1);
+    board_open(&board, ARGUMENTS("env.name=foraging", "env.scenario=8x8-2p-1f", "env.horizon=1", "env.time_limit=truncate"),
+               players, &food, 1);
     vec_step(&board.vec, (int32_t[]){FORAGE_LOAD, FORAGE_LOAD}, NULL);
     assert_true(board.vec.terminated[0] && !board.vec.truncated[0] && board.vec.reward[0] == 1);
     vec_deinit(&board.vec);

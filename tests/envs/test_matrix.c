@@ -91,7 +91,8 @@ static void test_unknown_actions_count_as_0(void **state)
         struct matrix_state game = {.s = 0};
         float reward[2];
         uint8_t terminated, truncated;
-        env.ops->step(env.params, &game, (int32_t[]){hostile[i], 0}, NULL, &(struct env_result){reward, &terminated, &truncated});
+        env.ops->step(env.params, &game, (int32_t[]){hostile[i], 0}, NULL,
+                      &(struct env_result){reward, &terminated, &truncated});
         assert_true(reward[0] == 1 && game.last_action[0] == 0);
     }
 }
@@ -102,7 +103,8 @@ static void test_time_limit_terminates_or_truncates(void **state)
     for (int truncates = 0; truncates < 2; truncates++) {
         struct env_instance env;
         struct vec vec;
-        must_open(&env, ARGUMENTS("env.name=matrix", "env.horizon=3", truncates ? "env.time_limit=truncate" : "env.time_limit=terminate"));
+        must_open(&env, ARGUMENTS("env.name=matrix", "env.horizon=3",
+                                  truncates ? "env.time_limit=truncate" : "env.time_limit=terminate"));
         must_init(&vec, &env, 1);
         reset_all(&vec, 1);
         for (int step = 1; step <= 3; step++) {

@@ -25,8 +25,8 @@ static void replay_all(const char *pattern, int at_least)
         struct trace_report report;
         struct err err = {{0}};
         int r = trace_check(found.gl_pathv[i], &report, &err);
-        print_message("%-50s %3lld episodes %5lld steps, largest difference %g\n", found.gl_pathv[i], (long long)report.episodes,
-                      (long long)report.steps, report.largest);
+        print_message("%-50s %3lld episodes %5lld steps, largest difference %g\n", found.gl_pathv[i],
+                      (long long)report.episodes, (long long)report.steps, report.largest);
         if (r)
             fail_msg("%s", err.text);
         assert_int_equal(report.mismatches, 0);
@@ -82,7 +82,8 @@ static void expect(const char *trace, const char *from, const char *to, int nth,
     int r = trace_check(path, &report, &err);
     unlink(path);
     if (r != code || !strstr(err.text, words))
-        fail_msg("replacing %s by %s: got %s \"%s\", expected %s and \"%s\"", from, to, err_name(r), err.text, err_name(code), words);
+        fail_msg("replacing %s by %s: got %s \"%s\", expected %s and \"%s\"", from, to, err_name(r), err.text, err_name(code),
+                 words);
     if (code == ERR_MISMATCH && report.mismatches == 0 && !strstr(words, "header"))
         fail_msg("replacing %s by %s: nothing was counted", from, to);
 }
@@ -90,7 +91,8 @@ static void expect(const char *trace, const char *from, const char *to, int nth,
 static void test_modified_traces_are_caught(void **state)
 {
     (void)state;
-    const char *lbf = FOLDER "lbf_8x8-2p-1f.jsonl.gz", *pen = FOLDER "lbf_6x6-6p-2f-pen.jsonl.gz", *toy = FOLDER "toy_full.jsonl.gz";
+    const char *lbf = FOLDER "lbf_8x8-2p-1f.jsonl.gz", *pen = FOLDER "lbf_6x6-6p-2f-pen.jsonl.gz",
+               *toy = FOLDER "toy_full.jsonl.gz";
     expect(lbf, "\"rew\":[0,", "\"rew\":[0.00000001,", 40, ERR_MISMATCH, "reward of agent 0");
     expect(pen, "-0.1", "-0.2", 1, ERR_MISMATCH, "reward");
     expect(lbf, "\"done\":0", "\"done\":1", 7, ERR_MISMATCH, "ending");

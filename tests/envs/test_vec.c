@@ -13,7 +13,8 @@
 static volatile long allocations;
 
 #ifdef __SANITIZE_ADDRESS__
-int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void *, size_t), void (*on_free)(const volatile void *));
+int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void *, size_t),
+                                              void (*on_free)(const volatile void *));
 static void count_malloc(const volatile void *memory, size_t size)
 {
     (void)memory, (void)size;
@@ -388,7 +389,8 @@ static void test_resolved_recipe_opens_the_same(void **state)
     assert_int_equal(env_open(&before, recipe, &err), 0);
     assert_int_equal(before.spec.N, 5); /* an explicit key beats the scenario */
     assert_int_equal(env_resolve(recipe, &err), 0);
-    const struct config_table tables[] = {{"env", env_common_rows, ENV_COMMON_ROWS}, {"foraging", before.ops->rows, before.ops->n_rows}};
+    const struct config_table tables[] = {{"env", env_common_rows, ENV_COMMON_ROWS},
+                                          {"foraging", before.ops->rows, before.ops->n_rows}};
     assert_int_equal(config_resolve(tables, 2, recipe, &err), 0);
     assert_string_equal(recipe_value(recipe, "env.cols", ""), "11");
     assert_int_equal(env_open(&after, recipe, &err), 0);
