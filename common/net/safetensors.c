@@ -6,7 +6,6 @@
  * Invariants: names are unique and sorted; bytes == product of shape x size of type. */
 #include "net/safetensors.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -375,6 +374,18 @@ const struct tensor *safetensors_find(const struct safetensors *file, const char
 const char *safetensors_metadata(const struct safetensors *file, const char *key)
 {
     return json_string_value(json_object_get(file->metadata, key));
+}
+
+bool safetensors_metadata_at(const struct safetensors *file, int index, const char **key, const char **value)
+{
+    void *at = json_object_iter(file->metadata);
+    for (int i = 0; at && i < index; i++)
+        at = json_object_iter_next(file->metadata, at);
+    if (!at)
+        return false;
+    *key = json_object_iter_key(at);
+    *value = json_string_value(json_object_iter_value(at));
+    return true;
 }
 
 static struct hash tensor_hash(const struct tensor *tensor)

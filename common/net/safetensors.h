@@ -4,6 +4,7 @@
 #ifndef TESTUDO_NET_SAFETENSORS_H
 #define TESTUDO_NET_SAFETENSORS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +38,8 @@ int safetensors_count(const struct safetensors *file);
 const struct tensor *safetensors_at(const struct safetensors *file, int index); /* sorted by name */
 const struct tensor *safetensors_find(const struct safetensors *file, const char *name); /* NULL when absent */
 const char *safetensors_metadata(const struct safetensors *file, const char *key);        /* NULL when absent */
+/* Pair `index` in the order of writing, borrowed; false behind the last one. */
+bool safetensors_metadata_at(const struct safetensors *file, int index, const char **key, const char **value);
 
 /* Hash of names, types, shapes and bytes of all tensors whose name begins with `prefix` ("" for all), in name order. Metadata
  * does not count. */

@@ -56,6 +56,10 @@ static void test_safetensors_reads_back_what_was_written(void **state)
     }
     assert_string_equal(safetensors_metadata(again, "core"), "Haswell \"x\"");
     assert_null(safetensors_metadata(again, "other"));
+    const char *key, *value;
+    assert_true(safetensors_metadata_at(again, 0, &key, &value));
+    assert_string_equal(key, "core");
+    assert_false(safetensors_metadata_at(again, 1, &key, &value));
     assert_null(safetensors_find(again, "actor"));
     assert_true(hash_equal(safetensors_hash(file, ""), safetensors_hash(again, "")));
     safetensors_destroy(&file);

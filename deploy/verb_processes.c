@@ -1,0 +1,180 @@
+/* broker, learner, actor: one process of a cluster. The launcher starts them with --parent; by hand they do without. */
+#include <limits.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "actor/actor.h"
+#include "base/log.h"
+#include "broker/broker.h"
+#include "deploy/verb.h"
+#include "learner/learner.h"
+
+#define OPTION_PARENT(value) \
+    {"parent", OPTION_INT, value, 1, INT32_MAX, "PID", "leave when this process, our parent, is gone", NULL}
+
+/* Asks the kernel for SIGTERM at the parent's death. The parent may have died before we asked: then leave at once. */
+static int follow_parent(const struct verb *verb, int64_t parent)
+{
+    if (!parent)
+        return 0;
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM))
+        return verb_failed(verb, "cannot follow process %lld", (long long)parent);
+    return getppid() == (pid_t)parent ? 0 : verb_failed(verb, "process %lld is not our parent any more", (long long)parent);
+}
+
+static int open_log(const struct verb *verb, int64_t number)
+{
+    struct err err;
+    char role[32];
+    snprintf(role, sizeof role, "%s/%lld", verb->name, (long long)number);
+    return log_open(role, LOG_NOTICE, NULL, &err) ? verb_failed(verb, "%s", err.text) : 0;
+}
+
+static int finish(const struct verb *verb, int result, const struct err *err)
+{
+    log_close();
+    return result ? (verb_failed(verb, "%s", err->text), verb_exit_code(result)) : EXIT_DONE;
+}
+
+static int no_words(const struct verb *verb, const struct words *words)
+{
+    return words->count ? verb_misused(verb, "unexpected argument \"%s\"", words->word[0]) : 0;
+}
+
+/* -- broker ----------------------------------------------------------------------------------------------------------------- */
+
+/* Splits "a,b,c" in place into at most three endpoints. */
+static int split_endpoints(const struct verb *verb, char *list, const char *endpoints[4])
+{
+    int n = 0;
+    char *save = NULL;
+    for (char *word = strtok_r(list, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
+        if (n == 3)
+            return verb_misused(verb, "more than three endpoints to listen on");
+        endpoints[n++] = word;
+    }
+    endpoints[n] = NULL;
+    return n ? 0 : verb_misused(verb, "--listen is empty");
+}
+
+static int run_broker(const struct verb *verb, int argc, char **argv)
+{
+    const char *listen = "tcp://127.0.0.1:5555";
+    int64_t parent = 0, cache_mib = 512;
+    const struct option_row rows[] = {
+        {"listen", OPTION_TEXT, &listen, 0, 0, "ENDPOINTS", "where actors, learner and observers connect; up to three, joined by commas",
+         "tcp://127.0.0.1:5555"},
+        {"cache", OPTION_INT, &cache_mib, 1, 1 << 20, "MIB", "memory for weights that wait to be fetched", "512"},
+        OPTION_PARENT(&parent),
+    };
+    struct words words;
+    struct broker_options options = {0};
+    struct err err = {""};
+    char list[1024];
+    int r = verb_parse(verb, rows, ARRAY_LEN(rows), argc, argv, &words);
+    if (r >= 0)
+        return r;
+    if (snprintf(list, sizeof list, "%s", listen) >= (int)sizeof list)
+        return verb_misused(verb, "--listen is too long");
+    if ((r = no_words(verb, &words)) || (r = split_endpoints(verb, list, options.listen)) || (r = follow_parent(verb, parent)) ||
+        (r = open_log(verb, 0)))
+        return r;
+    options.cache_bytes = (size_t)cache_mib << 20;
+    return finish(verb, broker_run(&options, &err), &err);
+}
+
+const struct verb verb_broker = {
+    .name = "broker",
+    .summary = "route trajectories, orders and weights between actors and a learner",
+    .arguments = "[--listen ENDPOINTS]",
+    .example = "testudo broker --listen tcp://127.0.0.1:5555",
+    .run = run_broker,
+};
+
+/* -- learner ---------------------------------------------------------------------------------------------------------------- */
+
+static int read_mode(const struct verb *verb, const char *task, enum learner_mode *mode)
+{
+    static const char *const names[] = {[LEARNER_TRAIN] = "train", [LEARNER_EVAL] = "eval", [LEARNER_ATTACK] = "attack"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (!strcmp(names[i], task)) {
+            *mode = (enum learner_mode)i;
+            return 0;
+        }
+    return verb_misused(verb, "--task is \"%s\", expected train, eval or attack", task);
+}
+
+static int run_learner(const struct verb *verb, int argc, char **argv)
+{
+    const char *connect = "tcp://127.0.0.1:5555", *folder = NULL, *source = NULL, *results = NULL, *task = "train";
+    int64_t parent = 0, status_fd = -1;
+    const struct option_row rows[] = {
+        {"connect", OPTION_TEXT, &connect, 0, 0, "ENDPOINT", "the broker", "tcp://127.0.0.1:5555"},
+        {"run", OPTION_TEXT, &folder, 0, 0, "FOLDER", "run folder with recipe.yaml", "runs/latest"},
+        {"task", OPTION_TEXT, &task, 0, 0, "TASK", "train, eval or attack", "train"},
+        {"source", OPTION_TEXT, &source, 0, 0, "FILE", "checkpoint to evaluate or attack; default: the run's newest", NULL},
+        {"results", OPTION_TEXT, &results, 0, 0, "NAME", "file under results/; default: named after the task", "final.json"},
+        {"status-fd", OPTION_INT, &status_fd, 0, 1024, "FD", "write status as JSON lines there", "3"},
+        OPTION_PARENT(&parent),
+    };
+    struct words words;
+    struct err err = {""};
+    enum learner_mode mode = LEARNER_TRAIN;
+    int r = verb_parse(verb, rows, ARRAY_LEN(rows), argc, argv, &words);
+    if (r >= 0)
+        return r;
+    if (!folder)
+        return verb_misused(verb, "--run FOLDER is missing");
+    if ((r = no_words(verb, &words)) || (r = read_mode(verb, task, &mode)) || (r = follow_parent(verb, parent)) || (r = open_log(verb, 0)))
+        return r;
+    const struct learner_options options = {.connect = connect, .run = folder, .source = source, .results = results, .mode = mode,
+                                            .status_fd = (int)status_fd};
+    return finish(verb, learner_run(&options, &err), &err);
+}
+
+const struct verb verb_learner = {
+    .name = "learner",
+    .summary = "turn trajectories into weights",
+    .arguments = "--run FOLDER [--connect ENDPOINT]",
+    .example = "testudo learner --connect tcp://127.0.0.1:5555 --run runs/latest",
+    .run = run_learner,
+};
+
+/* -- actor ------------------------------------------------------------------------------------------------------------------ */
+
+static int run_actor(const struct verb *verb, int argc, char **argv)
+{
+    const char *connect = "tcp://127.0.0.1:5555";
+    int64_t parent = 0, id = 0, lanes = 0, memory_mib = 512;
+    const struct option_row rows[] = {
+        {"connect", OPTION_TEXT, &connect, 0, 0, "ENDPOINT", "the broker", "tcp://host:5555"},
+        {"id", OPTION_INT, &id, 0, 1 << 20, "N", "number of this actor; two actors of a run must not share one", "3"},
+        {"lanes", OPTION_INT, &lanes, 0, 1024, "N", "environments it is willing to hold; 0: 64", "16"},
+        {"memory", OPTION_INT, &memory_mib, 1, 1 << 20, "MIB", "for trajectories on their way", "512"},
+        OPTION_PARENT(&parent),
+    };
+    struct words words;
+    struct err err = {""};
+    int r = verb_parse(verb, rows, ARRAY_LEN(rows), argc, argv, &words);
+    if (r >= 0)
+        return r;
+    if ((r = no_words(verb, &words)) || (r = follow_parent(verb, parent)) || (r = open_log(verb, id)))
+        return r;
+    const struct actor_options options = {.connect = connect, .actor = (uint32_t)id, .lanes = (int)lanes,
+                                          .memory_bytes = (size_t)memory_mib << 20, .exit_when_finished = 1};
+    while ((r = actor_run(&options, &err)) == ERR_MISMATCH)
+        log_notice("broker serves another run, joining it reason=\"%s\"", err.text);
+    return finish(verb, r, &err);
+}
+
+const struct verb verb_actor = {
+    .name = "actor",
+    .summary = "roll out environments for a learner",
+    .arguments = "[--connect ENDPOINT] [--id N]",
+    .example = "testudo actor --connect tcp://host:5555 --id 3",
+    .run = run_actor,
+};
