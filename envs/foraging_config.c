@@ -76,7 +76,7 @@ const char *const foraging_scenarios[] = {"8x8-2p-1f",
 
 #define WORD_MAX 24
 
-/* One word of a name and the keys it sets; "%d" stands for its number. */
+/* One word of a name and the key it sets; '%' stands for a number. */
 static const struct {
     const char *form;
     const char *key;
