@@ -78,7 +78,9 @@ EXTRA_learner = $(B)/gen/algorithm_registry.o
 .PHONY: all run test check test-long system fuzz bench format clean help install deps
 all: bin/testudo
 
-include $(sort $(wildcard deploy/*.mk))
+
+# LINKS_<test>: rooms that a test needs beside those that its own room sees.
+-include deploy/tests.mk
 
 .PHONY: program bin/testudo
 bin/testudo:
@@ -152,6 +154,9 @@ $(foreach t,$(TEST_SRC) $(DOUBLE_SRC),$(eval $(call test_rule,$(t))))
 .PHONY: tests doubles
 tests: $(patsubst %.c,$(B)/%,$(TEST_SRC))
 doubles: $(patsubst %.c,$(B)/%,$(DOUBLE_SRC))
+
+# What else there is to build and run, by subject; may use everything defined above.
+include $(filter-out deploy/tests.mk,$(sort $(wildcard deploy/*.mk)))
 
 clean:
 	rm -rf build bin

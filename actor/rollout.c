@@ -250,12 +250,6 @@ static void begin_episode(struct rollout *rollout, const struct group *group, in
     vec_reset(&rollout->work_vec, place, &rng);
 }
 
-static uint64_t first_episode(const struct order *order)
-{
-    uint64_t count = order->purpose == ORDER_EVALUATE ? order->slice * (uint64_t)order->episodes : 0;
-    return ((uint64_t)order->lane << 32) + count;
-}
-
 /* ---- taking up a group ---- */
 
 static int take_lane(struct rollout *rollout, const struct group *group, int place, struct err *err)
@@ -263,7 +257,7 @@ static int take_lane(struct rollout *rollout, const struct group *group, int pla
     const struct order *order = group->orders[place];
     if (group->is_evaluation || (order->slice == 0 && !order->snapshot_bytes)) {
         rollout->work.head[place] = (struct lane_head){0};
-        begin_episode(rollout, group, place, first_episode(order));
+        begin_episode(rollout, group, place, (uint64_t)order->lane << 32);
         return 0;
     }
     if (order->snapshot_bytes) {
@@ -327,14 +321,6 @@ static int take_weights(struct rollout *rollout, const struct weights *weights, 
             return err_set(err, ERR_NOMEM, "no memory for %zu bytes of scratch", need);
     }
     return 0;
-}
-
-static struct hash hash_of_nets(const struct weights *weights)
-{
-    struct hash hash = {0};
-    for (int i = 0; i < weights->manifest.n_nets; i++)
-        hash = hash_combine(hash, weights->manifest.nets[i].content);
-    return hash;
 }
 
 int rollout_same_group(const struct order *a, const struct order *b)
@@ -735,7 +721,7 @@ int rollout_run(struct rollout *rollout, const struct weights *weights, const st
                           .threat = rollout->training_threat,
                           .seed = (uint64_t)rollout->run.seed,
                           .attack_probability = weights_scalar(weights, "attack_probability", (float)rollout->partition.probability),
-                          .weights_hash = hash_of_nets(weights)};
+                          .weights_hash = weights_hash(&weights->manifest)};
     if (!r && whole.is_evaluation) {
         whole.seed = rng_bits(whole.seed, RNG_EVALUATE, 0, 0, 0);
         r = threat_parse(&whole.threat, orders[0]->threat, err);

@@ -116,6 +116,30 @@ void batch_map(const struct batch *batch, const struct trajectory *trajectory, s
     view->episodes = trajectory->episodes;
 }
 
+int batch_check(const struct batch *batch, const struct trajectory *trajectory, struct err *err)
+{
+    const struct batch_shape *s = &batch->shape;
+    struct batch_view view;
+    int ends = 0;
+    if (trajectory->purpose == ORDER_EVALUATE ? trajectory->steps != 0 : trajectory->steps != s->T)
+        return err_set(err, ERR_MISMATCH, "%d steps, expected %d", trajectory->steps, trajectory->purpose == ORDER_EVALUATE ? 0 : s->T);
+    batch_map(batch, trajectory, &view);
+    for (int t = 0; t < trajectory->steps; t++) {
+        if (view.terminated[t] && view.truncated[t])
+            return err_set(err, ERR_MISMATCH, "step %d is both terminated and truncated", t);
+        ends += view.terminated[t] || view.truncated[t];
+        for (int n = 0; n < s->N; n++) {
+            const uint8_t *available = view.available + (size_t)(t * s->N + n) * (size_t)s->A;
+            int at = t * s->N + n;
+            if (view.alive[at] && (!available[view.intended[at]] || (view.slot[at] && !available[view.action[at]])))
+                return err_set(err, ERR_MISMATCH, "step %d agent %d: action is not available", t, n);
+        }
+    }
+    if (trajectory->steps && ends != trajectory->episodes)
+        return err_set(err, ERR_MISMATCH, "%d episodes end in the columns, %d in the envelope", ends, trajectory->episodes);
+    return 0;
+}
+
 /* Who acted in a row, and which truncated episode a step ends. */
 static void derive_rows(struct batch *batch, int l)
 {

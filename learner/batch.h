@@ -76,6 +76,10 @@ void batch_fill(struct batch *batch, const struct trajectory *const *trajectorie
 /* One trajectory's columns, e.g. to read its episode records. */
 void batch_map(const struct batch *batch, const struct trajectory *trajectory, struct batch_view *view);
 
+/* Whether a checked frame agrees with itself: at least one action available per agent, executed and intended actions available,
+ * flags and episode counts consistent. ERR_MISMATCH with step and agent. */
+MUST_USE int batch_check(const struct batch *batch, const struct trajectory *trajectory, struct err *err);
+
 /* Gathers, each into out [n, width]:
  *   policy input [O+K] of rows r; adversary input [O, or O + one-hot agent]; critic input [S+K] of places q. */
 void batch_gather_policy(const struct batch *batch, const int32_t *rows, int n, real *out);

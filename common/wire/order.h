@@ -20,7 +20,8 @@ struct order {
     uint64_t number; /* counts the orders given to this incarnation of this actor, from 1, without gaps */
     enum order_purpose purpose;
     int32_t lane;
-    uint64_t slice;  /* TRAIN, AUDIT: place in the lane's history. EVALUATE: episodes have counts slice*episodes onwards */
+    uint64_t slice;  /* TRAIN, AUDIT: place in the lane's history. EVALUATE: the asker's tag, returned with the answer; the episodes
+                      * are always the lane's first, so that every threat is tried on the same ones */
     struct weights_version version;
     int64_t lease_ms;
     int32_t episodes;     /* EVALUATE */

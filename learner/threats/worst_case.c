@@ -103,7 +103,11 @@ static void sort_rows(struct algorithm *algorithm, const struct batch *batch)
     }
 }
 
-static void update_victim(struct algorithm *algorithm, struct batch *batch, int v, const struct progress *progress, struct report *report)
+struct sums { /* over victims, for the report */
+    double loss, entropy, critic_loss;
+};
+
+static void update_victim(struct algorithm *algorithm, struct batch *batch, int v, const struct progress *progress, struct sums *sums)
 {
     struct team *team = &algorithm->team;
     char id[32];
@@ -123,15 +127,15 @@ static void update_victim(struct algorithm *algorithm, struct batch *batch, int 
                (int)team->config.epochs, (int)team->config.block_rows, &policy);
     ppo_critic(&team->updater, critic, &team->models.norms[v].norm, batch, step.rows, step.n_rows, &team->config,
                ppo_lr(&team->config, team->config.critic_lr, progress), &value);
-    snprintf(id, sizeof id, "adversary/%d/entropy", v);
-    report_add(report, id, policy.entropy);
-    snprintf(id, sizeof id, "critic/%d/loss", v);
-    report_add(report, id, value.loss);
+    sums->loss += policy.loss;
+    sums->entropy += policy.entropy;
+    sums->critic_loss += value.loss;
 }
 
 static void update(struct algorithm *algorithm, struct batch *batch, const struct progress *progress, struct report *report)
 {
     struct team *team = &algorithm->team;
+    struct sums sums = {0};
     sort_rows(algorithm, batch);
     for (int v = 0; v < algorithm->N; v++) {
         char id[32];
@@ -142,8 +146,11 @@ static void update(struct algorithm *algorithm, struct batch *batch, const struc
     for (int v = 0; v < algorithm->N; v++) {
         /* each victim's normalisation writes over all rows, so advantages are taken anew; they cost little */
         advantages_compute(&team->advantages, &team->updater, batch, &team->config, models_find(&team->models, "defender"), NULL, NULL);
-        update_victim(algorithm, batch, v, progress, report);
+        update_victim(algorithm, batch, v, progress, &sums);
     }
+    report_add(report, "adversary/loss", sums.loss / algorithm->N);
+    report_add(report, "adversary/entropy", sums.entropy / algorithm->N);
+    report_add(report, "critic/loss", sums.critic_loss / algorithm->N);
     report_add(report, "skipped", (double)team->updater.skipped);
 }
 

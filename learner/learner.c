@@ -1,0 +1,785 @@
+/* The learner process. See learner.h.
+ *
+ *   WAIT_TASK -first actor describes the task-> TRAIN -budget reached-> EVALUATE -all answered-> DONE
+ *                                                 ^ '- (attack) not converged: the budget grows
+ *
+ * One libuv loop owns link, order book, ledger and intake. An update, and the writing of a checkpoint, run on libuv's worker
+ * threads, one job at a time; the loop goes on with heartbeats meanwhile. Order of things in sync mode, for update u:
+ *   slices u of all lanes arrive -> update on a worker -> fates TRAINED, slices committed -> checkpoint if due -> version u+1
+ *   published, lanes may run slice u+1.
+ * A checkpoint is taken between the fates and the publication, so what it says of trajectories, lanes and nets belongs
+ * together. The generation is raised on disk before anything is sent, so no version is ever used twice. */
+#include "learner/learner.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "learner/advantages.h"
+#include "learner/checkpoint.h"
+#include "learner/convergence.h"
+#include "learner/evaluation.h"
+#include "learner/learner_link.h"
+#include "learner/metrics.h"
+#include "learner/partitions.h"
+#include "learner/regularisers/mi.h"
+#include "learner/status.h"
+#include "learner/trainer.h"
+#include "wire/loop_zmq.h"
+
+enum stage { STAGE_WAIT_TASK, STAGE_TRAIN, STAGE_EVALUATE, STAGE_DONE };
+
+enum { TICK_MS = 20, STATUS_MS = 500 };
+
+struct job { /* what the worker has in hand */
+    uv_work_t work;
+    bool is_running;
+    struct arrival **arrivals; /* [lanes] of the update */
+    struct report report;
+    struct safetensors *checkpoint; /* NULL: an update */
+    char path[512];
+    int result;
+    struct err err;
+    double seconds;
+};
+
+struct learner {
+    const struct learner_options *options;
+    struct err *err;
+    int result;
+
+    uv_loop_t loop;
+    uv_timer_t tick, status_timer;
+    uv_signal_t terminate, interrupt;
+    void *context;
+    struct loop_zmq *socket;
+    monotonic_us start, now;
+
+    struct recipe *recipe;
+    struct run_config run;
+    struct evaluation_config evaluation_config;
+    struct convergence_config convergence_config;
+    uint32_t generation;
+    struct ledger *ledger;
+    struct orders *orders;
+    struct intake *intake;
+    struct learner_link *link;
+
+    enum stage stage;
+    bool is_draining, is_finish_told;
+    monotonic_us finish_us;
+    struct models *source;        /* nets of the attacked or evaluated checkpoint */
+    int64_t source_steps;
+    struct safetensors *restored; /* checkpoint to resume from, until the task is known */
+    struct trainer *trainer;
+    struct weights *version;      /* newest published */
+    struct weights_version version_number;
+
+    struct arrival **waiting;     /* sync: [lanes] this update's slices; async: a queue in order of arrival */
+    int n_waiting, waiting_size;
+    struct job job;
+    int64_t checkpoint_every, eval_every;
+    int64_t checkpoints_failed, updates_skipped;
+
+    struct evaluation *evaluation; /* final */
+    struct evaluation *training_evaluation;
+    uint32_t evaluations;
+    struct partitions partitions;
+    struct convergence convergence;
+    struct metrics *metrics;
+    struct status status;
+    double waiting_seconds, updating_seconds;
+};
+
+static void stop(struct learner *learner, int result);
+static void start_update(struct learner *learner);
+static void begin_evaluation(struct learner *learner);
+
+/* ---- tables ---- */
+
+const struct config_table *learner_tables(int *count)
+{
+    static struct config_table tables[64]; /* the same at every call: made of constants and the registry */
+    int n = 0;
+    tables[n++] = run_table;
+    tables[n++] = knowledge_table;
+    tables[n++] = trainer_table;
+    tables[n++] = ppo_table;
+    tables[n++] = mi_table;
+    tables[n++] = evaluation_table;
+    tables[n++] = convergence_table;
+    for (int i = 0; algorithm_registry[i] && n < (int)ARRAY_LEN(tables); i++)
+        if (algorithm_registry[i]->n_rows)
+            tables[n++] = (struct config_table){algorithm_registry[i]->name, algorithm_registry[i]->rows, algorithm_registry[i]->n_rows};
+    *count = n;
+    return tables;
+}
+
+/* ---- versions and evaluations ---- */
+
+static int publish(struct learner *learner)
+{
+    struct weights *weights = NULL;
+    struct weights_version version = {learner->generation, learner->version_number.number + 1};
+    int r = trainer_weights(learner->trainer, version, &weights, learner->err);
+    if (r)
+        return r;
+    weights_unref(&learner->version);
+    learner->version = weights_ref(weights);
+    learner->version_number = version;
+    intake_set_newest(learner->intake, version, weights_hash(&weights->manifest));
+    uint64_t updates = trainer_updates(learner->trainer), total = trainer_total(learner->trainer);
+    uint64_t slice_end = learner->stage != STAGE_TRAIN ? updates : learner->run.mode == RUN_SYNC ? updates + 1 : total + ORDERS_DEPTH_MAX;
+    r = learner_link_publish(learner->link, learner->now, weights, slice_end);
+    weights_unref(&weights);
+    return r;
+}
+
+static int add_tasks(struct learner *learner, const struct evaluation *evaluation)
+{
+    for (int i = 0; i < evaluation_tasks(evaluation); i++) {
+        struct order order;
+        evaluation_task(evaluation, i, &order);
+        order.version = learner->version_number;
+        int r = orders_add_task(learner->orders, &order, UINT32_MAX);
+        if (r)
+            return err_set(learner->err, r, "cannot ask for %d evaluation tasks: fewer episodes or more eval.per_task",
+                           evaluation_tasks(evaluation));
+    }
+    return 0;
+}
+
+static int make_evaluation(struct learner *learner, const char *threats, struct evaluation **evaluation)
+{
+    const struct evaluation_config *config = &learner->evaluation_config;
+    int r = evaluation_create(evaluation, threats, config->episodes, config->per_task, trainer_batch(learner->trainer)->shape.N,
+                              ++learner->evaluations, learner->err);
+    return r ? r : add_tasks(learner, *evaluation);
+}
+
+/* ---- checkpoints ---- */
+
+static void checkpoint_work(uv_work_t *work)
+{
+    struct learner *learner = work->data;
+    learner->job.result = checkpoint_write(learner->job.checkpoint, learner->job.path, learner->options->run, &learner->job.err);
+}
+
+static void go_on(struct learner *learner);
+
+static void checkpoint_done(uv_work_t *work, int status)
+{
+    struct learner *learner = work->data;
+    (void)status;
+    learner->job.is_running = false;
+    safetensors_destroy(&learner->job.checkpoint);
+    if (learner->job.result) {
+        learner->checkpoints_failed++;
+        log_error("checkpoint failed: %s failed_total=%" PRId64, learner->job.err.text, learner->checkpoints_failed);
+    } else {
+        log_detail("checkpoint written path=%s", learner->job.path);
+    }
+    go_on(learner);
+}
+
+static int collect_checkpoint(struct learner *learner, struct safetensors *file)
+{
+    int r = trainer_save(learner->trainer, file, &learner->job.err);
+    return r ? r : checkpoint_add_books(file, learner->ledger, learner->orders, &learner->convergence, &learner->job.err);
+}
+
+/* Starts writing a checkpoint of this moment; go_on is called when it is on disk. */
+static void start_checkpoint(struct learner *learner)
+{
+    struct job *job = &learner->job;
+    int r = safetensors_create(&job->checkpoint);
+    if (!r)
+        r = collect_checkpoint(learner, job->checkpoint);
+    if (r) {
+        learner->checkpoints_failed++;
+        log_error("checkpoint failed: %s", job->err.text);
+        safetensors_destroy(&job->checkpoint);
+        go_on(learner);
+        return;
+    }
+    checkpoint_path(job->path, sizeof job->path, learner->options->run, trainer_updates(learner->trainer));
+    job->is_running = true;
+    uv_queue_work(&learner->loop, &job->work, checkpoint_work, checkpoint_done);
+}
+
+/* ---- training ---- */
+
+static bool is_budget_reached(const struct learner *learner)
+{
+    return trainer_updates(learner->trainer) >= trainer_total(learner->trainer);
+}
+
+static void update_work(uv_work_t *work)
+{
+    struct learner *learner = work->data;
+    struct job *job = &learner->job;
+    const struct trajectory *trajectories[ORDER_LANES_MAX];
+    monotonic_us start = clock_us();
+    for (int l = 0; l < learner->run.lanes; l++)
+        trajectories[l] = &job->arrivals[l]->t;
+    job->report.count = 0;
+    trainer_update(learner->trainer, trajectories, &job->report);
+    job->seconds = clock_seconds_since(start);
+}
+
+/* Episode records of a trajectory: the partitions' shares and returns, and what convergence looks at. */
+static void take_records(struct learner *learner, const struct arrival *arrival)
+{
+    struct batch_view view;
+    batch_map(trainer_batch(learner->trainer), &arrival->t, &view);
+    for (int e = 0; e < view.episodes; e++)
+        partitions_count(&learner->partitions, (uint64_t)view.record_partition[e], view.record_return[e]);
+}
+
+static void write_metrics(struct learner *learner)
+{
+    double values[STATUS_NAMES];
+    struct err err;
+    status_fill(&learner->status, &learner->job.report, &learner->partitions, values);
+    if (learner->metrics &&
+        metrics_write(learner->metrics, trainer_steps(learner->trainer), clock_seconds_since(learner->start), values, &err))
+        log_warning("metrics not written: %s", err.text);
+}
+
+static void update_done(uv_work_t *work, int status)
+{
+    struct learner *learner = work->data;
+    struct job *job = &learner->job;
+    (void)status;
+    job->is_running = false;
+    learner->now = clock_us();
+    learner->updating_seconds += job->seconds;
+    partitions_begin_update(&learner->partitions);
+    for (int l = 0; l < learner->run.lanes; l++) {
+        learner->status.lag = (double)(learner->version_number.number - job->arrivals[l]->t.version.number);
+        take_records(learner, job->arrivals[l]);
+        learner_link_decide(learner->link, &job->arrivals[l], FATE_TRAINED);
+    }
+    convergence_count(&learner->convergence, &learner->partitions);
+    learner->status.updates = trainer_updates(learner->trainer);
+    learner->status.steps = trainer_steps(learner->trainer);
+    write_metrics(learner);
+    uint64_t updates = trainer_updates(learner->trainer);
+    if (updates % (uint64_t)learner->checkpoint_every == 0 || is_budget_reached(learner) || learner->is_draining)
+        start_checkpoint(learner);
+    else
+        go_on(learner);
+}
+
+/* After an update and its checkpoint, or after the first version: what comes next. */
+static void go_on(struct learner *learner)
+{
+    learner->now = clock_us();
+    if (learner->is_draining) {
+        stop(learner, 0);
+        return;
+    }
+    if (learner->stage != STAGE_TRAIN)
+        return;
+    if (is_budget_reached(learner) && learner->options->mode == LEARNER_ATTACK) {
+        uint64_t total = convergence_next_total(&learner->convergence, trainer_updates(learner->trainer),
+                                                trainer_steps_per_update(learner->trainer));
+        trainer_extend(learner->trainer, total);
+    }
+    if (is_budget_reached(learner))
+        learner->stage = STAGE_EVALUATE;
+    int r = publish(learner);
+    if (!r && learner->stage == STAGE_TRAIN && learner->eval_every && !learner->training_evaluation &&
+        trainer_updates(learner->trainer) % (uint64_t)learner->eval_every == 0)
+        r = make_evaluation(learner, learner->evaluation_config.training_threats, &learner->training_evaluation);
+    if (r) {
+        stop(learner, r);
+        return;
+    }
+    if (learner->stage == STAGE_EVALUATE)
+        begin_evaluation(learner);
+    else
+        start_update(learner); /* async: the next batch may be here already */
+    learner_link_pump(learner->link, learner->now);
+}
+
+static bool has_batch(const struct learner *learner)
+{
+    if (learner->run.mode == RUN_SYNC || learner->n_waiting < learner->run.lanes)
+        return learner->n_waiting == learner->run.lanes;
+    return orders_may_publish(learner->orders, learner->version_number.number + 1);
+}
+
+/* Moves a batch from the waiting ones to a worker, if one is complete and nothing else is under way. */
+static void start_update(struct learner *learner)
+{
+    struct job *job = &learner->job;
+    int L = (int)learner->run.lanes;
+    if (job->is_running || learner->stage != STAGE_TRAIN || !has_batch(learner))
+        return;
+    memcpy(job->arrivals, learner->waiting, (size_t)L * sizeof *job->arrivals);
+    memmove(learner->waiting, learner->waiting + L, (size_t)(learner->waiting_size - L) * sizeof *learner->waiting);
+    memset(learner->waiting + learner->waiting_size - L, 0, (size_t)L * sizeof *learner->waiting);
+    learner->n_waiting -= L;
+    job->is_running = true;
+    uv_queue_work(&learner->loop, &job->work, update_work, update_done);
+}
+
+/* ---- evaluation ---- */
+
+static void begin_evaluation(struct learner *learner)
+{
+    int r = make_evaluation(learner, learner->evaluation_config.threats, &learner->evaluation);
+    if (r)
+        stop(learner, r);
+}
+
+static void finish_training_evaluation(struct learner *learner)
+{
+    evaluation_summary(learner->training_evaluation, &learner->status.eval_clean, &learner->status.eval_attacked,
+                       &learner->status.eval_lowest);
+    log_notice("evaluated steps=%" PRId64 " clean=%.4g attacked_mean=%.4g attacked_lowest=%.4g", learner->status.steps,
+               learner->status.eval_clean, learner->status.eval_attacked, learner->status.eval_lowest);
+    evaluation_destroy(&learner->training_evaluation);
+}
+
+static int write_results(struct learner *learner)
+{
+    static const char *const names[] = {[LEARNER_TRAIN] = "train.json", [LEARNER_EVAL] = "eval.json", [LEARNER_ATTACK] = "attack.json"};
+    const char *name = learner->options->results ? learner->options->results : names[learner->options->mode];
+    struct results *results = NULL;
+    char folder[512], path[1024];
+    int r = results_create(&results);
+    if (r)
+        return err_set(learner->err, r, "no memory for results");
+    bool is_attack = learner->options->mode == LEARNER_ATTACK;
+    snprintf(results->method, sizeof results->method, "%s", recipe_value(learner->recipe, "method", "custom"));
+    snprintf(results->env, sizeof results->env, "%s", recipe_value(learner->recipe, "env.name", ""));
+    snprintf(results->scenario, sizeof results->scenario, "%s", recipe_value(learner->recipe, "env.scenario", ""));
+    results->seed = learner->run.seed;
+    results->steps = is_attack || learner->source ? learner->source_steps : trainer_steps(learner->trainer);
+    results->wall_seconds = clock_seconds_since(learner->start);
+    r = evaluation_results(learner->evaluation, results, is_attack ? trainer_steps(learner->trainer) : 0, learner->err);
+    if (!r)
+        r = file_join(folder, sizeof folder, learner->options->run, "results");
+    if (!r)
+        r = file_make_folder(folder, learner->err);
+    if (!r && !(r = file_join(path, sizeof path, folder, name)))
+        r = results_write(results, path, learner->err);
+    results_destroy(&results);
+    return r;
+}
+
+static void finish_evaluation(struct learner *learner)
+{
+    int r = write_results(learner);
+    struct book book = ledger_book(learner->ledger);
+    evaluation_summary(learner->evaluation, &learner->status.eval_clean, &learner->status.eval_attacked, &learner->status.eval_lowest);
+    log_notice("run complete steps=%" PRId64 " announced=%" PRIu64 " trained=%" PRIu64 " evaluated=%" PRIu64 " stale=%" PRIu64
+               " rejected=%" PRIu64 " rolled_back=%" PRIu64 " lost=%" PRIu64 " away=%" PRIu64 " held=%" PRIu64 " unexplained=%" PRId64,
+               learner->status.steps, book.announced, book.fates[FATE_TRAINED], book.fates[FATE_EVALUATED], book.fates[FATE_STALE],
+               book.fates[FATE_REJECTED], book.fates[FATE_ROLLED_BACK], book.fates[FATE_LOST], book.away, book.held, book.unexplained);
+    learner->stage = STAGE_DONE;
+    if (r)
+        stop(learner, r);
+    else
+        learner_link_finish(learner->link, learner->now);
+    learner->is_finish_told = true;
+    learner->finish_us = learner->now;
+}
+
+static void take_evaluated(struct learner *learner, struct arrival *arrival)
+{
+    struct batch_view view;
+    batch_map(trainer_batch(learner->trainer), &arrival->t, &view);
+    if (!(learner->evaluation && evaluation_take(learner->evaluation, &arrival->t, &view)) && learner->training_evaluation)
+        (void)evaluation_take(learner->training_evaluation, &arrival->t, &view);
+    learner_link_decide(learner->link, &arrival, FATE_EVALUATED);
+    if (learner->training_evaluation && evaluation_is_done(learner->training_evaluation))
+        finish_training_evaluation(learner);
+    if (learner->stage == STAGE_EVALUATE && learner->evaluation && evaluation_is_done(learner->evaluation))
+        finish_evaluation(learner);
+}
+
+/* ---- what the link says ---- */
+
+static int send_message(void *context, const void *envelope, size_t envelope_bytes, const void *payload, size_t payload_bytes)
+{
+    struct learner *learner = context;
+    struct loop_zmq_outgoing message = {.envelope = envelope, .envelope_bytes = envelope_bytes, .payload = payload,
+                                        .payload_bytes = payload_bytes};
+    return loop_zmq_send(learner->socket, &message);
+}
+
+static void deliver(void *context, struct arrival *arrival)
+{
+    struct learner *learner = context;
+    if (arrival->t.purpose != ORDER_TRAIN) {
+        take_evaluated(learner, arrival);
+        return;
+    }
+    if (learner->run.mode == RUN_SYNC) {
+        bool fits = arrival->t.slice == trainer_updates(learner->trainer) && !learner->waiting[arrival->t.lane];
+        ASSERT(fits); /* the order book hands out slice u of a lane once, and only while update u waits for it */
+        learner->waiting[arrival->t.lane] = arrival;
+    } else {
+        ASSERT(learner->n_waiting < learner->waiting_size); /* depth bounds what a lane may have under way */
+        learner->waiting[learner->n_waiting] = arrival;
+    }
+    learner->n_waiting++;
+    start_update(learner);
+}
+
+static int open_metrics(struct learner *learner)
+{
+    if (learner->options->mode == LEARNER_EVAL)
+        return 0;
+    int64_t resume = learner->restored ? trainer_steps(learner->trainer) : -1;
+    return metrics_open(&learner->metrics, learner->options->run, status_names, STATUS_NAMES, resume, learner->err);
+}
+
+/* The first description of the task: build the nets, go on from the checkpoint, publish. */
+static int begin_task(struct learner *learner, const struct spec *spec, const struct schema *schema)
+{
+    int r = trainer_create(&learner->trainer, learner->recipe, spec, schema, learner->source, learner->err);
+    if (!r && learner->restored)
+        r = trainer_load(learner->trainer, learner->restored, learner->err);
+    if (!r)
+        r = open_metrics(learner);
+    if (r)
+        return r;
+    learner->version_number.number = trainer_updates(learner->trainer);
+    intake_set_schema(learner->intake, schema);
+    convergence_begin(&learner->convergence, &learner->convergence_config, spec, trainer_total(learner->trainer));
+    learner->status.budget_updates = trainer_total(learner->trainer);
+    learner->status.steps_per_update = trainer_steps_per_update(learner->trainer);
+    learner->status.updates = trainer_updates(learner->trainer);
+    learner->status.steps = learner->status.start_steps = trainer_steps(learner->trainer);
+    bool is_fresh = !learner->restored && learner->options->mode != LEARNER_EVAL;
+    safetensors_destroy(&learner->restored);
+    learner->stage = learner->options->mode == LEARNER_EVAL ? STAGE_EVALUATE : STAGE_TRAIN;
+    log_notice("task known env=%s scenario=%s agents=%d updates=%" PRIu64 "/%" PRIu64, spec->env, spec->scenario, spec->N,
+               trainer_updates(learner->trainer), trainer_total(learner->trainer));
+    if (learner->stage == STAGE_EVALUATE) {
+        if (!(r = publish(learner)))
+            begin_evaluation(learner);
+    } else if (is_fresh) {
+        start_checkpoint(learner); /* the untrained team; go_on publishes when it is on disk */
+    } else {
+        go_on(learner);
+    }
+    return r;
+}
+
+static int described(void *context, const struct spec *spec, const struct schema *schema)
+{
+    struct learner *learner = context;
+    if (learner->trainer)
+        return hash_equal(trainer_batch(learner->trainer)->schema->hash, schema->hash) ? 0 : ERR_MISMATCH;
+    int r = begin_task(learner, spec, schema);
+    if (r)
+        stop(learner, r);
+    return r;
+}
+
+static void refused(void *context, int code, const char *text)
+{
+    struct learner *learner = context;
+    stop(learner, err_set(learner->err, code, "refused by the broker: %s", text));
+}
+
+static int write_status(void *context, char *json, size_t size)
+{
+    struct learner *learner = context;
+    return status_json(&learner->status, learner->ledger, &learner->partitions, json, size);
+}
+
+static const struct learner_link_ops link_ops = {
+    .send = send_message, .described = described, .deliver = deliver, .refused = refused, .status = write_status,
+};
+
+static const void *snapshot_of(void *context, const struct arrival *arrival, uint32_t *bytes)
+{
+    struct learner *learner = context;
+    struct batch_view view;
+    if (!learner->trainer)
+        return NULL;
+    const struct schema *schema = trainer_batch(learner->trainer)->schema;
+    int column = schema_find(schema, "snapshot");
+    if (column < 0)
+        return NULL;
+    batch_map(trainer_batch(learner->trainer), &arrival->t, &view);
+    *bytes = (uint32_t)schema->columns[column].width;
+    return view.snapshot;
+}
+
+static int check_content(void *context, const struct arrival *arrival, struct err *err)
+{
+    struct learner *learner = context;
+    return learner->trainer ? batch_check(trainer_batch(learner->trainer), &arrival->t, err) : ERR_STATE;
+}
+
+static const struct intake_ops intake_ops = {.check = check_content, .snapshot = snapshot_of};
+
+/* ---- loop ---- */
+
+static void on_message(void *context, const struct loop_zmq_message *message)
+{
+    struct learner *learner = context;
+    learner->now = clock_us();
+    learner_link_message(learner->link, learner->now, message->envelope, message->envelope_bytes, message->payload, message->payload_bytes);
+    learner_link_pump(learner->link, learner->now);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct learner *learner = timer->data;
+    learner->now = clock_us();
+    learner_link_tick(learner->link, learner->now);
+    learner_link_pump(learner->link, learner->now);
+    /* After the end the actors are told for a moment (they leave by themselves), then we go, too. */
+    if (learner->is_finish_told && learner->now - learner->finish_us > 300000)
+        stop(learner, learner->result);
+}
+
+static void tell_status(struct learner *learner)
+{
+    static const char *const phases[] = {"wait", "train", "evaluate", "done"};
+    learner->status.phase = phases[learner->stage];
+    learner->status.budget_updates = learner->trainer ? trainer_total(learner->trainer) : 0;
+    learner->status.tasks_left = learner->evaluation ? evaluation_left(learner->evaluation) : 0;
+    learner->status.skipped = learner->updates_skipped;
+    status_tick(&learner->status, &learner->partitions, clock_us());
+    if (learner->options->status_fd >= 0)
+        status_write_line(&learner->status, learner->options->status_fd);
+}
+
+static void on_status(uv_timer_t *timer)
+{
+    tell_status(timer->data);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct learner *learner = handle->data;
+    if (learner->is_draining || learner->stage != STAGE_TRAIN || !learner->trainer) {
+        stop(learner, 0);
+        return;
+    }
+    log_notice("draining signal=%d", number);
+    learner->is_draining = true;
+    if (!learner->job.is_running)
+        start_checkpoint(learner);
+}
+
+static void stop(struct learner *learner, int result)
+{
+    if (learner->result == 0)
+        learner->result = result;
+    uv_stop(&learner->loop);
+}
+
+/* ---- start ---- */
+
+static int load_checkpoint(struct learner *learner)
+{
+    char path[512];
+    struct err *err = learner->err;
+    const struct learner_options *options = learner->options;
+    if (options->mode != LEARNER_TRAIN) {
+        struct safetensors *file = NULL;
+        int r = options->source ? (snprintf(path, sizeof path, "%s", options->source), 0) : checkpoint_newest(path, sizeof path, options->run, err);
+        if (!r)
+            r = safetensors_load(&file, path, err);
+        if (!r && !(learner->source = calloc(1, sizeof *learner->source)))
+            r = err_set(err, ERR_NOMEM, "no memory for the attacked nets");
+        if (!r)
+            r = trainer_load_source(learner->source, file, err);
+        if (!r) {
+            const struct tensor *progress = safetensors_find(file, "progress");
+            learner->source_steps = progress ? ((const int64_t *)progress->data)[0] : 0;
+        }
+        safetensors_destroy(&file);
+        if (r)
+            return err_prefix(err, r, "cannot use checkpoint");
+    }
+    if (options->mode == LEARNER_EVAL || checkpoint_newest(path, sizeof path, options->run, NULL))
+        return 0;
+    int r = safetensors_load(&learner->restored, path, err);
+    if (!r)
+        r = checkpoint_load_books(learner->restored, learner->ledger, learner->orders, &learner->convergence, err);
+    if (!r)
+        log_notice("resuming checkpoint=%s", path);
+    return r ? err_prefix(err, r, "cannot resume from \"%s\"", path) : 0;
+}
+
+static int load_recipe(struct learner *learner)
+{
+    char path[512];
+    unsigned char *text = NULL;
+    size_t length = 0;
+    struct err *err = learner->err;
+    if (!(learner->recipe = recipe_create()))
+        return err_set(err, ERR_NOMEM, "no memory for the recipe");
+    int r = file_join(path, sizeof path, learner->options->run, "recipe.yaml");
+    if (r || (r = file_read(path, RECIPE_BYTES_MAX, &text, &length, err)))
+        return r;
+    r = recipe_parse(learner->recipe, path, (const char *)text, length, err);
+    free(text);
+    struct trainer_config config;
+    if (r || (r = run_config_bind(&learner->run, learner->recipe, err)) ||
+        (r = config_bind(trainer_table.rows, trainer_table.count, learner->recipe, &config, err)) ||
+        (r = evaluation_config_bind(&learner->evaluation_config, learner->recipe, err)) ||
+        (r = convergence_config_bind(&learner->convergence_config, learner->recipe, err)))
+        return r;
+    learner->checkpoint_every = config.checkpoint_every;
+    learner->eval_every = config.eval_every;
+    return 0;
+}
+
+static int open_books(struct learner *learner)
+{
+    int depth = learner->run.mode == RUN_SYNC ? 1 : 2;
+    struct orders_options orders = {.lanes = (int)learner->run.lanes, .depth = depth,
+                                    .max_lag = learner->run.mode == RUN_SYNC ? 0 : (uint64_t)learner->run.max_lag,
+                                    .lease_ms = learner->run.lease_ms};
+    learner->waiting_size = (int)learner->run.lanes * (depth + 1);
+    learner->waiting = calloc((size_t)learner->waiting_size, sizeof *learner->waiting);
+    learner->job.arrivals = calloc((size_t)learner->run.lanes, sizeof *learner->job.arrivals);
+    if (!learner->waiting || !learner->job.arrivals || ledger_create(&learner->ledger) || orders_create(&learner->orders, &orders))
+        return err_set(learner->err, ERR_NOMEM, "no memory for the books");
+    return 0;
+}
+
+static int open_link(struct learner *learner)
+{
+    char *text = recipe_text(learner->recipe);
+    char run[PROTOCOL_RUN_SIZE];
+    if (!text)
+        return err_set(learner->err, ERR_NOMEM, "no memory for the recipe");
+    int r = checkpoint_run_name(run, sizeof run, learner->options->run, learner->err);
+    struct intake_options intake = {.run = run, .generation = learner->generation, .pool_bytes = (size_t)4 << 30,
+                                    .ops = &intake_ops, .context = learner};
+    if (!r && (r = intake_create(&learner->intake, &intake)))
+        err_set(learner->err, r, "no memory for the intake");
+    struct learner_link_options link = {.generation = learner->generation, .incarnation = checkpoint_incarnation(), .recipe = text,
+                                        .recipe_bytes = strlen(text), .ledger = learner->ledger, .orders = learner->orders,
+                                        .intake = learner->intake, .ops = &link_ops, .context = learner};
+    snprintf(link.run, sizeof link.run, "%s", run);
+    if (!r && (r = learner_link_create(&learner->link, &link)))
+        err_set(learner->err, r, "cannot create the link");
+    free(text);
+    return r;
+}
+
+static int open_loop(struct learner *learner)
+{
+    struct loop_zmq_options socket = loop_zmq_defaults();
+    struct loop_zmq_callbacks callbacks = {.context = learner, .receive = on_message};
+    socket.routing_id = "learner";
+    socket.max_frame_bytes = PROTOCOL_PAYLOAD_BYTES;
+    uv_loop_init(&learner->loop);
+    uv_timer_init(&learner->loop, &learner->tick);
+    uv_timer_init(&learner->loop, &learner->status_timer);
+    uv_signal_init(&learner->loop, &learner->terminate);
+    uv_signal_init(&learner->loop, &learner->interrupt);
+    learner->tick.data = learner->status_timer.data = learner->terminate.data = learner->interrupt.data = learner;
+    learner->job.work.data = learner;
+    uv_timer_start(&learner->tick, on_tick, 1, TICK_MS);
+    uv_timer_start(&learner->status_timer, on_status, STATUS_MS, STATUS_MS);
+    uv_signal_start(&learner->terminate, on_signal, SIGTERM);
+    uv_signal_start(&learner->interrupt, on_signal, SIGINT);
+    if (!(learner->context = zmq_ctx_new()))
+        return err_set(learner->err, ERR_NOMEM, "cannot create a ZeroMQ context");
+    return loop_zmq_open(&learner->socket, &learner->loop, learner->context, LOOP_ZMQ_DEALER, LOOP_ZMQ_CONNECT,
+                         learner->options->connect, &socket, &callbacks, learner->err);
+}
+
+/* Waits for a worker that is still busy, then closes every handle and runs the loop dry. */
+static void close_loop(struct learner *learner)
+{
+    if (learner->link)
+        learner_link_bye(learner->link);
+    uv_close((uv_handle_t *)&learner->tick, NULL);
+    uv_close((uv_handle_t *)&learner->status_timer, NULL);
+    uv_close((uv_handle_t *)&learner->terminate, NULL);
+    uv_close((uv_handle_t *)&learner->interrupt, NULL);
+    if (learner->socket)
+        loop_zmq_close(&learner->socket);
+    learner->is_draining = true; /* a worker's end must not start anything new */
+    uv_run(&learner->loop, UV_RUN_DEFAULT);
+    ASSERT(uv_loop_close(&learner->loop) == 0);
+    if (learner->context)
+        zmq_ctx_term(learner->context);
+}
+
+static void release(struct learner *learner)
+{
+    for (int i = 0; learner->waiting && i < learner->waiting_size; i++)
+        if (learner->waiting[i])
+            intake_release(learner->intake, &learner->waiting[i]);
+    for (int i = 0; learner->job.arrivals && i < learner->run.lanes; i++)
+        if (learner->job.arrivals[i])
+            intake_release(learner->intake, &learner->job.arrivals[i]);
+    learner_link_destroy(&learner->link);
+    weights_unref(&learner->version);
+    intake_destroy(&learner->intake);
+    orders_destroy(&learner->orders);
+    ledger_destroy(&learner->ledger);
+    evaluation_destroy(&learner->evaluation);
+    evaluation_destroy(&learner->training_evaluation);
+    metrics_close(&learner->metrics);
+    trainer_destroy(&learner->trainer);
+    safetensors_destroy(&learner->restored);
+    safetensors_destroy(&learner->job.checkpoint);
+    convergence_deinit(&learner->convergence);
+    if (learner->source)
+        models_deinit(learner->source);
+    free(learner->source);
+    recipe_destroy(&learner->recipe);
+    free(learner->waiting);
+    free(learner->job.arrivals);
+}
+
+int learner_run(const struct learner_options *options, struct err *err)
+{
+    struct err own = {""};
+    struct learner *learner = calloc(1, sizeof *learner);
+    if (!learner)
+        return err_set(err, ERR_NOMEM, "no memory for the learner");
+    learner->options = options;
+    learner->err = err ? err : &own;
+    learner->start = learner->now = clock_us();
+    status_init(&learner->status);
+    int r = load_recipe(learner);
+    if (!r)
+        r = open_books(learner);
+    if (!r)
+        r = load_checkpoint(learner);
+    if (!r)
+        r = checkpoint_next_generation(options->run, &learner->generation, err);
+    if (!r)
+        orders_set_generation(learner->orders, learner->generation);
+    if (!r)
+        r = open_link(learner);
+    if (!r) {
+        r = open_loop(learner);
+        if (!r)
+            uv_run(&learner->loop, UV_RUN_DEFAULT);
+        close_loop(learner);
+        r = r ? r : learner->result;
+        tell_status(learner);
+    }
+    release(learner);
+    free(learner);
+    return r;
+}

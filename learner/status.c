@@ -1,0 +1,113 @@
+#include "learner/status.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *const status_names[STATUS_NAMES] = {
+    "update",         "lag",            "return/clean",    "return/attacked",  "return/lowest", "eval/clean",       "eval/attacked",
+    "eval/lowest",    "steps_per_s",    "policy/loss",     "policy/entropy",   "policy/clip",   "policy/kl",        "policy/norm",
+    "adversary/loss", "adversary/entropy", "adversary/clip", "adversary/kl",   "adversary/norm", "critic/loss",     "belief/loss",
+    "belief/accuracy", "mi/mean",       "mi/max",          "mi/nll",           "mi/share",      "skipped",          "episodes/clean",
+    "episodes/attacked",
+};
+
+void status_init(struct status *status)
+{
+    *status = (struct status){.phase = "wait", .lag = NAN, .steps_per_s = NAN, .return_clean = NAN, .return_attacked = NAN,
+                              .return_lowest = NAN, .eval_clean = NAN, .eval_attacked = NAN, .eval_lowest = NAN};
+}
+
+static void put(double *values, const char *name, double value)
+{
+    for (int i = 0; i < STATUS_NAMES; i++)
+        if (!strcmp(status_names[i], name))
+            values[i] = value;
+}
+
+void status_fill(const struct status *status, const struct report *report, const struct partitions *partitions, double *values)
+{
+    double clean, attacked, lowest, n_clean = 0, n_attacked = 0;
+    for (int i = 0; i < STATUS_NAMES; i++)
+        values[i] = NAN;
+    for (int i = 0; i < report->count; i++)
+        put(values, report->entries[i].name, report->entries[i].value);
+    for (int i = 0; i < partitions->count; i++)
+        *(partitions->rows[i].mask ? &n_attacked : &n_clean) += (double)partitions->rows[i].episodes;
+    partitions_returns(partitions, &clean, &attacked, &lowest);
+    const struct {
+        const char *name;
+        double value;
+    } own[] = {{"update", (double)status->updates}, {"lag", status->lag}, {"return/clean", clean}, {"return/attacked", attacked},
+               {"return/lowest", lowest}, {"eval/clean", status->eval_clean}, {"eval/attacked", status->eval_attacked},
+               {"eval/lowest", status->eval_lowest}, {"steps_per_s", status->steps_per_s}, {"episodes/clean", n_clean},
+               {"episodes/attacked", n_attacked}};
+    for (size_t i = 0; i < ARRAY_LEN(own); i++)
+        put(values, own[i].name, own[i].value);
+}
+
+void status_tick(struct status *status, const struct partitions *partitions, monotonic_us now)
+{
+    partitions_returns(partitions, &status->return_clean, &status->return_attacked, &status->return_lowest);
+    if (status->last_us && now > status->last_us) {
+        double rate = (double)(status->steps - status->last_steps) / ((double)(now - status->last_us) * 1e-6);
+        status->steps_per_s = isnan(status->steps_per_s) ? rate : status->steps_per_s + 0.3 * (rate - status->steps_per_s);
+    }
+    status->last_us = now;
+    status->last_steps = status->steps;
+}
+
+static int number(char *out, size_t size, const char *key, double value)
+{
+    return isfinite(value) ? snprintf(out, size, ",\"%s\":%.9g", key, value) : snprintf(out, size, ",\"%s\":null", key);
+}
+
+/* The object without its closing brace. */
+static int open_object(const struct status *status, char *out, size_t size)
+{
+    const struct {
+        const char *key;
+        double value;
+    } numbers[] = {{"steps_per_s", status->steps_per_s}, {"return_clean", status->return_clean},
+                   {"return_attacked", status->return_attacked}, {"return_lowest", status->return_lowest}, {"lag", status->lag},
+                   {"eval_clean", status->eval_clean}, {"eval_attacked", status->eval_attacked}, {"eval_lowest", status->eval_lowest}};
+    int used = snprintf(out, size, "{\"phase\":\"%s\",\"steps\":%" PRId64 ",\"budget\":%" PRIu64 ",\"update\":%" PRIu64
+                        ",\"tasks_left\":%d,\"done\":%s",
+                        status->phase, status->steps, status->budget_updates * (uint64_t)status->steps_per_update, status->updates,
+                        status->tasks_left, !strcmp(status->phase, "done") ? "true" : "false");
+    for (size_t i = 0; i < ARRAY_LEN(numbers) && (size_t)used < size; i++)
+        used += number(out + used, size - (size_t)used, numbers[i].key, numbers[i].value);
+    return (size_t)used < size ? used : ERR_LIMIT;
+}
+
+void status_write_line(const struct status *status, int fd)
+{
+    char line[1024];
+    int used = open_object(status, line, sizeof line - 3);
+    if (used < 0)
+        return;
+    memcpy(line + used, "}\n", 2);
+    ssize_t written = write(fd, line, (size_t)used + 2);
+    (void)written;
+}
+
+int status_json(const struct status *status, const struct ledger *ledger, const struct partitions *partitions, char *out, size_t size)
+{
+    int used = open_object(status, out, size), n;
+    if (used < 0)
+        return used;
+    used += snprintf(out + used, size - (size_t)used, ",\"book\":");
+    if ((size_t)used >= size || (n = ledger_json(ledger, out + used, size - (size_t)used)) < 0)
+        return ERR_LIMIT;
+    used += n;
+    used += snprintf(out + used, size - (size_t)used, ",\"partitions\":");
+    if ((size_t)used >= size || (n = partitions_json(partitions, out + used, size - (size_t)used)) < 0)
+        return ERR_LIMIT;
+    used += n;
+    if ((size_t)used + 2 > size)
+        return ERR_LIMIT;
+    memcpy(out + used, "}", 2);
+    return used + 1;
+}

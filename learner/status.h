@@ -1,0 +1,33 @@
+/* The learner's numbers of the moment, for three readers: progress.csv and TensorBoard (status_fill), the launcher's progress line
+ * (status_write_line, one JSON object a line), and `stats` (status_json, with books and partitions). */
+#ifndef TESTUDO_LEARNER_STATUS_H
+#define TESTUDO_LEARNER_STATUS_H
+
+#include "base/clock.h"
+#include "learner/algorithm.h"
+#include "learner/ledger.h"
+#include "learner/partitions.h"
+
+/* Columns of progress.csv; those that an algorithm does not report stay empty. */
+enum { STATUS_NAMES = 29 };
+extern const char *const status_names[STATUS_NAMES];
+
+struct status {
+    const char *phase;
+    uint64_t updates, budget_updates;
+    int64_t steps_per_update, steps, start_steps;
+    double lag, steps_per_s, return_clean, return_attacked, return_lowest;
+    double eval_clean, eval_attacked, eval_lowest;
+    int tasks_left;
+    int64_t skipped;
+    monotonic_us last_us;
+    int64_t last_steps;
+};
+
+void status_init(struct status *status);
+void status_fill(const struct status *status, const struct report *report, const struct partitions *partitions, double *values);
+void status_tick(struct status *status, const struct partitions *partitions, monotonic_us now); /* rates and recent returns */
+void status_write_line(const struct status *status, int fd); /* a reader that is gone is no error */
+int status_json(const struct status *status, const struct ledger *ledger, const struct partitions *partitions, char *out, size_t size);
+
+#endif

@@ -1,0 +1,373 @@
+#include "learner/trainer.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OFF(field) offsetof(struct trainer_config, field)
+
+static const struct config_row rows[] = {
+    {"learner.algorithm", CONFIG_TEXT, OFF(algorithm), "mappo", 0, 0, "", NULL, "file of learner/algorithms or learner/threats that updates"},
+    {"method", CONFIG_TEXT, OFF(method), "custom", 0, 0, "", NULL, "name of the method that the recipe stands for; part of the run folder's path"},
+    {"run.checkpoint_every", CONFIG_INT, OFF(checkpoint_every), "50", 1, 1e12, "updates", NULL, "between checkpoints; one more at the end"},
+    {"run.eval_every", CONFIG_INT, OFF(eval_every), "0", 0, 1e12, "updates", NULL, "between evaluations during training; 0: none"},
+};
+
+const struct config_table trainer_table = {"trainer", rows, ARRAY_LEN(rows)};
+
+struct trainer {
+    struct trainer_config config;
+    struct run_config run;
+    struct knowledge_config knowledge;
+    struct spec spec;
+    struct schema schema;
+    const struct algorithm_ops *ops;
+    struct algorithm *algorithm;
+    struct batch batch;
+    struct progress progress;
+    unsigned char *lanes; /* [lanes, snapshot_bytes] newest snapshots, by lane */
+    size_t snapshot_bytes;
+};
+
+static int unknown_algorithm(const char *name, struct err *err)
+{
+    const char *names[64];
+    int n = 0;
+    for (; algorithm_registry[n] && n < 64; n++)
+        names[n] = algorithm_registry[n]->name;
+    const char *near = config_nearest(name, names, n);
+    return err_set(err, ERR_UNKNOWN, "unknown learner.algorithm \"%s\"%s%s%s", name, near ? ", did you mean \"" : "", near ? near : "",
+                   near ? "\"" : "");
+}
+
+static int bind(struct trainer *trainer, const struct recipe *recipe, struct err *err)
+{
+    int r;
+    if ((r = config_bind(rows, ARRAY_LEN(rows), recipe, &trainer->config, err)) || (r = run_config_bind(&trainer->run, recipe, err)) ||
+        (r = knowledge_config_bind(&trainer->knowledge, recipe, err)))
+        return r;
+    trainer->ops = algorithm_find(trainer->config.algorithm);
+    return trainer->ops ? 0 : unknown_algorithm(trainer->config.algorithm, err);
+}
+
+static struct batch_shape shape_of(const struct trainer *trainer)
+{
+    const struct spec *spec = &trainer->spec;
+    return (struct batch_shape){
+        .L = (int)trainer->run.lanes, .T = (int)trainer->run.T, .N = spec->N, .O = spec->O, .S = spec->S, .A = spec->A,
+        .K = knowledge_width(&trainer->knowledge, spec),
+        .H = trainer->knowledge.kind == KNOWLEDGE_BELIEF ? (int)trainer->knowledge.belief_hidden : 0,
+        .chunk = (int)trainer->run.chunk, .state_is_observation = spec->state_is_observation,
+    };
+}
+
+static int allocate_lanes(struct trainer *trainer)
+{
+    int snapshot = schema_find(&trainer->schema, "snapshot");
+    trainer->snapshot_bytes = snapshot < 0 ? 0 : (size_t)trainer->schema.columns[snapshot].width;
+    trainer->lanes = calloc((size_t)trainer->run.lanes, trainer->snapshot_bytes + 1);
+    return trainer->lanes ? 0 : ERR_NOMEM;
+}
+
+int trainer_create(struct trainer **out, const struct recipe *recipe, const struct spec *spec, const struct schema *schema,
+                   const struct models *source, struct err *err)
+{
+    struct trainer *trainer = calloc(1, sizeof *trainer);
+    if (!trainer)
+        return err_set(err, ERR_NOMEM, "no memory for the trainer");
+    trainer->spec = *spec;
+    trainer->schema = *schema;
+    int r = bind(trainer, recipe, err);
+    if (r)
+        goto failed;
+    struct batch_shape shape = shape_of(trainer);
+    if ((r = batch_init(&trainer->batch, &shape, &trainer->schema, err)))
+        goto failed;
+    if ((r = allocate_lanes(trainer))) {
+        err_set(err, r, "no memory for lane snapshots");
+        goto failed;
+    }
+    struct algorithm_context context = {.recipe = recipe, .spec = &trainer->spec, .shape = &shape, .knowledge = &trainer->knowledge,
+                                        .seed = (uint64_t)trainer->run.seed, .is_async = trainer->run.mode == RUN_ASYNC, .source = source};
+    if ((r = trainer->ops->create(&trainer->algorithm, &context, err)))
+        goto failed;
+    int64_t per_update = trainer_steps_per_update(trainer);
+    trainer->progress = (struct progress){.total = (uint64_t)((trainer->run.budget_steps + per_update - 1) / per_update),
+                                          .seed = (uint64_t)trainer->run.seed};
+    *out = trainer;
+    return 0;
+failed:
+    trainer_destroy(&trainer);
+    return r;
+}
+
+void trainer_destroy(struct trainer **trainer_at)
+{
+    struct trainer *trainer = *trainer_at;
+    if (!trainer)
+        return;
+    if (trainer->algorithm)
+        trainer->ops->destroy(&trainer->algorithm);
+    batch_deinit(&trainer->batch);
+    free(trainer->lanes);
+    free(trainer);
+    *trainer_at = NULL;
+}
+
+static void keep_snapshots(struct trainer *trainer, const struct trajectory *const *trajectories)
+{
+    for (int l = 0; l < trainer->batch.shape.L; l++)
+        if (trainer->snapshot_bytes && trajectories[l]->lane >= 0 && trajectories[l]->lane < trainer->run.lanes)
+            memcpy(trainer->lanes + (size_t)trajectories[l]->lane * trainer->snapshot_bytes, trainer->batch.view[l].snapshot,
+                   trainer->snapshot_bytes);
+}
+
+void trainer_update(struct trainer *trainer, const struct trajectory *const *trajectories, struct report *report)
+{
+    batch_fill(&trainer->batch, trajectories);
+    trainer->ops->update(trainer->algorithm, &trainer->batch, &trainer->progress, report);
+    keep_snapshots(trainer, trajectories);
+    trainer->progress.update++;
+}
+
+uint64_t trainer_updates(const struct trainer *trainer)
+{
+    return trainer->progress.update;
+}
+
+uint64_t trainer_total(const struct trainer *trainer)
+{
+    return trainer->progress.total;
+}
+
+int64_t trainer_steps_per_update(const struct trainer *trainer)
+{
+    return trainer->run.lanes * trainer->run.T;
+}
+
+int64_t trainer_steps(const struct trainer *trainer)
+{
+    return (int64_t)trainer->progress.update * trainer_steps_per_update(trainer);
+}
+
+void trainer_extend(struct trainer *trainer, uint64_t total)
+{
+    trainer->progress.total = total;
+}
+
+const struct batch *trainer_batch(const struct trainer *trainer)
+{
+    return &trainer->batch;
+}
+
+static int add_net(struct weights *weights, const struct model *model, struct err *err)
+{
+    int32_t arch[WEIGHTS_ARCH_NUMBERS];
+    _Static_assert(sizeof arch == sizeof model->arch, "an architecture is its numbers on the wire");
+    memcpy(arch, &model->arch, sizeof arch);
+    float *values = malloc(model->count * sizeof *values);
+    if (!values)
+        return err_set(err, ERR_NOMEM, "no memory for the weights of %s", model->id);
+    for (size_t i = 0; i < model->count; i++)
+        values[i] = (float)model->w[i];
+    int r = weights_add_net(weights, model->id, arch, values, model->count, err);
+    free(values);
+    return r;
+}
+
+int trainer_weights(struct trainer *trainer, struct weights_version version, struct weights **out, struct err *err)
+{
+    struct weights *weights = NULL;
+    struct models *models = trainer->ops->models(trainer->algorithm);
+    int r = weights_create(&weights, version);
+    if (r)
+        return err_set(err, r, "no memory for a version of weights");
+    for (int i = 0; i < models->count && !r; i++)
+        if (models->model[i].is_published)
+            r = add_net(weights, &models->model[i], err);
+    if (!r && trainer->ops->tables)
+        r = trainer->ops->tables(trainer->algorithm, &trainer->progress, weights, err);
+    if (r) {
+        weights_unref(&weights);
+        return r;
+    }
+    *out = weights;
+    return 0;
+}
+
+/* ---- checkpoints ---- */
+
+static enum tensor_type real_type(void)
+{
+    return sizeof(real) == 4 ? TENSOR_F32 : TENSOR_F64;
+}
+
+static int save_model(const struct model *model, struct safetensors *file, struct err *err)
+{
+    struct net_parameter table[NET_PARAMETERS_MAX];
+    char name[96], arch[128];
+    int n = net_parameters(&model->arch, table), r = 0;
+    for (int i = 0; i < n && !r; i++) {
+        int64_t shape[2] = {table[i].rows, table[i].cols};
+        snprintf(name, sizeof name, "nets/%s/%s", model->id, table[i].name);
+        r = safetensors_add(file, name, real_type(), 2, shape, model->w + table[i].start, err);
+    }
+    const struct net_arch *a = &model->arch;
+    snprintf(name, sizeof name, "arch/%s", model->id);
+    snprintf(arch, sizeof arch, "%d,%d,%d,%d,%d,%d,%d,%d", a->in, a->hidden, a->depth, a->out, a->activation, a->input_norm,
+             a->layer_norm, a->gru);
+    if (r || (r = safetensors_set_metadata(file, name, arch, err)) || model->is_frozen)
+        return r;
+    int64_t count = (int64_t)model->count, one = 1;
+    snprintf(name, sizeof name, "adam/%s/m", model->id);
+    if ((r = safetensors_add(file, name, real_type(), 1, &count, model->adam.m, err)))
+        return r;
+    snprintf(name, sizeof name, "adam/%s/v", model->id);
+    if ((r = safetensors_add(file, name, real_type(), 1, &count, model->adam.v, err)))
+        return r;
+    snprintf(name, sizeof name, "adam/%s/step", model->id);
+    return safetensors_add(file, name, TENSOR_I64, 1, &one, &model->adam.step, err);
+}
+
+int trainer_save(const struct trainer *trainer, struct safetensors *file, struct err *err)
+{
+    const struct models *models = trainer->ops->models(trainer->algorithm);
+    char name[96];
+    int r = 0;
+    for (int i = 0; i < models->count && !r; i++)
+        r = save_model(&models->model[i], file, err);
+    for (int i = 0; i < models->n_norms && !r; i++) {
+        const struct value_norm *norm = &models->norms[i].norm;
+        double numbers[4] = {norm->mean, norm->mean_square, norm->debias, norm->beta};
+        int64_t four = 4;
+        snprintf(name, sizeof name, "norms/%s", models->norms[i].id);
+        r = safetensors_add(file, name, TENSOR_F64, 1, &four, numbers, err);
+    }
+    int64_t lanes[2] = {trainer->run.lanes, (int64_t)trainer->snapshot_bytes}, two = 2;
+    int64_t progress[2] = {(int64_t)trainer->progress.update, (int64_t)trainer->progress.total};
+    if (!r && trainer->snapshot_bytes)
+        r = safetensors_add(file, "lanes", TENSOR_U8, 2, lanes, trainer->lanes, err);
+    if (!r)
+        r = safetensors_add(file, "progress", TENSOR_I64, 1, &two, progress, err);
+    return r;
+}
+
+/* The tensor of that name, if it has the type and the number of bytes that are expected. */
+static const void *find_tensor(const struct safetensors *file, const char *name, enum tensor_type type, size_t bytes, struct err *err)
+{
+    const struct tensor *tensor = safetensors_find(file, name);
+    if (!tensor)
+        err_set(err, ERR_MISMATCH, "tensor %s is missing", name);
+    else if (tensor->type != type || tensor->bytes != bytes)
+        err_set(err, ERR_MISMATCH, "tensor %s has %zu bytes of type %d, expected %zu of type %d", name, tensor->bytes,
+                (int)tensor->type, bytes, (int)type);
+    else
+        return tensor->data;
+    return NULL;
+}
+
+static int load_parameters(const struct net_arch *arch, const char *id, real *w, const struct safetensors *file, struct err *err)
+{
+    struct net_parameter table[NET_PARAMETERS_MAX];
+    char name[96];
+    int n = net_parameters(arch, table);
+    for (int i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "nets/%s/%s", id, table[i].name);
+        const struct tensor *tensor = safetensors_find(file, name);
+        if (tensor && (tensor->n_dims != 2 || tensor->shape[0] != table[i].rows || tensor->shape[1] != table[i].cols))
+            return err_set(err, ERR_MISMATCH, "tensor %s is %" PRId64 "x%" PRId64 ", the recipe says %dx%d", name, tensor->shape[0],
+                           tensor->n_dims > 1 ? tensor->shape[1] : 1, table[i].rows, table[i].cols);
+        size_t bytes = (size_t)table[i].rows * (size_t)table[i].cols * sizeof(real);
+        const void *data = find_tensor(file, name, real_type(), bytes, err);
+        if (!data)
+            return ERR_MISMATCH;
+        memcpy(w + table[i].start, data, bytes);
+    }
+    return 0;
+}
+
+static int load_model(struct model *model, const struct safetensors *file, struct err *err)
+{
+    char name[96];
+    int r = load_parameters(&model->arch, model->id, model->w, file, err);
+    if (r)
+        return r;
+    model_changed(model);
+    if (model->is_frozen)
+        return 0;
+    size_t bytes = model->count * sizeof(real);
+    snprintf(name, sizeof name, "adam/%s/m", model->id);
+    const void *m = find_tensor(file, name, real_type(), bytes, err);
+    snprintf(name, sizeof name, "adam/%s/v", model->id);
+    const void *v = m ? find_tensor(file, name, real_type(), bytes, err) : NULL;
+    snprintf(name, sizeof name, "adam/%s/step", model->id);
+    const void *step = v ? find_tensor(file, name, TENSOR_I64, sizeof(int64_t), err) : NULL;
+    if (!step)
+        return ERR_MISMATCH;
+    memcpy(model->adam.m, m, bytes);
+    memcpy(model->adam.v, v, bytes);
+    memcpy(&model->adam.step, step, sizeof(int64_t));
+    return 0;
+}
+
+int trainer_load(struct trainer *trainer, const struct safetensors *file, struct err *err)
+{
+    struct models *models = trainer->ops->models(trainer->algorithm);
+    const double *numbers;
+    int r = 0;
+    for (int i = 0; i < models->count && !r; i++)
+        r = load_model(&models->model[i], file, err);
+    for (int i = 0; i < models->n_norms && !r; i++) {
+        char name[96];
+        snprintf(name, sizeof name, "norms/%s", models->norms[i].id);
+        if (!(numbers = find_tensor(file, name, TENSOR_F64, 4 * sizeof(double), err)))
+            return ERR_MISMATCH;
+        models->norms[i].norm = (struct value_norm){.mean = numbers[0], .mean_square = numbers[1], .debias = numbers[2], .beta = numbers[3]};
+    }
+    const int64_t *progress = r ? NULL : find_tensor(file, "progress", TENSOR_I64, 2 * sizeof(int64_t), err);
+    size_t lanes = (size_t)trainer->run.lanes * trainer->snapshot_bytes;
+    const void *snapshots = progress && lanes ? find_tensor(file, "lanes", TENSOR_U8, lanes, err) : NULL;
+    if (r || !progress || (lanes && !snapshots) || progress[0] < 0)
+        return r ? r : ERR_MISMATCH;
+    if (lanes)
+        memcpy(trainer->lanes, snapshots, lanes);
+    trainer->progress.update = (uint64_t)progress[0];
+    if ((uint64_t)progress[1] > trainer->progress.total)
+        trainer->progress.total = (uint64_t)progress[1]; /* an attack that was extended */
+    return 0;
+}
+
+int trainer_load_source(struct models *models, const struct safetensors *file, struct err *err)
+{
+    static const char *const ids[] = {"defender", "belief", "adversary"};
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+        char key[96];
+        struct net_arch a = {0};
+        snprintf(key, sizeof key, "arch/%s", ids[i]);
+        const char *text = safetensors_metadata(file, key);
+        if (!text)
+            continue;
+        if (sscanf(text, "%d,%d,%d,%d,%d,%d,%d,%d", &a.in, &a.hidden, &a.depth, &a.out, &a.activation, &a.input_norm, &a.layer_norm,
+                   &a.gru) != 8)
+            return err_set(err, ERR_FORMAT, "metadata %s is \"%s\", expected 8 numbers", key, text);
+        struct model *model = models_add(models, ids[i], &a, 0, 1.0, true, err);
+        if (!model)
+            return ERR_MISMATCH;
+        int r = load_parameters(&model->arch, model->id, model->w, file, err);
+        if (r)
+            return r;
+        model_changed(model);
+        model->is_frozen = true;
+    }
+    return 0;
+}
+
+struct hash checkpoint_hash(const struct safetensors *file)
+{
+    static const char *const parts[] = {"adam/", "lanes", "nets/", "norms/", "progress"};
+    struct hash hash = {0};
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        hash = hash_combine(hash, safetensors_hash(file, parts[i]));
+    return hash;
+}

@@ -1,0 +1,52 @@
+/* The trainer: an algorithm with its models, the batch, and how far the run is. It knows nothing of processes: trajectories in,
+ * weights and checkpoints out. trainer_update may run on any one thread at a time.
+ *
+ * Learning state in a checkpoint (what its hash covers): nets/<id>/<parameter>, adam/<id>/{m,v,step}, norms/<id>, lanes (the
+ * newest snapshot of each lane), progress (updates done). */
+#ifndef TESTUDO_LEARNER_TRAINER_H
+#define TESTUDO_LEARNER_TRAINER_H
+
+#include "learner/algorithm.h"
+#include "net/safetensors.h"
+#include "wire/run.h"
+
+struct trainer;
+
+struct trainer_config {
+    char algorithm[CONFIG_TEXT_MAX];
+    char method[CONFIG_TEXT_MAX];
+    int64_t checkpoint_every, eval_every;
+};
+extern const struct config_table trainer_table;
+
+/* source: nets of the attacked run (borrowed during the call), NULL when there is none. */
+MUST_USE int trainer_create(struct trainer **trainer, const struct recipe *recipe, const struct spec *spec, const struct schema *schema,
+                            const struct models *source, struct err *err);
+void trainer_destroy(struct trainer **trainer);
+
+/* One update on run.lanes trajectories in lane order (sync) or in order of arrival (async). */
+void trainer_update(struct trainer *trainer, const struct trajectory *const *trajectories, struct report *report);
+
+uint64_t trainer_updates(const struct trainer *trainer); /* done so far */
+uint64_t trainer_total(const struct trainer *trainer);   /* that the budget amounts to */
+int64_t trainer_steps(const struct trainer *trainer);    /* environment steps trained on so far */
+int64_t trainer_steps_per_update(const struct trainer *trainer);
+void trainer_extend(struct trainer *trainer, uint64_t total); /* a new total (attacks that have not converged) */
+
+/* A new version with all published nets and tables, one reference. */
+MUST_USE int trainer_weights(struct trainer *trainer, struct weights_version version, struct weights **weights, struct err *err);
+
+/* A trajectory's columns, for its records. */
+const struct batch *trainer_batch(const struct trainer *trainer);
+
+MUST_USE int trainer_save(const struct trainer *trainer, struct safetensors *file, struct err *err);
+/* ERR_MISMATCH naming tensor, shape found and shape expected; then the trainer is as it was created. */
+MUST_USE int trainer_load(struct trainer *trainer, const struct safetensors *file, struct err *err);
+
+/* The nets of a checkpoint by themselves, architectures from its metadata; for attacks and evaluations. Caller: models_deinit. */
+MUST_USE int trainer_load_source(struct models *models, const struct safetensors *file, struct err *err);
+
+/* Hash over the learning state of a checkpoint, of whatever process and number of actors made it. */
+struct hash checkpoint_hash(const struct safetensors *file);
+
+#endif
