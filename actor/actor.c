@@ -512,7 +512,8 @@ static void shut(struct actor *actor)
         return;
     actor->is_closing = true;
     actor->stop = 1;
-    actor_link_bye(actor->link);
+    if (actor->link)
+        actor_link_bye(actor->link);
     pthread_mutex_lock(&actor->shared.lock);
     actor->shared.quit = true;
     pthread_cond_broadcast(&actor->shared.changed);
@@ -568,10 +569,9 @@ static int open_socket(struct actor *actor)
 
 static void run(struct actor *actor)
 {
-    if (pthread_create(&actor->thread, NULL, rollout_thread, actor))
+    if (!actor->result && pthread_create(&actor->thread, NULL, rollout_thread, actor))
         actor->result = err_set(actor->err, ERR_NOMEM, "cannot start actor: no thread");
-    else
-        actor->has_thread = true;
+    actor->has_thread = !actor->result;
     if (actor->result)
         shut(actor);
     uv_run(&actor->loop, UV_RUN_DEFAULT);
@@ -614,8 +614,7 @@ int actor_run(const struct actor_options *options, struct err *err)
         err_set(err, actor->result, "cannot start actor: out of memory");
     else
         actor->result = open_socket(actor);
-    if (actor->link)
-        run(actor);
+    run(actor);
     release_all(actor);
     if (actor->zmq)
         zmq_ctx_term(actor->zmq);

@@ -1,0 +1,185 @@
+/* The broker process: the core on ROUTER sockets in a libuv loop, one per endpoint. A peer is known by its routing id on whichever
+ * socket it came through. */
+#include "broker/broker.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <uv.h>
+#include <zmq.h>
+
+#include "base/log.h"
+#include "broker/core.h"
+#include "wire/loop_zmq.h"
+
+#define TICK_MS 20
+#define CACHE_BYTES (512u << 20)
+#define SEND_MAX 4096    /* messages per peer: the learner's window of all actors fits many times over */
+#define RECEIVE_MAX 8192
+#define ROUTES_MAX 4096
+
+struct route { /* through which socket a peer came last */
+    struct wire_peer peer;
+    int socket;
+};
+
+struct broker {
+    uv_loop_t loop;
+    uv_timer_t tick;
+    uv_signal_t term, interrupt;
+    void *context;
+    struct broker_listener {
+        struct broker *broker;
+        int index;
+        struct loop_zmq *socket;
+    } listeners[4];
+    int n_sockets;
+    struct route routes[ROUTES_MAX];
+    int routes_at, n_routes;
+    struct broker_core *core;
+    bool is_closing;
+};
+
+/* --- routes: most peers use socket 0, so only the others are remembered --- */
+
+static int route_of(const struct broker *broker, const struct wire_peer *peer)
+{
+    for (int i = 0; i < broker->n_routes; i++)
+        if (wire_peer_equal(&broker->routes[i].peer, peer))
+            return broker->routes[i].socket;
+    return 0;
+}
+
+static void route_learn(struct broker *broker, const struct wire_peer *peer, int socket)
+{
+    for (int i = 0; i < broker->n_routes; i++)
+        if (wire_peer_equal(&broker->routes[i].peer, peer)) {
+            broker->routes[i].socket = socket;
+            return;
+        }
+    if (socket == 0)
+        return;
+    broker->routes[broker->routes_at] = (struct route){*peer, socket};
+    broker->routes_at = (broker->routes_at + 1) % ROUTES_MAX;
+    broker->n_routes += broker->n_routes < ROUTES_MAX;
+}
+
+static int on_send(void *context, const struct wire_peer *peer, const void *envelope, size_t envelope_bytes, const void *payload,
+                   size_t payload_bytes)
+{
+    struct broker *broker = context;
+    const struct loop_zmq_outgoing message = {.peer = peer->id, .peer_bytes = peer->length, .envelope = envelope,
+                                              .envelope_bytes = envelope_bytes, .payload = payload, .payload_bytes = payload_bytes};
+    struct loop_zmq *socket = broker->listeners[route_of(broker, peer)].socket;
+    return socket ? loop_zmq_send(socket, &message) : ERR_CLOSED;
+}
+
+static void on_receive(void *context, const struct loop_zmq_message *message)
+{
+    struct broker_listener *listener = context;
+    struct broker *broker = listener->broker;
+    struct wire_peer peer = wire_peer_of(message->peer, message->peer_bytes);
+    if (broker->is_closing)
+        return;
+    if (message->peer_bytes > sizeof peer.id) { /* cannot be answered under a cut id */
+        log_detail("peer ignored reason=\"routing id too long\"");
+        return;
+    }
+    route_learn(broker, &peer, listener->index);
+    broker_core_message(broker->core, clock_us(), &peer, message->envelope, message->envelope_bytes, message->payload,
+                        message->payload_bytes);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct broker *broker = timer->data;
+    broker_core_tick(broker->core, clock_us());
+}
+
+static void shut(struct broker *broker)
+{
+    if (broker->is_closing)
+        return;
+    broker->is_closing = true;
+    for (int i = 0; i < broker->n_sockets; i++)
+        if (broker->listeners[i].socket)
+            loop_zmq_close(&broker->listeners[i].socket);
+    uv_close((uv_handle_t *)&broker->tick, NULL);
+    uv_close((uv_handle_t *)&broker->term, NULL);
+    uv_close((uv_handle_t *)&broker->interrupt, NULL);
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    struct broker *broker = signal->data;
+    log_notice("broker stops signal=%d", number);
+    shut(broker);
+}
+
+static int open_sockets(struct broker *broker, const struct broker_options *options, struct err *err)
+{
+    struct loop_zmq_options socket = loop_zmq_defaults();
+    socket.max_frame_bytes = (int64_t)(options->frame_bytes ? options->frame_bytes : PROTOCOL_PAYLOAD_BYTES);
+    socket.send_max = SEND_MAX;
+    socket.receive_max = RECEIVE_MAX;
+    for (int i = 0; i < 4 && options->listen[i]; i++) {
+        struct broker_listener *listener = &broker->listeners[i];
+        *listener = (struct broker_listener){.broker = broker, .index = i};
+        const struct loop_zmq_callbacks callbacks = {.context = listener, .receive = on_receive};
+        int r = loop_zmq_open(&listener->socket, &broker->loop, broker->context, LOOP_ZMQ_ROUTER, LOOP_ZMQ_BIND, options->listen[i],
+                              &socket, &callbacks, err);
+        if (r)
+            return r;
+        broker->n_sockets++;
+        log_notice("broker listens endpoint=%s", loop_zmq_endpoint(listener->socket));
+    }
+    return broker->n_sockets ? 0 : err_set(err, ERR_INVALID, "cannot start broker: no endpoint to listen on");
+}
+
+static void start_handles(struct broker *broker)
+{
+    ASSERT(!uv_loop_init(&broker->loop));
+    ASSERT(!uv_timer_init(&broker->loop, &broker->tick));
+    ASSERT(!uv_signal_init(&broker->loop, &broker->term));
+    ASSERT(!uv_signal_init(&broker->loop, &broker->interrupt));
+    broker->tick.data = broker->term.data = broker->interrupt.data = broker;
+    uv_timer_start(&broker->tick, on_tick, 0, TICK_MS);
+    uv_signal_start(&broker->term, on_signal, SIGTERM);
+    uv_signal_start(&broker->interrupt, on_signal, SIGINT);
+}
+
+static uint64_t process_epoch(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+int broker_run(const struct broker_options *options, struct err *err)
+{
+    static const struct broker_core_ops ops = {.send = on_send};
+    struct broker *broker = calloc(1, sizeof *broker);
+    if (!broker)
+        return err_set(err, ERR_NOMEM, "cannot start broker: out of memory");
+    const struct broker_core_options core = {.epoch = process_epoch(), .cache_bytes = options->cache_bytes ? options->cache_bytes : CACHE_BYTES,
+                                             .ops = &ops, .context = broker};
+    int r = broker_core_create(&broker->core, &core);
+    if (r) {
+        free(broker);
+        return err_set(err, r, "cannot start broker: out of memory");
+    }
+    broker->context = zmq_ctx_new();
+    start_handles(broker);
+    r = broker->context ? open_sockets(broker, options, err) : err_set(err, ERR_NOMEM, "cannot start broker: no ZeroMQ context");
+    if (r)
+        shut(broker);
+    uv_run(&broker->loop, UV_RUN_DEFAULT);
+    ASSERT(!uv_loop_close(&broker->loop));
+    if (broker->context)
+        zmq_ctx_term(broker->context);
+    broker_core_destroy(&broker->core);
+    free(broker);
+    return r;
+}
