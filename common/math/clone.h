@@ -1,7 +1,7 @@
 /* The kernels (*_kernels.c) are compiled once per instruction set; one set is chosen at start.
  *
  * All clones of a kernel give the same bits: every multiply-add is an explicit fused one (a clone without the instruction calls
- * fmaf), sums run over 16 lanes in a fixed order, and division and square root are exact in IEEE arithmetic. An audit may
+ * fmaf), sums run over 64 lanes in a fixed order, and division and square root are exact in IEEE arithmetic. An audit may
  * therefore run on another kind of processor. */
 #ifndef TESTUDO_MATH_CLONE_H
 #define TESTUDO_MATH_CLONE_H

@@ -80,8 +80,8 @@ LANE vec vec_relu(vec a)
 #endif
 
 /* Sums over a row run over LANES partial sums, number j going to lane j mod LANES, whatever VL is; lanes are then added pairwise.
- * So every clone adds in the same order. */
-#define LANES 16
+ * So every clone adds in the same order. Many lanes, because rows of a few dozen numbers are short chains then. */
+#define LANES 64
 struct lanes {
     vec part[LANES / VL];
 };
@@ -94,31 +94,33 @@ LANE struct lanes lanes_zero(void)
     return s;
 }
 
-/* Adds the lanes pairwise: l and l+8, then l and l+4, l+2, l+1. */
-#if VL >= 8
-LANE real lanes_pairs(const struct lanes *s)
+/* Adds the lanes of one vector pairwise: l and l + VL/2, then l and l + VL/4, ... */
+LANE real vec_pairs(vec v)
 {
+#if VL >= 8
 #if VL == 16
-    __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(s->part[0]), _mm512_extractf32x8_ps(s->part[0], 1));
+    __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
 #else
-    __m256 eight = _mm256_add_ps(s->part[0], s->part[1]);
+    __m256 eight = v;
 #endif
     __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
-}
+#elif VL == 4
+    return (v[0] + v[2]) + (v[1] + v[3]);
 #else
-LANE real lanes_pairs(const struct lanes *s)
-{
-    real lane[LANES];
-    for (int q = 0; q < LANES / VL; q++)
-        vec_store(lane + q * VL, s->part[q]);
-    for (int width = LANES / 2; width > 0; width /= 2)
-        for (int l = 0; l < width; l++)
-            lane[l] += lane[l + width];
-    return lane[0];
-}
+    return v;
 #endif
+}
+
+/* Adds the lanes pairwise: l and l+32, then l and l+16, l+8, ... */
+LANE real lanes_pairs(struct lanes *s)
+{
+    for (int n = LANES / VL / 2; n > 0; n /= 2)
+        for (int q = 0; q < n; q++)
+            s->part[q] = s->part[q] + s->part[q + n];
+    return vec_pairs(s->part[0]);
+}
 
 /* The sum of the lanes, after adding numbers tail[0..n_tail-1], n_tail < LANES, to the first lanes. */
 LANE real lanes_total(struct lanes *s, const real *tail, int n_tail)

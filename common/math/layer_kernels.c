@@ -10,6 +10,14 @@
 #define real_sqrt sqrtf
 #endif
 
+/* Pointers of a loop marked so may be equal (x and y, h and next) but never overlap otherwise: no number depends on another
+ * place. */
+#ifdef __clang__
+#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
 /* ---- activations, backward ---- */
 
 LANE real slope(const enum activation act, real y, real g)
@@ -84,7 +92,7 @@ LANE real row_mean(int cols, const real *x)
     for (; j + LANES <= cols; j += LANES)
         for (int q = 0; q < LANES / VL; q++)
             s.part[q] = s.part[q] + vec_load(x + j + q * VL);
-    return lanes_total(&s, x + j, cols - j) / (real)cols;
+    return lanes_total(&s, x + j, cols - j) * (1 / (real)cols);
 }
 
 LANE real row_variance(int cols, const real *x, real mean)
@@ -101,21 +109,49 @@ LANE real row_variance(int cols, const real *x, real mean)
     real tail[LANES];
     for (int l = 0; j + l < cols; l++)
         tail[l] = (x[j + l] - mean) * (x[j + l] - mean);
-    return lanes_total(&s, tail, cols - j) / (real)cols;
+    return lanes_total(&s, tail, cols - j) * (1 / (real)cols);
 }
 
-static void norm_forward(int rows, int cols, const real *x, const real *gain, const real *bias, real *y, real *moments)
+#define NORM_ROWS 32 /* rows whose roots are taken together: division and root would otherwise hold up every row */
+
+LANE void norm_group_moments(int rows, const int cols, const real *x, real *mean, real *rstd)
 {
-    for (int r = 0; r < rows; r++, x += cols, y += cols) {
-        real mean = row_mean(cols, x);
-        real rstd = 1 / real_sqrt(row_variance(cols, x, mean) + (real)NORM_EPS);
-        for (int j = 0; j < cols; j++)
-            y[j] = fused((x[j] - mean) * rstd, gain[j], bias[j]);
-        if (moments) {
-            moments[2 * r] = mean;
-            moments[2 * r + 1] = rstd;
+    for (int r = 0; r < rows; r++, x += cols) {
+        mean[r] = row_mean(cols, x);
+        rstd[r] = row_variance(cols, x, mean[r]) + (real)NORM_EPS;
+    }
+    for (int r = 0; r < rows; r++)
+        rstd[r] = 1 / real_sqrt(rstd[r]);
+}
+
+LANE void norm_rows_forward(int rows, const int cols, const real *x, const real *gain, const real *bias, real *y, real *moments)
+{
+    for (int first = 0; first < rows; first += NORM_ROWS) {
+        real mean[NORM_ROWS], rstd[NORM_ROWS];
+        int n = rows - first < NORM_ROWS ? rows - first : NORM_ROWS;
+        norm_group_moments(n, cols, x, mean, rstd);
+        for (int r = 0; r < n; r++, x += cols, y += cols) {
+            real shift = mean[r], scale = rstd[r];
+            INDEPENDENT
+            for (int j = 0; j < cols; j++)
+                y[j] = fused((x[j] - shift) * scale, gain[j], bias[j]);
+        }
+        for (int r = 0; moments && r < n; r++) {
+            moments[2 * (first + r)] = mean[r];
+            moments[2 * (first + r) + 1] = rstd[r];
         }
     }
+}
+
+/* The widths of the published nets get code of their own, in which a row stays in registers; the arithmetic is the same. */
+static void norm_forward(int rows, int cols, const real *x, const real *gain, const real *bias, real *y, real *moments)
+{
+    if (cols == 128)
+        norm_rows_forward(rows, 128, x, gain, bias, y, moments);
+    else if (cols == 64)
+        norm_rows_forward(rows, 64, x, gain, bias, y, moments);
+    else
+        norm_rows_forward(rows, cols, x, gain, bias, y, moments);
 }
 
 /* With u = (x - mean) rstd and e = dy * gain:  dx = rstd (e - mean(e) - u mean(e u)). */
@@ -139,8 +175,9 @@ LANE void norm_row_backward(int cols, const real *x, const real *gain, real mean
         tail_e[l] = dy[j + l] * gain[j + l];
         tail_eu[l] = tail_e[l] * ((x[j + l] - mean) * rstd);
     }
-    real mean_e = lanes_total(&s, tail_e, cols - j) / (real)cols;
-    real mean_eu = lanes_total(&t, tail_eu, cols - j) / (real)cols;
+    real mean_e = lanes_total(&s, tail_e, cols - j) * (1 / (real)cols);
+    real mean_eu = lanes_total(&t, tail_eu, cols - j) * (1 / (real)cols);
+    INDEPENDENT
     for (j = 0; j < cols; j++) {
         real u = (x[j] - mean) * rstd;
         real d = fused(-u, mean_eu, fused(dy[j], gain[j], -mean_e));
@@ -150,14 +187,15 @@ LANE void norm_row_backward(int cols, const real *x, const real *gain, real mean
 
 LANE void norm_row_parameters(int cols, const real *x, real mean, real rstd, const real *dy, real *sum_gain, real *sum_bias)
 {
+    INDEPENDENT
     for (int j = 0; j < cols; j++) {
         sum_gain[j] = fused(dy[j], (x[j] - mean) * rstd, sum_gain[j]);
         sum_bias[j] += dy[j];
     }
 }
 
-static void norm_backward(int rows, int cols, const real *x, const real *gain, const real *moments, const real *dy,
-                          enum product_mode mode, real *dx, real *d_gain, real *d_bias, real *sums)
+LANE void norm_rows_backward(int rows, const int cols, const real *x, const real *gain, const real *moments, const real *dy,
+                             enum product_mode mode, real *dx, real *d_gain, real *d_bias, real *sums)
 {
     real *sum_gain = sums, *sum_bias = sums + cols;
     for (int j = 0; j < cols; j++)
@@ -179,14 +217,18 @@ static void norm_backward(int rows, int cols, const real *x, const real *gain, c
     }
 }
 
-/* ---- GRU gates ---- */
+static void norm_backward(int rows, int cols, const real *x, const real *gain, const real *moments, const real *dy,
+                          enum product_mode mode, real *dx, real *d_gain, real *d_bias, real *sums)
+{
+    if (cols == 128)
+        norm_rows_backward(rows, 128, x, gain, moments, dy, mode, dx, d_gain, d_bias, sums);
+    else if (cols == 64)
+        norm_rows_backward(rows, 64, x, gain, moments, dy, mode, dx, d_gain, d_bias, sums);
+    else
+        norm_rows_backward(rows, cols, x, gain, moments, dy, mode, dx, d_gain, d_bias, sums);
+}
 
-/* Pointers of these loops may be equal (h and next) but never overlap otherwise: no number depends on another place. */
-#ifdef __clang__
-#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define INDEPENDENT _Pragma("GCC ivdep")
-#endif
+/* ---- GRU gates ---- */
 
 /* r = s(x_r + h_r)  z = s(x_z + h_z)  n = tanh(x_n + r h_n)  h' = (1 - z) n + z h = n + z (h - n) */
 LANE void gru_row_forward(int H, const real *gx, const real *gh, const real *h, real *next, real *gates, const int keeps_gates)

@@ -1,7 +1,7 @@
 /* The row-wise pieces of layers: activations, LayerNorm, the GRU's gates, Adam's update. Products are in product.h.
  *
  * Each function works on rows one by one (or number by number), so a row's bits do not depend on the batch; sums over a row run
- * over 16 lanes in a fixed order (lanes.h). Forward and backward stand next to each other in layer_kernels.c. */
+ * over 64 lanes in a fixed order (lanes.h). Forward and backward stand next to each other in layer_kernels.c. */
 #ifndef TESTUDO_MATH_LAYERS_H
 #define TESTUDO_MATH_LAYERS_H
 

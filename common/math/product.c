@@ -106,11 +106,15 @@ static void blas_tn(int M, int N, int K, const real *A, const real *B, real *C)
 }
 #endif
 
+#define TURN 16 /* side of the squares that are turned at a time: one cache line each way */
+
 void product_transpose(int rows, int cols, const real *in, real *out)
 {
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < cols; j++)
-            out[(size_t)j * (size_t)rows + (size_t)i] = in[(size_t)i * (size_t)cols + (size_t)j];
+    for (int i0 = 0; i0 < rows; i0 += TURN)
+        for (int j0 = 0; j0 < cols; j0 += TURN)
+            for (int i = i0; i < rows && i < i0 + TURN; i++)
+                for (int j = j0; j < cols && j < j0 + TURN; j++)
+                    out[(size_t)j * (size_t)rows + (size_t)i] = in[(size_t)i * (size_t)cols + (size_t)j];
 }
 
 const struct product_ops product_own = {.name = "own", .prepare = own_prepare, .nn = own_nn, .tn = own_tn};
