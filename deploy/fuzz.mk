@@ -27,7 +27,7 @@ fuzz-run-%: $(B)/tests/fuzz/fuzz_%
 	$(Q)grep -E 'stat::(number_of_executed_units|new_units_added|peak_rss_mb)' build/fuzz/$*.log
 
 fuzz-merge:
-	$(Q)for t in $(FUZZ_NAMES); do build/fuzz/tests/fuzz/fuzz_$$t -merge=1 -max_len=2048 tests/fuzz/corpus/$$t build/fuzz/corpus/$$t 2>/dev/null; done
+	$(Q)for t in $(FUZZ_NAMES); do build/fuzz/tests/fuzz/fuzz_$$t -merge=1 -max_len=512 tests/fuzz/corpus/$$t build/fuzz/corpus/$$t 2>/dev/null; done
 
 fuzz-replay:
 	$(Q)$(MAKE) --no-print-directory PROFILE=san build/san/tests/fuzz/replay
