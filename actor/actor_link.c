@@ -348,6 +348,34 @@ static void hand_out(struct actor_link *link)
     }
 }
 
+/* Nobody has these weights any more, so no order that counts names them (the learner keeps what its orders name): the queue goes on. */
+static void drop_version_orders(struct actor_link *link, struct weights_version version)
+{
+    int left = link->queue_count, start = link->queue_start;
+    link->queue_count = 0;
+    for (int i = 0; i < left; i++) {
+        struct queued queued = link->queue[(start + i) % QUEUE_MAX];
+        if (weights_version_compare(queued.work->order.version, version))
+            link->queue[(start + link->queue_count++) % QUEUE_MAX] = queued;
+        else
+            work_destroy(&queued.work);
+    }
+}
+
+static void content_is_unknown(struct actor_link *link, struct hash hash)
+{
+    for (int i = 0; i < VERSIONS_MAX; i++) {
+        struct version_slot *slot = &link->versions[i];
+        bool is_part = slot->is_used && !slot->weights && hash_equal(slot->name.hash, hash);
+        for (int n = 0; !is_part && slot->is_used && !slot->weights && slot->has_manifest && n < slot->manifest->n_nets; n++)
+            is_part = hash_equal(slot->manifest->nets[n].content, hash);
+        if (is_part)
+            drop_version_orders(link, slot->version);
+    }
+    versions_trim(link);
+    hand_out(link);
+}
+
 static struct work *work_create(const struct order *order)
 {
     struct work *work = calloc(1, sizeof *work + order->snapshot_bytes);
@@ -494,6 +522,8 @@ static void on_state(struct actor_link *link, monotonic_us now)
 {
     const struct message_state *state = &link->in->state;
     struct err err;
+    if (state->incarnation != link->options.incarnation)
+        return; /* meant for the process that had this id before */
     if (!protocol_understands(PROTOCOL_MAJOR, PROTOCOL_MINOR, state->major, state->minor)) {
         refuse(link, protocol_refusal(state->major, state->minor, &err), err.text);
         return;
@@ -522,6 +552,8 @@ static void on_chunk(struct actor_link *link, monotonic_us now, const void *payl
     int r = fetcher_chunk(link->fetcher, now, &link->in->chunk, payload, payload_bytes);
     if (r == ERR_FORMAT || r == ERR_MISMATCH)
         link->malformed++;
+    if (r == ERR_UNKNOWN)
+        content_is_unknown(link, link->in->chunk.hash);
     if (r != 1)
         return;
     struct message_state again = {.recipe = link->recipe};

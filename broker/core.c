@@ -117,7 +117,8 @@ static void send_state(struct broker_core *core, struct broker_actor *actor)
 {
     core->out->kind = MESSAGE_STATE;
     core->out->state = (struct message_state){
-        .major = PROTOCOL_MAJOR, .minor = PROTOCOL_MINOR, .epoch = core->options.epoch, .recipe = core->learner.recipe,
+        .major = PROTOCOL_MAJOR, .minor = PROTOCOL_MINOR, .incarnation = actor->incarnation, .epoch = core->options.epoch,
+        .recipe = core->learner.recipe,
         .learner = learner_is_here(core) ? core->learner.incarnation : 0, .acked_upto = actor->acked, .received_upto = actor->received,
         .may_send_upto = actor->may_send, .version = core->newest, .manifest = core->newest_manifest,
         .wants_description = actor->wants_description, .is_finished = core->learner.is_finished};
@@ -206,12 +207,12 @@ static void on_fetch(struct broker_core *core, const struct wire_peer *peer)
 {
     const struct message_fetch fetch = core->in->fetch;
     uint32_t bytes;
-    bool asks_learner = learner_is_here(core) && !wire_peer_equal(peer, &core->learner.peer);
-    if (!fetcher_find(core->cache, fetch.hash, &bytes) && asks_learner &&
-        !fetcher_want(core->cache, (struct blob_name){fetch.hash, fetch.bytes}))
-        add_waiter(core, peer, &fetch);
-    else
+    bool is_learner = core->learner.incarnation && wire_peer_equal(peer, &core->learner.peer);
+    if (is_learner || fetcher_find(core->cache, fetch.hash, &bytes))
         send_chunk(core, peer, &fetch);
+    else if (learner_is_here(core) && !fetcher_want(core->cache, (struct blob_name){fetch.hash, fetch.bytes}))
+        add_waiter(core, peer, &fetch);
+    /* Else no answer, and the question comes again: "unknown" is for the learner to say. */
 }
 
 static void request_blobs(struct broker_core *core, monotonic_us now)
@@ -471,7 +472,7 @@ static void on_orders(struct broker_core *core, const void *envelope, size_t env
     const struct message_orders *orders = &core->in->orders;
     struct broker_actor *actor = actor_find(core, orders->actor, orders->incarnation);
     if (!actor || actor->presence == ROSTER_GONE) {
-        core->counts.unrouted++;
+        core->counts.stray++;
         return;
     }
     (void)send_bytes(core, MESSAGE_ORDERS, &actor->peer, envelope, envelope_bytes, payload, payload_bytes);
@@ -483,7 +484,7 @@ static bool is_from_learner(struct broker_core *core, monotonic_us now, const st
 {
     if (core->learner.incarnation == incarnation && wire_peer_equal(&core->learner.peer, peer))
         return true;
-    core->counts.unknown++;
+    core->counts.stray++;
     if (core->learner.incarnation && core->learner.incarnation != incarnation && learner_is_here(core))
         refuse(core, now, peer, incarnation, ERR_STATE, "replaced by another learner");
     return false;
@@ -492,7 +493,7 @@ static bool is_from_learner(struct broker_core *core, monotonic_us now, const st
 /* A new learner process has received nothing: marks fall back to what actors were told. */
 static void learner_replace(struct broker_core *core, monotonic_us now, const struct message_learner_hello *hello)
 {
-    bool is_new_run = strcmp(core->learner.run, hello->run) != 0;
+    bool is_new_run = core->learner.run[0] && strcmp(core->learner.run, hello->run) != 0;
     log_notice("learner here run=%s generation=%u", hello->run, hello->generation);
     core->learner = (struct broker_learner){.incarnation = hello->incarnation, .generation = hello->generation, .status = core->learner.status};
     core->learner.status_bytes = 0;
@@ -504,7 +505,7 @@ static void learner_replace(struct broker_core *core, monotonic_us now, const st
         core->newest_manifest = (struct blob_name){0};
         for (int i = 0; i < core->n_actors; i++)
             actor_gone(core, &core->actors[i], now, "of another run");
-        core->n_actors = 0; /* those that joined before any run was known come back with their next HELLO */
+        core->n_actors = 0; /* each is refused at its next HELLO */
     }
     for (int i = 0; i < core->n_actors; i++) {
         struct broker_actor *actor = &core->actors[i];

@@ -33,11 +33,12 @@ void broker_core_malformed(struct broker_core *core, monotonic_us now, const str
 /* Writes the stats as JSON, terminated; length, or ERR_LIMIT. */
 MUST_USE int broker_core_stats(struct broker_core *core, monotonic_us now, char *json, size_t size);
 
-/* Deliveries so far: received = distinct + duplicate + refused(gap, unknown sender, beyond the grant, without a learner). */
+/* Deliveries so far: received = distinct + duplicate + gap + unknown (sender) + over_grant + unrouted (no learner). stray: orders to
+ * actors that are not here, messages of a learner that was replaced. */
 struct broker_counts {
     uint64_t messages_in[MESSAGE_KINDS], messages_out[MESSAGE_KINDS], bytes_in[MESSAGE_KINDS], bytes_out[MESSAGE_KINDS];
     uint64_t received, distinct, duplicate, gap, unknown, over_grant, unrouted;
-    uint64_t malformed, dropped, refused, actors_gone, reconnects, learners;
+    uint64_t stray, malformed, dropped, refused, actors_gone, reconnects, learners;
 };
 struct broker_counts broker_core_counts(const struct broker_core *core);
 

@@ -49,8 +49,8 @@ static void add_deliveries(struct text *text, const struct broker_counts *c)
     add(text, "\"deliveries\":{\"received\":%llu,\"distinct\":%llu,\"duplicate\":%llu,\"gap\":%llu,\"unknown\":%llu,\"over_grant\":%llu,"
               "\"unrouted\":%llu},",
         N(c->received), N(c->distinct), N(c->duplicate), N(c->gap), N(c->unknown), N(c->over_grant), N(c->unrouted));
-    add(text, "\"malformed\":%llu,\"dropped\":%llu,\"refused\":%llu,\"actors_gone\":%llu,\"reconnects\":%llu,\"learners\":%llu,",
-        N(c->malformed), N(c->dropped), N(c->refused), N(c->actors_gone), N(c->reconnects), N(c->learners));
+    add(text, "\"stray\":%llu,\"malformed\":%llu,\"dropped\":%llu,\"refused\":%llu,\"actors_gone\":%llu,\"reconnects\":%llu,\"learners\":%llu,",
+        N(c->stray), N(c->malformed), N(c->dropped), N(c->refused), N(c->actors_gone), N(c->reconnects), N(c->learners));
 }
 
 static void add_actor(struct text *text, const struct broker_view *view, const struct broker_actor *a)

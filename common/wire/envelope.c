@@ -29,7 +29,8 @@ static const struct codec_field actor_hello_fields[] = {
     BOOL(message_actor_hello, is_draining, 0, 0, CODEC_OPTIONAL),
 };
 static const struct codec_field state_fields[] = {
-    U32(message_state, major, 0), U32(message_state, minor, 0), U64(message_state, epoch, 0),
+    U32(message_state, major, 0), U32(message_state, minor, 0), U64(message_state, incarnation, 0),
+    U64(message_state, epoch, 0),
     TEXT(message_state, run, PROTOCOL_RUN_SIZE), BLOB(message_state, recipe), U64(message_state, learner, 0),
     U64(message_state, acked_upto, 0), U64(message_state, received_upto, 0), U64(message_state, may_send_upto, 0),
     U64S(message_state, fates, FATES_TOLD), VERSION(message_state, version), BLOB(message_state, manifest),

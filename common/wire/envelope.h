@@ -79,6 +79,7 @@ struct message_actor_hello {
 
 struct message_state {
     uint32_t major, minor;
+    uint64_t incarnation;            /* whom this is for: a routing id may have passed on to the next process meanwhile */
     uint64_t epoch;                  /* of the broker process */
     char run[PROTOCOL_RUN_SIZE];
     struct blob_name recipe;
