@@ -1,0 +1,30 @@
+# In sync mode a run ends with the same learning state whatever the number of actors.
+. "$(dirname "$0")/common.bash"
+for actors in 1 2 4; do
+    tiny "actors$actors" --actors $actors >out.txt 2>err.txt || { cat out.txt err.txt; fail "training with $actors actors"; }
+    final_hash "actors$actors" >"hash$actors" || fail "no checkpoint with $actors actors"
+done
+cmp hash1 hash2 || fail "1 and 2 actors: $(cat hash1 hash2)"
+cmp hash1 hash4 || fail "1 and 4 actors: $(cat hash1 hash4)"
+tiny other --actors 1 run.seed=2 >out.txt 2>err.txt || fail "training with another seed"
+if cmp -s hash1 <(final_hash other); then fail "another seed gives the same hash: the test could not fail"; fi
+
+# What a run leaves behind.
+run=$(run_folder actors2)
+for file in recipe.yaml meta.json log.txt progress.csv results/train.json checkpoints/latest; do
+    [ -e "$run/$file" ] || fail "no $file in the run folder"
+done
+ls "$run"/tb/events.out.tfevents.* >/dev/null || fail "no TensorBoard events"
+[ "$(readlink -f runs/actors2/latest)" = "$(readlink -f "$run")" ] || fail "latest does not point to the run"
+expect 0 "$testudo" report runs/actors2 runs/other
+says out.txt "clean"
+expect 0 "$testudo" report runs/actors2 --json
+says out.txt '"absolute_metrics"'
+
+# The same command again finds everything done; another recipe in the same folder is refused, with the key that differs.
+expect 0 tiny actors2 --actors 2
+cmp hash2 <(final_hash actors2) || fail "training a finished run again changed it"
+expect 2 tiny actors2 learner.lr=1e-3
+says err.txt 'learner.lr is 5e-4 there and 1e-3 here'
+
+[ -z "$(ls rt)" ] || fail "the launcher left $(ls rt) behind"
