@@ -15,7 +15,8 @@ struct kept_bad {
 };
 
 struct intake {
-    struct intake_options options;
+    struct intake_options options; /* options.run points to `run` */
+    char run[PROTOCOL_RUN_SIZE];
     struct schema *schema; /* NULL until known */
     size_t frame_bytes;    /* capacity of one arrival */
     size_t used_bytes;     /* of all arrivals, free ones included */
@@ -35,6 +36,8 @@ int intake_create(struct intake **intake, const struct intake_options *options)
     if (!*intake)
         return ERR_NOMEM;
     (*intake)->options = *options;
+    snprintf((*intake)->run, sizeof (*intake)->run, "%s", options->run);
+    (*intake)->options.run = (*intake)->run;
     return 0;
 }
 
