@@ -86,6 +86,7 @@ struct incarnation { /* what really happened to one actor process */
     uint64_t announced, released, noted_upto;
     unsigned char decided[SEQUENCES]; /* by any learner */
     unsigned char trained[SEQUENCES]; /* in the present history */
+    unsigned char copies[SEQUENCES];  /* that reached a learner; kept for MUTATE_SKIP_DEDUPLICATION only */
 };
 
 struct sim_lane { /* as an actor holds it */
@@ -852,6 +853,8 @@ static void train_one(struct world *world, struct arrival *a)
         violated(world, 1, "lane %d slice %llu trained out of order", a->t.lane, (unsigned long long)a->t.slice);
     check_contents(world, a);
     history_append(world, index, a->t.sequence);
+    for (int copy = 1; copy < real->copies[a->t.sequence]; copy++)
+        history_append(world, index, a->t.sequence); /* a learner that does not know a copy when it sees one */
     real->decided[a->t.sequence] = 1;
     learner_link_decide(learner->link, &a, FATE_TRAINED);
 }
@@ -1066,6 +1069,19 @@ static void stranger(struct world *world)
         broker_core_message(world->broker, world->now, &peer, bytes, length, NULL, 0);
 }
 
+/* Asks for many large contents that nobody has: each would be fetched on, if there were room. */
+static void flood(struct world *world)
+{
+    struct wire_peer peer = wire_peer_of("stranger", 8);
+    for (int i = 0; i < 20 && world->broker; i++) {
+        world->envelope->kind = MESSAGE_FETCH;
+        world->envelope->fetch = (struct message_fetch){.hash = {rng_next(&world->rng), 2}, .bytes = 1u << 20};
+        int length = envelope_encode(world->envelope, world->bytes, PROTOCOL_ENVELOPE_BYTES);
+        broker_core_message(world->broker, world->now, &peer, world->bytes, (size_t)length, NULL, 0);
+    }
+    check_cache(world);
+}
+
 static void inject_fault(struct world *world)
 {
     int index = (int)rng_below(&world->rng, ACTORS);
@@ -1084,6 +1100,7 @@ static void inject_fault(struct world *world)
     default:
         for (int i = 0; i < 20; i++)
             stranger(world);
+        flood(world);
         break;
     }
 }
@@ -1110,9 +1127,11 @@ static void deliver(struct world *world, struct message *message)
         if (world->options.mutation == MUTATE_SKIP_DEDUPLICATION &&
             !envelope_decode(world->envelope, message->envelope, message->envelope_bytes, &err) &&
             world->envelope->kind == MESSAGE_TRAJECTORY && !world->envelope->trajectory.body.status) {
-            int index; /* a learner that trains on whatever comes in */
-            if (incarnation_of(world, world->envelope->trajectory.incarnation, &index))
-                history_append(world, index, world->envelope->trajectory.body.sequence);
+            const struct message_trajectory *copy = &world->envelope->trajectory;
+            int index;
+            struct incarnation *real = incarnation_of(world, copy->incarnation, &index);
+            if (real)
+                real->copies[copy->body.sequence % SEQUENCES]++;
         }
         learner_link_message(learner->link, world->now, message->envelope, message->envelope_bytes, message->payload,
                              message->payload_bytes);

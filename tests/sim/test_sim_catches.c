@@ -1,0 +1,156 @@
+/* A simulation that cannot fail proves nothing: here each sentence of the contract is broken on purpose, in the world's model of a faulty
+ * process or by wrapping one function of the real code (the linker's --wrap, see deploy/sim.mk), and must be caught by its number.
+ * Each case tries seeds until one shows the fault; all of its worlds are otherwise those of test_sim.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "tests/sim/world.h"
+#include "wire/fetch.h"
+
+#define SEEDS_TRIED 20
+
+/* --- the wrapped functions --- */
+
+void __real_ledger_gone(struct ledger *ledger, struct ledger_entry *entry);
+void __wrap_ledger_gone(struct ledger *ledger, struct ledger_entry *entry);
+void __wrap_ledger_gone(struct ledger *ledger, struct ledger_entry *entry)
+{
+    __real_ledger_gone(ledger, entry);
+    if (current_mutation == MUTATE_DROP_LOST && entry->count[FATE_LOST])
+        entry->count[FATE_LOST]--; /* one lost trajectory is not written down */
+}
+
+struct ledger_entry *__real_ledger_seen(struct ledger *ledger, uint32_t actor, uint64_t incarnation, uint64_t announced, uint64_t acked);
+struct ledger_entry *__wrap_ledger_seen(struct ledger *ledger, uint32_t actor, uint64_t incarnation, uint64_t announced, uint64_t acked);
+struct ledger_entry *__wrap_ledger_seen(struct ledger *ledger, uint32_t actor, uint64_t incarnation, uint64_t announced, uint64_t acked)
+{
+    struct ledger_entry *entry = __real_ledger_seen(ledger, actor, incarnation, announced, acked);
+    if (current_mutation == MUTATE_FORGET_ROLLBACK && entry)
+        entry->count[FATE_ROLLED_BACK] = 0; /* what an earlier learner trained on vanishes */
+    return entry;
+}
+
+int __real_schema_copy_checked(const struct schema *schema, const struct schema_layout *layout, const void *frame, void *out,
+                               struct err *err);
+int __wrap_schema_copy_checked(const struct schema *schema, const struct schema_layout *layout, const void *frame, void *out,
+                               struct err *err);
+int __wrap_schema_copy_checked(const struct schema *schema, const struct schema_layout *layout, const void *frame, void *out,
+                               struct err *err)
+{
+    int r = __real_schema_copy_checked(schema, layout, frame, out, err);
+    if (current_mutation != MUTATE_ACCEPT_ANYTHING)
+        return r;
+    memcpy(out, frame, layout->bytes);
+    return 0;
+}
+
+int __real_fetcher_create(struct fetcher **fetcher, size_t limit_bytes, int limit_entries);
+int __wrap_fetcher_create(struct fetcher **fetcher, size_t limit_bytes, int limit_entries);
+int __wrap_fetcher_create(struct fetcher **fetcher, size_t limit_bytes, int limit_entries)
+{
+    return __real_fetcher_create(fetcher, current_mutation == MUTATE_NO_CEILING ? SIZE_MAX / 2 : limit_bytes, limit_entries);
+}
+
+bool __real_orders_may_publish(const struct orders *orders, uint64_t number);
+bool __wrap_orders_may_publish(const struct orders *orders, uint64_t number);
+bool __wrap_orders_may_publish(const struct orders *orders, uint64_t number)
+{
+    return current_mutation == MUTATE_IGNORE_LAG || __real_orders_may_publish(orders, number);
+}
+
+/* --- the proof --- */
+
+static void catches(enum mutation mutation, bool is_async, int sentence)
+{
+    struct world_result result = {0};
+    for (uint64_t seed = 1; seed <= SEEDS_TRIED && !result.sentence; seed++)
+        result = world_run((struct world_options){.seed = seed, .is_async = is_async, .updates = 60, .mutation = mutation});
+    if (result.sentence != sentence)
+        fail_msg("expected sentence %d to be reported, got %d: %s", sentence, result.sentence, result.text);
+    print_message("caught: %s\n", result.text);
+}
+
+static void test_sim_catches_sentence_1_training_twice(void **state)
+{
+    (void)state;
+    catches(MUTATE_SKIP_DEDUPLICATION, false, 1);
+}
+
+static void test_sim_catches_sentence_2_forgetting_before_the_fate(void **state)
+{
+    (void)state;
+    catches(MUTATE_ACK_BEFORE_FATE, false, 2);
+}
+
+static void test_sim_catches_sentence_2_losing_the_ring(void **state)
+{
+    (void)state;
+    catches(MUTATE_NO_RESEND, false, 2);
+}
+
+static void test_sim_catches_sentence_3_a_lost_one_that_is_not_counted(void **state)
+{
+    (void)state;
+    catches(MUTATE_DROP_LOST, false, 3);
+}
+
+static void test_sim_catches_sentence_3_a_rollback_that_is_not_counted(void **state)
+{
+    (void)state;
+    catches(MUTATE_FORGET_ROLLBACK, false, 3);
+}
+
+static void test_sim_catches_sentence_4_versions_that_go_back(void **state)
+{
+    (void)state;
+    catches(MUTATE_SAME_GENERATION, false, 4);
+}
+
+static void test_sim_catches_sentence_5_damaged_numbers(void **state)
+{
+    (void)state;
+    catches(MUTATE_ACCEPT_ANYTHING, false, 5);
+}
+
+static void test_sim_catches_sentence_5_a_cache_without_ceiling(void **state)
+{
+    (void)state;
+    catches(MUTATE_NO_CEILING, false, 5);
+}
+
+static void test_sim_catches_sentence_6_an_old_checkpoint(void **state)
+{
+    (void)state;
+    catches(MUTATE_OLD_CHECKPOINT, false, 6);
+}
+
+static void test_sim_catches_sentence_7_lag_beyond_the_bound(void **state)
+{
+    (void)state;
+    catches(MUTATE_IGNORE_LAG, true, 7);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sim_catches_sentence_1_training_twice),
+        cmocka_unit_test(test_sim_catches_sentence_2_forgetting_before_the_fate),
+        cmocka_unit_test(test_sim_catches_sentence_2_losing_the_ring),
+        cmocka_unit_test(test_sim_catches_sentence_3_a_lost_one_that_is_not_counted),
+        cmocka_unit_test(test_sim_catches_sentence_3_a_rollback_that_is_not_counted),
+        cmocka_unit_test(test_sim_catches_sentence_4_versions_that_go_back),
+        cmocka_unit_test(test_sim_catches_sentence_5_damaged_numbers),
+        cmocka_unit_test(test_sim_catches_sentence_5_a_cache_without_ceiling),
+        cmocka_unit_test(test_sim_catches_sentence_6_an_old_checkpoint),
+        cmocka_unit_test(test_sim_catches_sentence_7_lag_beyond_the_bound),
+    };
+    struct err err;
+    if (log_open("sim", LOG_ERROR, NULL, &err))
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
