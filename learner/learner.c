@@ -69,6 +69,7 @@ struct learner {
     struct evaluation_config evaluation_config;
     struct convergence_config convergence_config;
     uint32_t generation;
+    char run_name[PROTOCOL_RUN_SIZE]; /* on the wire */
     struct ledger *ledger;
     struct orders *orders;
     struct intake *intake;
@@ -136,7 +137,6 @@ static int publish(struct learner *learner)
     weights_unref(&learner->version);
     learner->version = weights_ref(weights);
     learner->version_number = version;
-    intake_set_newest(learner->intake, version, weights_hash(&weights->manifest));
     uint64_t updates = trainer_updates(learner->trainer), total = trainer_total(learner->trainer);
     uint64_t slice_end = learner->stage != STAGE_TRAIN ? updates : learner->run.mode == RUN_SYNC ? updates + 1 : total + ORDERS_DEPTH_MAX;
     r = learner_link_publish(learner->link, learner->now, weights, slice_end);
@@ -663,18 +663,17 @@ static int open_books(struct learner *learner)
 static int open_link(struct learner *learner)
 {
     char *text = recipe_text(learner->recipe);
-    char run[PROTOCOL_RUN_SIZE];
     if (!text)
         return err_set(learner->err, ERR_NOMEM, "no memory for the recipe");
-    int r = checkpoint_run_name(run, sizeof run, learner->options->run, learner->err);
-    struct intake_options intake = {.run = run, .generation = learner->generation, .pool_bytes = (size_t)4 << 30,
+    int r = checkpoint_run_name(learner->run_name, sizeof learner->run_name, learner->options->run, learner->err);
+    struct intake_options intake = {.run = learner->run_name, .generation = learner->generation, .pool_bytes = (size_t)4 << 30,
                                     .ops = &intake_ops, .context = learner};
     if (!r && (r = intake_create(&learner->intake, &intake)))
         err_set(learner->err, r, "no memory for the intake");
     struct learner_link_options link = {.generation = learner->generation, .incarnation = checkpoint_incarnation(), .recipe = text,
                                         .recipe_bytes = strlen(text), .ledger = learner->ledger, .orders = learner->orders,
                                         .intake = learner->intake, .ops = &link_ops, .context = learner};
-    snprintf(link.run, sizeof link.run, "%s", run);
+    snprintf(link.run, sizeof link.run, "%s", learner->run_name);
     if (!r && (r = learner_link_create(&learner->link, &link)))
         err_set(learner->err, r, "cannot create the link");
     free(text);
