@@ -23,7 +23,7 @@
 #include "base/log.h"
 #include "deploy/verb.h"
 
-#define ARGUMENTS_MAX 16
+#define ARGUMENTS_MAX 24
 #define STATUS_LINE_MAX 8192
 #define STATUS_FD 3
 #define CLOSING_MS 10000
@@ -200,9 +200,15 @@ static void fail(struct child *child, const char *how)
     close_cluster(c, c->result);
 }
 
+/* Actors leave by themselves when the learner says that the run is complete; one that comes back after that needs them again. */
 static void on_pause_over(uv_timer_t *timer)
 {
-    start_child(timer->data);
+    struct child *child = timer->data;
+    struct cluster *c = child->cluster;
+    start_child(child);
+    for (int i = ROLE_ACTOR; child->role == ROLE_LEARNER && i < c->n_children; i++)
+        if (c->children[i].state == CHILD_GONE)
+            start_child(&c->children[i]);
 }
 
 static void restart_later(struct child *child)
@@ -241,7 +247,7 @@ static void judge_exit(struct child *child, int64_t code, int signum)
         close_cluster(c, 0);
     else if (code == EXIT_MISUSED)
         fail(child, "refused to start");
-    else if (child->role != ROLE_ACTOR || !c->status->is_done) {
+    else if (child->role != ROLE_ACTOR || code || signum) {
         progress_note(&c->progress, "%s/%d %s %d, starting it again", role_names[child->role], child->index,
                       signum ? "was killed by signal" : "left with exit code", signum ? signum : (int)code);
         restart_later(child);

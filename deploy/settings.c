@@ -164,24 +164,33 @@ static int parse_file(struct recipe *recipe, const char *path, struct err *err)
     return r;
 }
 
-/* The file, over its method's own recipe when it names another one. */
-static int parse_with_method(struct recipe *recipe, const char *path, struct err *err)
+/* `method=M` among the arguments, the last one; NULL when there is none. */
+static const char *method_argument(const char *const *arguments, int n)
 {
-    char stem[CONFIG_TEXT_MAX], base[PATH_MAX];
+    const char *method = NULL;
+    for (int i = 0; i < n; i++)
+        if (!strncmp(arguments[i], "method=", 7))
+            method = arguments[i] + 7;
+    return method;
+}
+
+/* The file, over the recipe of its method: the one that was asked for, else the one that it names, else the file is its own. */
+static int parse_with_method(struct recipe *recipe, const char *path, const char *asked, struct err *err)
+{
+    char stem[CONFIG_TEXT_MAX], base[PATH_MAX], method[RECIPE_VALUE_MAX];
     int r = parse_file(recipe, path, err);
     if (r)
         return r;
     stem_of(path, stem);
-    char method[RECIPE_VALUE_MAX];
-    snprintf(method, sizeof method, "%s", recipe_value(recipe, "method", stem));
+    snprintf(method, sizeof method, "%s", asked ? asked : recipe_value(recipe, "method", stem));
     if (!strcmp(method, stem))
         return recipe_set(recipe, "method", stem, recipe_find(recipe, "method") ? recipe_find(recipe, "method")->where : "file name", err);
     recipe->count = 0;
     if ((r = find_recipe(method, base, err)))
-        return err_prefix(err, r, "%s names method %s", path, method);
-    if ((r = parse_file(recipe, base, err)))
+        return err_prefix(err, r, "%s with method %s", path, method);
+    if ((r = parse_file(recipe, base, err)) || (r = parse_file(recipe, path, err)))
         return r;
-    return parse_file(recipe, path, err);
+    return recipe_set(recipe, "method", method, asked ? "command line" : path, err);
 }
 
 static int set_arguments(struct recipe *recipe, const char *const *arguments, int n, struct err *err)
@@ -229,7 +238,7 @@ int settings_load(struct recipe **recipe, const char *name, const char *const *a
         return r;
     if (!(*recipe = recipe_create()))
         return err_set(err, ERR_NOMEM, "cannot read recipe: out of memory");
-    return finish(recipe, parse_with_method(*recipe, path, err), arguments, n, err);
+    return finish(recipe, parse_with_method(*recipe, path, method_argument(arguments, n), err), arguments, n, err);
 }
 
 int settings_load_saved(struct recipe **recipe, const char *path, const char *overlay, const char *const *arguments, int n,

@@ -15,8 +15,9 @@ struct settings_tables {
 };
 MUST_USE int settings_tables(struct settings_tables *tables, const struct recipe *recipe, struct err *err);
 
-/* Reads a recipe: a path, or a name that is looked for as NAME.yaml in the recipe folders (see settings_folders). When the file
- * says `method: M` and is not M's own recipe, M's is read first. Without `method` the file's name is the method. arguments [n]:
+/* Reads a recipe: a path, or a name that is looked for as NAME.yaml in the recipe folders (see settings_folders). When the
+ * arguments or the file say `method: M` and it is not M's own recipe, M's is read first, so that tasks (matrix, foraging) and methods
+ * (mappo, eir-mappo-fast) combine freely. Without `method` the file's name is the method. arguments [n]:
  * "key=value" in order. The result is resolved and checked; the caller destroys it.
  * ERR_UNKNOWN: no such recipe (with the nearest name); errors of parsing and checking name the place. */
 MUST_USE int settings_load(struct recipe **recipe, const char *name, const char *const *arguments, int n, struct err *err);

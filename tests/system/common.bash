@@ -59,7 +59,7 @@ tiny_exec() {
 }
 
 run_folder() {
-    find "runs/$1" -type d -name 'seed-*' | head -n 1
+    find "runs/$1" -type d -name 'seed-*' 2>/dev/null | head -n 1
 }
 
 # The hash of the learning state that a run ended with.

@@ -5,7 +5,7 @@ final_hash calm >calm.hash || fail "no checkpoint"
 
 # Rows of progress.csv so far: how many updates were made.
 updates() {
-    wc -l <"$(run_folder "$1")/progress.csv" 2>/dev/null || echo 0
+    cat "$(run_folder "$1")/progress.csv" 2>/dev/null | wc -l
 }
 has_updates() {
     [ "$(updates "$1")" -gt "$2" ] || ! kill -0 "$3" 2>/dev/null
@@ -29,7 +29,11 @@ disturb() {
 disturb learner learner/0
 disturb broker broker/0
 disturb actor actor/1
-grep -h 'run complete' runs/*/*/*/*/*/seed-1/log.txt | grep -v 'unexplained=0' && fail "a book does not close"
+
+# The books of all runs close: one final line each, and nothing unexplained.
+grep -h 'run complete' runs/*/*/*/*/*/seed-1/log.txt >books.txt
+[ "$(wc -l <books.txt)" -ge 4 ] || fail "a run did not print its final book"
+if grep -v 'unexplained=0' books.txt; then fail "a book does not close"; fi
 
 # Stopped by Ctrl-C and started again.
 tiny_exec stopped --actors 2 >out.txt 2>err.txt &
@@ -52,4 +56,3 @@ is_gone() { ! kill -0 "$1" 2>/dev/null; }
 wait_for 30 is_gone "$learner"
 expect 0 tiny launcher --actors 2
 cmp calm.hash <(final_hash launcher) || fail "killing the launcher changed the result"
-exit 0
