@@ -138,7 +138,10 @@ static int publish(struct learner *learner)
     learner->version = weights_ref(weights);
     learner->version_number = version;
     uint64_t updates = trainer_updates(learner->trainer), total = trainer_total(learner->trainer);
-    uint64_t slice_end = learner->stage != STAGE_TRAIN ? updates : learner->run.mode == RUN_SYNC ? updates + 1 : total + ORDERS_DEPTH_MAX;
+    uint64_t slice_end = learner->options->mode == LEARNER_EVAL ? 0 /* its order book begins empty, and no lane shall run */
+                         : learner->stage != STAGE_TRAIN        ? updates
+                         : learner->run.mode == RUN_SYNC        ? updates + 1
+                                                                : total + ORDERS_DEPTH_MAX;
     r = learner_link_publish(learner->link, learner->now, weights, slice_end);
     weights_unref(&weights);
     return r;
@@ -193,7 +196,11 @@ static void checkpoint_done(uv_work_t *work, int status)
 
 static int collect_checkpoint(struct learner *learner, struct safetensors *file)
 {
+    char steps[32];
+    snprintf(steps, sizeof steps, "%" PRId64, trainer_steps(learner->trainer));
     int r = trainer_save(learner->trainer, file, &learner->job.err);
+    if (!r)
+        r = safetensors_set_metadata(file, "steps", steps, &learner->job.err);
     return r ? r : checkpoint_add_books(file, learner->ledger, learner->orders, &learner->convergence, &learner->job.err);
 }
 
@@ -600,19 +607,23 @@ static int load_checkpoint(struct learner *learner)
         int r = options->source ? (snprintf(path, sizeof path, "%s", options->source), 0) : checkpoint_newest(path, sizeof path, options->run, err);
         if (!r)
             r = safetensors_load(&file, path, err);
+        if (!r && options->mode == LEARNER_EVAL) {
+            learner->restored = file; /* the whole team, without the books of its run */
+            return 0;
+        }
         if (!r && !(learner->source = calloc(1, sizeof *learner->source)))
             r = err_set(err, ERR_NOMEM, "no memory for the attacked nets");
         if (!r)
             r = trainer_load_source(learner->source, file, err);
         if (!r) {
-            const struct tensor *progress = safetensors_find(file, "progress");
-            learner->source_steps = progress ? ((const int64_t *)progress->data)[0] : 0;
+            const char *steps = safetensors_metadata(file, "steps");
+            learner->source_steps = steps ? strtoll(steps, NULL, 10) : 0;
         }
         safetensors_destroy(&file);
         if (r)
             return err_prefix(err, r, "cannot use checkpoint");
     }
-    if (options->mode == LEARNER_EVAL || checkpoint_newest(path, sizeof path, options->run, NULL))
+    if (checkpoint_newest(path, sizeof path, options->run, NULL))
         return 0;
     int r = safetensors_load(&learner->restored, path, err);
     if (!r)
