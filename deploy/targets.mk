@@ -6,7 +6,7 @@ MAKE_QUIET := $(MAKE) --no-print-directory -j$(JOBS)
 
 # Tests that are make targets of their own; each counts as one.
 SUITES := $(if $(wildcard deploy/fuzz.mk),make:fuzz-replay) $(if $(wildcard deploy/sim.mk),make:sim)
-LONG_SUITES := $(if $(wildcard deploy/fuzz.mk),make:fuzz) $(if $(wildcard deploy/sim.mk),make:sim-long)
+LONG_SUITES := $(if $(wildcard deploy/fuzz.mk),make:fuzz) $(if $(wildcard deploy/sim.mk),make:sim)
 UNIT_TESTS = $(patsubst %.c,build/san/%,$(TEST_SRC))
 DOUBLE_TESTS = $(patsubst %.c,build/double/%,$(DOUBLE_SRC))
 SYSTEM_TESTS := $(sort $(wildcard tests/system/*.sh))
@@ -44,7 +44,7 @@ system: deps
 test-long: deps
 	$(Q)sh deploy/install-deps tests
 	$(Q)$(MAKE_QUIET) build-test
-	$(Q)tests/run --timeout 7200 $(LONG_SUITES) $(LONG_TESTS)
+	$(Q)SEEDS=20000 FUZZ_SECONDS=600 tests/run --timeout 14400 $(LONG_SUITES) $(LONG_TESTS)
 
 bench: deps
 	$(Q)$(MAKE_QUIET) bin/testudo
