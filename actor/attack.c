@@ -52,23 +52,65 @@ const struct net_weights *adversary_net(const struct nets *nets, int agent)
     return own ? own : nets_find(nets, "adversary");
 }
 
-int adversary_logits(struct stage *stage, int row, float *logits, struct err *err)
+static int check_adversary(const struct stage *stage, const struct net_weights *net, int agent, struct err *err)
 {
-    int agent = row % stage->N;
-    const struct net_weights *net = adversary_net(stage->nets, agent);
     if (!net)
         return err_set(err, ERR_MISMATCH, "no adversary net for agent %d in these weights", agent);
     const struct net_arch *arch = net_weights_arch(net);
-    bool has_type = arch->in == stage->O + stage->N;
-    if ((arch->in != stage->O && !has_type) || arch->out != stage->A || arch->gru)
-        return err_set(err, ERR_MISMATCH, "adversary net maps %d to %d, expected %d or %d to %d", arch->in, arch->out, stage->O,
-                       stage->O + stage->N, stage->A);
-    size_t mark = arena_mark(stage->scratch);
-    float *x = arena_zero_array(stage->scratch, float, arch->in);
-    memcpy(x, stage->vec->observation + (size_t)row * (size_t)stage->O, sizeof(float) * (size_t)stage->O);
-    if (has_type)
-        x[stage->O + agent] = 1.0f;
-    net_act(net, 1, x, NULL, logits, stage->scratch);
-    arena_release(stage->scratch, mark);
+    if ((arch->in != stage->O && arch->in != stage->O + stage->N) || arch->out != stage->A || arch->gru)
+        return err_set(err, ERR_MISMATCH, "adversary net of agent %d maps %d to %d, expected %d or %d to %d", agent, arch->in,
+                       arch->out, stage->O, stage->O + stage->N, stage->A);
     return 0;
+}
+
+/* Those of the rows whose agent is played by `net`, in one product. */
+static void logits_of_net(struct stage *stage, const struct net_weights *net, const struct net_weights *const *net_of,
+                          const int32_t *rows, int n, float *logits)
+{
+    size_t mark = arena_mark(stage->scratch), O = (size_t)stage->O, A = (size_t)stage->A, in = (size_t)net_weights_arch(net)->in;
+    float *x = arena_zero_array(stage->scratch, float, (size_t)n * in), *out = arena_array(stage->scratch, float, (size_t)n * A);
+    int32_t *from = arena_array(stage->scratch, int32_t, n);
+    int count = 0;
+    for (int i = 0; i < n; i++) {
+        int agent = rows[i] % stage->N;
+        if (net_of[agent] != net)
+            continue;
+        memcpy(x + (size_t)count * in, stage->vec->observation + (size_t)rows[i] * O, O * sizeof(float));
+        if (in > O)
+            x[(size_t)count * in + O + (size_t)agent] = 1.0f;
+        from[count++] = i;
+    }
+    net_act(net, count, x, NULL, out, stage->scratch);
+    for (int k = 0; k < count; k++)
+        memcpy(logits + (size_t)from[k] * A, out + (size_t)k * A, A * sizeof(float));
+    arena_release(stage->scratch, mark);
+}
+
+int adversary_logits(struct stage *stage, const int32_t *rows, int n, float *logits, struct err *err)
+{
+    const struct net_weights *net_of[SPEC_AGENTS_MAX] = {NULL};
+    for (int i = 0; i < n; i++) {
+        int agent = rows[i] % stage->N, r;
+        if (net_of[agent])
+            continue;
+        net_of[agent] = adversary_net(stage->nets, agent);
+        if ((r = check_adversary(stage, net_of[agent], agent, err)))
+            return r;
+    }
+    for (int agent = 0; agent < stage->N; agent++) {
+        bool is_first = net_of[agent] != NULL; /* agents may share a net */
+        for (int before = 0; before < agent; before++)
+            is_first &= net_of[before] != net_of[agent];
+        if (is_first)
+            logits_of_net(stage, net_of[agent], net_of, rows, n, logits);
+    }
+    return 0;
+}
+
+size_t attack_scratch(const struct nets *nets, const struct spec *spec, int I, int rows)
+{
+    size_t wide = 2 * (size_t)I + 2 * (size_t)spec->A;                          /* PGD: input, gradient, logits, target */
+    size_t adversary = (size_t)(spec->O + spec->N + spec->A + 1);               /* adversary_logits */
+    size_t greedy = (size_t)spec->N * (sizeof(int32_t) + sizeof(float));
+    return (size_t)rows * (wide + adversary) * sizeof(float) + greedy + nets_gradient_scratch(nets, rows) + 16 * ARENA_ALIGN;
 }

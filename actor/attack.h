@@ -16,6 +16,7 @@ struct stage {
     const struct vec *vec;           /* the environments before the step; clean observations and masks */
     const struct env_instance *env;
     const struct nets *nets;
+    const struct net_weights *defender; /* NULL when a script plays the team */
     int B, N, O, K, A;
     uint64_t seed;
     const uint64_t *episode;         /* [B] */
@@ -54,8 +55,11 @@ MUST_USE int threat_parse(struct threat *threat, const char *text, struct err *e
 /* The net that plays agent n as an adversary: "adversary/<n>" if there is one, else "adversary"; NULL when there is neither. */
 const struct net_weights *adversary_net(const struct nets *nets, int agent);
 
-/* The adversary's logits [1,A] on a clean observation: the net reads the observation, and, when it is O + N wide, the one-hot
- * index of its agent behind it. */
-MUST_USE int adversary_logits(struct stage *stage, int row, float *logits, struct err *err);
+/* The adversaries' logits [n,A] on the clean observations of rows [n]: a net reads the observation, and, when it is O + N wide, the
+ * one-hot index of its agent behind it. ERR_MISMATCH when an agent has no net, or one of another shape. */
+MUST_USE int adversary_logits(struct stage *stage, const int32_t *rows, int n, float *logits, struct err *err);
+
+/* Bytes of stage.scratch that any attack takes for `rows` rows of input width I. */
+size_t attack_scratch(const struct nets *nets, const struct spec *spec, int I, int rows);
 
 #endif

@@ -58,25 +58,37 @@ void lane_save(const struct lanes *lanes, const struct vec *vec, int place, unsi
     memcpy(bytes, lanes->memory + (size_t)place * memory_bytes(lanes), memory_bytes(lanes));
 }
 
+#define EPISODE_STEPS_MAX 1000000000 /* as the column episode_step allows */
+
+/* Beliefs are outputs of a GRU, hence inside [-1,1] but for rounding. */
+static int check_parts(const struct lanes *lanes, const struct lane_head *head, const unsigned char *belief, struct err *err)
+{
+    uint64_t agents = lanes->N == 64 ? ~0ull : (1ull << lanes->N) - 1;
+    if (head->episode_step < 0 || head->episode_step >= EPISODE_STEPS_MAX || (head->partition & ~agents) || !isfinite(head->episode_return))
+        return err_set(err, ERR_RANGE, "snapshot head is out of range: step %d, partition %llx", head->episode_step,
+                       (unsigned long long)head->partition);
+    for (size_t i = 0; i < belief_floats(lanes); i++) {
+        float h;
+        memcpy(&h, belief + i * sizeof h, sizeof h);
+        if (!(h >= -2.0f && h <= 2.0f))
+            return err_set(err, isfinite(h) ? ERR_RANGE : ERR_NOT_FINITE, "snapshot's belief state %zu is %g", i, (double)h);
+    }
+    return 0;
+}
+
 int lane_load(struct lanes *lanes, struct vec *vec, int place, const unsigned char *bytes, size_t length, struct err *err)
 {
     if (length != lane_snapshot_bytes(vec->instance, lanes->H))
         return err_set(err, ERR_MISMATCH, "snapshot has %zu bytes, expected %zu", length, lane_snapshot_bytes(vec->instance, lanes->H));
     struct lane_head head;
+    const unsigned char *state = bytes + padded(sizeof head), *belief = state + padded(lanes->state_bytes);
     memcpy(&head, bytes, sizeof head);
-    uint64_t agents = lanes->N == 64 ? ~0ull : (1ull << lanes->N) - 1;
-    if (head.episode_step < 0 || (head.partition & ~agents) || !isfinite(head.episode_return))
-        return err_set(err, ERR_RANGE, "snapshot head is out of range: step %d, partition %llx", head.episode_step,
-                       (unsigned long long)head.partition);
-    bytes += padded(sizeof head);
-    int r = vec_load(vec, place, bytes, lanes->state_bytes, err);
-    if (r)
+    int r = check_parts(lanes, &head, belief, err);
+    if (r || (r = vec_load(vec, place, state, lanes->state_bytes, err)))
         return r;
-    bytes += padded(lanes->state_bytes);
     lanes->head[place] = head;
-    memcpy(lanes->belief_state + (size_t)place * belief_floats(lanes), bytes, belief_floats(lanes) * sizeof(float));
-    bytes += padded(belief_floats(lanes) * sizeof(float));
-    memcpy(lanes->memory + (size_t)place * memory_bytes(lanes), bytes, memory_bytes(lanes));
+    memcpy(lanes->belief_state + (size_t)place * belief_floats(lanes), belief, belief_floats(lanes) * sizeof(float));
+    memcpy(lanes->memory + (size_t)place * memory_bytes(lanes), belief + padded(belief_floats(lanes) * sizeof(float)), memory_bytes(lanes));
     return 0;
 }
 

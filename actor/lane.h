@@ -32,8 +32,9 @@ void lanes_deinit(struct lanes *lanes); /* safe on a zeroed struct */
 
 size_t lane_snapshot_bytes(const struct env_instance *env, int H);
 void lane_save(const struct lanes *lanes, const struct vec *vec, int place, unsigned char *bytes);
+/* ERR_MISMATCH, ERR_RANGE, ERR_FORMAT or ERR_NOT_FINITE when the bytes, which may come from the network, are no snapshot. */
 MUST_USE int lane_load(struct lanes *lanes, struct vec *vec, int place, const unsigned char *bytes, size_t length, struct err *err);
-/* Exchanges what two places of lanes and of their environments hold; the environments are not observed again. */
+/* Copies what a place of lanes and of their environments holds to another; the environments are not observed again. */
 void lane_copy(struct lanes *to, struct vec *to_vec, int to_place, const struct lanes *from, const struct vec *from_vec, int from_place);
 
 #endif

@@ -72,3 +72,13 @@ size_t nets_scratch(const struct nets *nets, int rows)
     }
     return most;
 }
+
+size_t nets_gradient_scratch(const struct nets *nets, int rows)
+{
+    size_t most = nets_scratch(nets, rows);
+    for (int i = 0; i < nets->count; i++) {
+        size_t bytes = nets->entries[i].arch.gru ? 0 : net_act_input_gradient_scratch(&nets->entries[i].arch, rows);
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}

@@ -26,5 +26,7 @@ const struct net_weights *nets_find(const struct nets *nets, const char *id);
 
 /* Bytes of scratch that acting with any of them takes for `rows` rows. */
 size_t nets_scratch(const struct nets *nets, int rows);
+/* The same for acting and gradients with respect to the input. */
+size_t nets_gradient_scratch(const struct nets *nets, int rows);
 
 #endif

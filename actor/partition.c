@@ -35,11 +35,8 @@ uint64_t partition_draw(const struct partition_config *config, const struct spec
 {
     struct rng rng = rng_stream(seed, RNG_PARTITION, episode, 0, 0);
     switch ((enum partition_kind)config->kind) {
-    case PARTITION_K_OF_N: {
-        int k = config->adversaries < spec->N ? (int)config->adversaries : spec->N;
-        return rng_double(&rng) < probability ? draw_subset(spec->N, k, &rng) : 0;
-    }
-    case PARTITION_FIXED: return 1ull << (config->victim % spec->N);
+    case PARTITION_K_OF_N: return rng_double(&rng) < probability ? draw_subset(spec->N, (int)config->adversaries, &rng) : 0;
+    case PARTITION_FIXED: return 1ull << config->victim;
     case PARTITION_BY_LANE: return 1ull << ((episode >> 32) % (uint64_t)spec->N);
     case PARTITION_NONE: break;
     }

@@ -19,7 +19,8 @@ extern const struct config_table partition_table;
 MUST_USE int partition_config_bind(struct partition_config *config, const struct recipe *recipe, struct err *err);
 
 /* The mask for one episode. k-of-n: with `probability`, `adversaries` agents chosen uniformly (Li et al. 2024: one of N with
- * probability 0.5); fixed: agent `victim` always; by-lane: agent lane mod N always (worst-case attacks, one net per victim). */
+ * probability 0.5); fixed: agent `victim` always; by-lane: agent lane mod N always (worst-case attacks, one net per victim).
+ * adversaries <= N and victim < N: the caller has checked. */
 uint64_t partition_draw(const struct partition_config *config, const struct spec *spec, double probability, uint64_t seed,
                         uint64_t episode);
 

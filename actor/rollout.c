@@ -78,6 +78,20 @@ struct group { /* the orders in hand */
 
 /* ---- create ---- */
 
+/* What rows cannot say: partition and threat must fit the team, and each other. */
+static int check_partition(const struct rollout *rollout, struct err *err)
+{
+    const struct partition_config *partition = &rollout->partition;
+    int N = rollout->env.spec.N;
+    if (partition->kind == PARTITION_K_OF_N && partition->adversaries > N)
+        return err_set(err, ERR_INVALID, "partition.adversaries is %lld, the environment has %d agents", (long long)partition->adversaries, N);
+    if (partition->kind == PARTITION_FIXED && partition->victim >= N)
+        return err_set(err, ERR_INVALID, "partition.victim is %lld, the environment has agents 0 to %d", (long long)partition->victim, N - 1);
+    if (partition->kind != PARTITION_NONE && !rollout->training_threat.ops)
+        return err_set(err, ERR_INVALID, "partition.kind names adversaries but attack.threat is clean: they would be recorded and nobody play them");
+    return 0;
+}
+
 static int bind_config(struct rollout *rollout, const struct recipe *recipe, struct err *err)
 {
     int r;
@@ -87,7 +101,7 @@ static int bind_config(struct rollout *rollout, const struct recipe *recipe, str
         return r;
     if ((r = threat_parse(&rollout->training_threat, rollout->config.threat, err)))
         return err_prefix(err, r, "attack.threat");
-    return 0;
+    return check_partition(rollout, err);
 }
 
 static int find_script(struct rollout *rollout, struct err *err)
@@ -264,6 +278,9 @@ static int take_lane(struct rollout *rollout, const struct group *group, int pla
         int r = lane_load(&rollout->work, &rollout->work_vec, place, order->snapshot, order->snapshot_bytes, err);
         if (r)
             return err_prefix(err, r, "lane %d slice %llu", order->lane, (unsigned long long)order->slice);
+        if (rollout->work.head[place].episode >> 32 != (uint64_t)order->lane)
+            return err_set(err, ERR_MISMATCH, "order for lane %d carries a snapshot of lane %llu", order->lane,
+                           (unsigned long long)(rollout->work.head[place].episode >> 32));
     } else {
         if (!rollout->is_held[order->lane])
             return err_set(err, ERR_STATE, "lane %d is not held here", order->lane);
@@ -313,8 +330,7 @@ static int take_weights(struct rollout *rollout, const struct weights *weights, 
         return r;
     if (rollout->knowledge.kind == KNOWLEDGE_BELIEF && (r = check_net(rollout, "belief", spec->O, spec->N, rollout->H, err)))
         return r;
-    size_t need = nets_scratch(&rollout->nets, rollout->n_places * spec->N) + rollout->env.state_bytes + (1 << 16) +
-                  (size_t)(spec->O + spec->N + 4 * spec->A) * 64;
+    size_t need = attack_scratch(&rollout->nets, spec, spec->O + rollout->K, rollout->n_places * spec->N) + rollout->env.state_bytes + ARENA_ALIGN;
     if (need > rollout->scratch.size) {
         arena_deinit(&rollout->scratch);
         if (arena_init(&rollout->scratch, "rollout scratch", need))
@@ -340,6 +356,7 @@ static struct stage make_stage(struct rollout *rollout, const struct group *grou
     }
     return (struct stage){
         .vec = &rollout->work_vec, .env = &rollout->env, .nets = &rollout->nets,
+        .defender = rollout->script ? NULL : nets_find(&rollout->nets, "defender"),
         .B = group->B, .N = rollout->env.spec.N, .O = rollout->env.spec.O, .K = rollout->K, .A = rollout->env.spec.A,
         .seed = group->seed, .episode = buffers->episode, .episode_step = buffers->episode_step,
         .attacked = buffers->attacked, .strength = group->threat.strength,
@@ -630,7 +647,7 @@ static void open_frames(struct rollout *rollout, const struct group *group)
     }
 }
 
-/* Moves the staged episode columns to their places and adds the lane's snapshot. */
+/* Moves the staged episode columns to their places and adds the lane's snapshot (zeroes in an evaluation). Gaps stay zero. */
 static void close_frame(struct rollout *rollout, const struct group *group, int i)
 {
     struct trajectory *out = group->out[i];
@@ -649,12 +666,10 @@ static void close_frame(struct rollout *rollout, const struct group *group, int 
         int c = rollout->columns.index[id];
         if (c < 0 || rollout->schema.columns[c].span != SPAN_EPISODE)
             continue;
-        size_t bytes = (c + 1 < rollout->schema.n_columns ? layout.start[c + 1] : layout.bytes) - layout.start[c];
-        size_t staged = (c + 1 < rollout->schema.n_columns ? rollout->staging_layout.start[c + 1] : rollout->staging_layout.bytes) -
-                        rollout->staging_layout.start[c];
-        memcpy(frame.at[id], place->staging.at[id], bytes < staged ? bytes : staged);
+        memcpy(frame.at[id], place->staging.at[id], (size_t)out->episodes * column_row_bytes(&rollout->schema.columns[c]));
     }
-    lane_save(&rollout->work, &rollout->work_vec, i, frame.at[COL_snapshot]);
+    if (!group->is_evaluation) /* there, the state depends on how long the other places took */
+        lane_save(&rollout->work, &rollout->work_vec, i, frame.at[COL_snapshot]);
     out->bytes = layout.bytes;
 }
 

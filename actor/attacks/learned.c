@@ -7,18 +7,15 @@
 
 static int act(struct stage *stage, struct err *err)
 {
-    size_t mark = arena_mark(stage->scratch);
-    float *logits = arena_array(stage->scratch, float, stage->A);
-    int r = 0;
+    size_t mark = arena_mark(stage->scratch), A = (size_t)stage->A;
+    float *logits = arena_array(stage->scratch, float, (size_t)stage->n_attacked * A);
+    int r = adversary_logits(stage, stage->attacked, stage->n_attacked, logits, err);
     for (int i = 0; i < stage->n_attacked && !r; i++) {
         int row = stage->attacked[i], b = row / stage->N, n = row % stage->N;
         float unit = rng_unit(stage->seed, RNG_ADVERSARY, stage->episode[b], (uint32_t)stage->episode_step[b], (uint32_t)n);
-        r = adversary_logits(stage, row, logits, err);
-        if (!r) {
-            categorical_sample(1, stage->A, logits, stage->vec->available + (size_t)row * (size_t)stage->A, &unit,
-                               &stage->action[row], &stage->action_logp[row], NULL);
-            stage->channels[row] |= ATTACK_ACTION;
-        }
+        categorical_sample(1, stage->A, logits + (size_t)i * A, stage->vec->available + (size_t)row * A, &unit, &stage->action[row],
+                           &stage->action_logp[row], NULL);
+        stage->channels[row] |= ATTACK_ACTION;
     }
     arena_release(stage->scratch, mark);
     return r;
