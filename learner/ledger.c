@@ -323,6 +323,8 @@ int ledger_load(struct ledger *ledger, const void *data, size_t length, struct e
         if (!unpack.error && !entry_is_sane(entry))
             unpack_fail(&unpack, ERR_RANGE, "decided more than announced");
         entry->received_upto = entry->decided_upto;
+        if (entry->is_gone && !unpack.error)
+            entry->count[FATE_LOST] = away_of(entry); /* what was held of the dead went with the process that held it */
     }
     return unpack_end(&unpack, "ledger", err);
 }

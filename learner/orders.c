@@ -620,24 +620,42 @@ uint64_t orders_lane_slice(const struct orders *orders, int lane)
     return orders->lanes[lane].committed;
 }
 
-static uint64_t oldest_version(const struct orders *orders)
+static uint64_t oldest_of_lane(const struct lane *lane, int n_decided)
+{
+    uint64_t oldest = lane->assignment.is_ordered ? lane->assignment.version.number : UINT64_MAX;
+    for (uint64_t s = lane->committed + (uint64_t)n_decided; s < lane->next; s++)
+        if (lane->versions[s % ORDERS_DEPTH_MAX] < oldest)
+            oldest = lane->versions[s % ORDERS_DEPTH_MAX];
+    return oldest;
+}
+
+/* Of undecided slices, leaving out the first n_decided[lane] of each lane (NULL: none). */
+static uint64_t oldest_version(const struct orders *orders, const int *n_decided)
 {
     uint64_t oldest = UINT64_MAX;
     for (int l = 0; l < orders->options.lanes; l++) {
-        const struct lane *lane = &orders->lanes[l];
-        if (lane->assignment.is_ordered && lane->assignment.version.number < oldest)
-            oldest = lane->assignment.version.number;
-        for (uint64_t s = lane->committed; s < lane->next; s++)
-            if (lane->versions[s % ORDERS_DEPTH_MAX] < oldest)
-                oldest = lane->versions[s % ORDERS_DEPTH_MAX];
+        uint64_t of_lane = oldest_of_lane(&orders->lanes[l], n_decided ? n_decided[l] : 0);
+        oldest = of_lane < oldest ? of_lane : oldest;
     }
     return oldest;
 }
 
+static bool is_within_lag(const struct orders *orders, uint64_t oldest, uint64_t number)
+{
+    return oldest == UINT64_MAX || number <= oldest || number - oldest <= orders->options.max_lag;
+}
+
 bool orders_may_publish(const struct orders *orders, uint64_t number)
 {
-    uint64_t oldest = oldest_version(orders);
-    return oldest == UINT64_MAX || number <= oldest || number - oldest <= orders->options.max_lag;
+    return is_within_lag(orders, oldest_version(orders, NULL), number);
+}
+
+bool orders_may_publish_after(const struct orders *orders, uint64_t number, const struct trajectory *const *decided, int n)
+{
+    int n_decided[ORDER_LANES_MAX] = {0};
+    for (int i = 0; i < n; i++)
+        n_decided[decided[i]->lane]++;
+    return is_within_lag(orders, oldest_version(orders, n_decided), number);
 }
 
 /* --- tasks --- */
@@ -695,7 +713,7 @@ struct orders_stats orders_stats(const struct orders *orders)
     for (int w = 0; w < orders->n_workers; w++)
         stats.actors += orders->workers[w].is_used && orders->workers[w].is_live;
     stats.tasks = orders->n_tasks;
-    stats.oldest_version = oldest_version(orders);
+    stats.oldest_version = oldest_version(orders, NULL);
     return stats;
 }
 

@@ -32,6 +32,10 @@ void orders_destroy(struct orders **orders);
 void orders_allow(struct orders *orders, struct weights_version version, struct blob_name manifest, uint64_t slice_end);
 /* Whether publishing `number` next keeps every undecided training slice within max_lag (counted when it is decided under it). */
 bool orders_may_publish(const struct orders *orders, uint64_t number);
+/* The same for the moment after these n arrived slices will have been decided together (per lane the first undecided ones): ask this
+ * before starting an update on them. Training never waits for itself when each batch takes the oldest versions first and
+ * lanes * depth <= batch * (max_lag + 1). */
+bool orders_may_publish_after(const struct orders *orders, uint64_t number, const struct trajectory *const *decided, int n);
 /* An evaluation or audit. Number and lease are filled when it is given out; version generation 0 means the newest at the time
  * of this call, any other must be among the last 16 published (ERR_UNKNOWN). The snapshot is copied. not_actor: whom it must not go
  * to, UINT32_MAX for nobody. ERR_LIMIT when too many wait. */

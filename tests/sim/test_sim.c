@@ -1,4 +1,4 @@
-/* The delivery contract under seeded faults. SEEDS=n sets how many worlds (default 12), SEED=k runs one of them. */
+/* The delivery contract under seeded faults. SEEDS=n sets how many worlds (default 5), SEED=k runs one of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,10 +17,10 @@ static uint64_t number_of(const char *name, uint64_t fallback)
 
 static void run_seeds(bool is_async)
 {
-    uint64_t first = number_of("SEED", 1), n = getenv("SEED") ? 1 : number_of("SEEDS", 12), kills = 0, events = 0, restores = 0;
+    uint64_t first = number_of("SEED", 1), n = getenv("SEED") ? 1 : number_of("SEEDS", 5), kills = 0, events = 0, restores = 0;
     uint64_t fates[FATES] = {0};
     for (uint64_t seed = first; seed < first + n; seed++) {
-        struct world_result result = world_run((struct world_options){.seed = seed, .is_async = is_async, .updates = 150});
+        struct world_result result = world_run((struct world_options){.seed = seed, .is_async = is_async, .updates = 120});
         if (result.sentence)
             fail_msg("%s", result.text);
         kills += (uint64_t)result.kills;

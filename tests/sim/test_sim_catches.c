@@ -56,11 +56,11 @@ int __wrap_fetcher_create(struct fetcher **fetcher, size_t limit_bytes, int limi
     return __real_fetcher_create(fetcher, current_mutation == MUTATE_NO_CEILING ? SIZE_MAX / 2 : limit_bytes, limit_entries);
 }
 
-bool __real_orders_may_publish(const struct orders *orders, uint64_t number);
-bool __wrap_orders_may_publish(const struct orders *orders, uint64_t number);
-bool __wrap_orders_may_publish(const struct orders *orders, uint64_t number)
+bool __real_orders_may_publish_after(const struct orders *orders, uint64_t number, const struct trajectory *const *decided, int n);
+bool __wrap_orders_may_publish_after(const struct orders *orders, uint64_t number, const struct trajectory *const *decided, int n);
+bool __wrap_orders_may_publish_after(const struct orders *orders, uint64_t number, const struct trajectory *const *decided, int n)
 {
-    return current_mutation == MUTATE_IGNORE_LAG || __real_orders_may_publish(orders, number);
+    return current_mutation == MUTATE_IGNORE_LAG || __real_orders_may_publish_after(orders, number, decided, n);
 }
 
 /* --- the proof --- */

@@ -36,8 +36,8 @@
 #define LEASE_MS 6000
 #define WINDOW 256
 #define BROKER_CACHE (8u << 20)
-#define ASYNC_BATCH 8
-#define ASYNC_LAG 3
+#define ASYNC_LAG 2
+#define ASYNC_DEPTH 3 /* lanes * depth <= batch * (lag + 1), the batch being as many as there are lanes */
 #define POOL_BYTES (1u << 20)
 
 /* What is broken on purpose (test_sim_catches.c). */
@@ -121,7 +121,7 @@ struct sim_learner {
     struct intake *intake;
     monotonic_us start_at, busy_until;
     bool is_alive, is_over, has_published, publish_due, is_training;
-    struct arrival *first, *last;  /* delivered, undecided, in order of arrival */
+    struct arrival *first; /* delivered, undecided */
     int n_arrivals, updates;
     uint64_t version;
     uint64_t states[LANES]; /* of the history */
@@ -158,6 +158,7 @@ struct world {
     struct weights_version published; /* highest ever */
     int bad_sent, tasks_added, kills, restores;
     uint64_t clock_ids;
+    int index_of_id[4096]; /* incarnation id to its index + 1 */
     struct envelope *envelope;
     unsigned char *bytes;
     struct world_result *result;
@@ -407,6 +408,8 @@ static void actor_start(struct world *world, int index)
     struct incarnation *real = &world->incarnations[world->n_incarnations];
     *real = (struct incarnation){.id = ++world->clock_ids, .actor = index, .is_alive = true};
     actor->incarnation = world->n_incarnations++;
+    ASSERT(real->id < ARRAY_LEN(world->index_of_id));
+    world->index_of_id[real->id] = world->n_incarnations;
     actor_contexts[index] = (struct actor_context){world, index};
     const struct actor_link_options options = {.actor = (uint32_t)index, .incarnation = real->id, .window = WINDOW, .window_bytes = 1 << 20,
                                                .cache_bytes = 4 << 20, .ops = &sim_actor_ops, .context = &actor_contexts[index]};
@@ -601,12 +604,10 @@ static void broker_kill(struct world *world)
 
 static struct incarnation *incarnation_of(struct world *world, uint64_t id, int *index)
 {
-    for (int i = world->n_incarnations - 1; i >= 0; i--)
-        if (world->incarnations[i].id == id) {
-            *index = i;
-            return &world->incarnations[i];
-        }
-    return NULL;
+    if (id >= ARRAY_LEN(world->index_of_id) || !world->index_of_id[id])
+        return NULL;
+    *index = world->index_of_id[id] - 1;
+    return &world->incarnations[*index];
 }
 
 static int sim_learner_send(void *context, const void *envelope, size_t envelope_bytes, const void *payload, size_t payload_bytes)
@@ -626,7 +627,7 @@ static int sim_learner_send(void *context, const void *envelope, size_t envelope
 /* Slices of each lane that the run consists of. */
 static uint64_t slice_goal(const struct world *world)
 {
-    return world->options.is_async ? (uint64_t)world->options.updates * ASYNC_BATCH / LANES : (uint64_t)world->options.updates;
+    return (uint64_t)world->options.updates;
 }
 
 static bool reached(const struct world *world)
@@ -679,12 +680,11 @@ static int sim_learner_described(void *context, const struct spec *spec, const s
 static void sim_learner_deliver(void *context, struct arrival *arrival)
 {
     struct sim_learner *learner = &((struct world *)context)->learner;
-    arrival->next = NULL;
-    if (learner->last)
-        learner->last->next = arrival;
-    else
-        learner->first = arrival;
-    learner->last = arrival;
+    struct arrival **at = &learner->first; /* the oldest version first, then the order of arrival */
+    while (*at && (*at)->t.version.number <= arrival->t.version.number)
+        at = &(*at)->next;
+    arrival->next = *at;
+    *at = arrival;
     learner->n_arrivals++;
 }
 
@@ -763,7 +763,7 @@ static void learner_start(struct world *world)
         world->disk_generation++;
     learner->generation = world->disk_generation;
     learner->incarnation = ++world->clock_ids;
-    const struct orders_options orders = {.lanes = LANES, .depth = world->options.is_async ? 3 : 1,
+    const struct orders_options orders = {.lanes = LANES, .depth = world->options.is_async ? ASYNC_DEPTH : 1,
                                           .max_lag = world->options.is_async ? ASYNC_LAG : 0, .lease_ms = LEASE_MS};
     const struct intake_options intake = {.run = "sim", .generation = learner->generation, .pool_bytes = POOL_BYTES,
                                           .ops = &sim_intake_ops, .context = world};
@@ -862,14 +862,12 @@ static void train_one(struct world *world, struct arrival *a)
 /* Takes the first arrival that answers `lane` (-1: any training one; -2: an evaluation) out of the list. */
 static struct arrival *take_arrival(struct sim_learner *learner, int lane)
 {
-    struct arrival *before = NULL;
-    for (struct arrival *a = learner->first; a; before = a, a = a->next) {
+    struct arrival **at = &learner->first;
+    for (struct arrival *a = learner->first; a; at = &a->next, a = a->next) {
         bool is_train = a->t.purpose == ORDER_TRAIN;
         if (lane == -2 ? is_train : !is_train || (lane >= 0 && a->t.lane != lane))
             continue;
-        *(before ? &before->next : &learner->first) = a->next;
-        if (learner->last == a)
-            learner->last = before;
+        *at = a->next;
         learner->n_arrivals--;
         return a;
     }
@@ -907,15 +905,28 @@ static void after_update(struct world *world)
     learner->publish_due = true;
 }
 
+/* Async: the oldest versions first, and only when publishing the next version after it keeps the lag bound. */
+static bool has_batch(struct world *world)
+{
+    struct sim_learner *learner = &world->learner;
+    const struct trajectory *batch[LANES];
+    int n = 0, ready = training_arrivals(learner);
+    bool is_end = world->options.is_async && orders_stats(learner->orders).outstanding == 0; /* the last lanes fill no batch */
+    if (ready == 0 || (ready < LANES && !is_end))
+        return false;
+    for (const struct arrival *a = learner->first; a && n < LANES; a = a->next)
+        if (a->t.purpose == ORDER_TRAIN)
+            batch[n++] = &a->t;
+    return !world->options.is_async || orders_may_publish_after(learner->orders, learner->version + 1, batch, n);
+}
+
 static void learner_train(struct world *world)
 {
     struct sim_learner *learner = &world->learner;
-    int ready = training_arrivals(learner), batch = world->options.is_async ? ASYNC_BATCH : LANES;
-    /* While publishing waits for the lag bound, or when nothing more is coming, train on what is there. */
-    bool is_blocked = world->options.is_async && (learner->publish_due || orders_stats(learner->orders).outstanding == 0);
-    if (ready == 0 || (ready < batch && !is_blocked) || world->now < learner->busy_until)
+    if (world->now < learner->busy_until || !has_batch(world))
         return;
-    for (int i = 0; i < batch && i < ready; i++) {
+    int n = training_arrivals(learner);
+    for (int i = 0; i < LANES && i < n; i++) {
         struct arrival *a = take_arrival(learner, world->options.is_async ? -1 : i);
         if (!a) {
             violated(world, 7, "sync batch lacks lane %d", i);
@@ -949,8 +960,11 @@ static void learner_tick(struct world *world)
     learner_link_tick(learner->link, world->now);
     learner_train(world);
     learner_evaluate(world);
-    if (learner->publish_due && orders_may_publish(learner->orders, learner->version + 1))
+    if (learner->publish_due) {
+        if (world->options.mutation != MUTATE_IGNORE_LAG && !orders_may_publish(learner->orders, learner->version + 1))
+            violated(world, 7, "version %llu would put a slice beyond the lag bound", (unsigned long long)learner->version + 1);
         learner_publish(world);
+    }
     learner_link_pump(learner->link, world->now);
     if (learner->is_over)
         learner_kill(world);
