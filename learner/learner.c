@@ -85,7 +85,7 @@ struct learner {
     struct weights *version;      /* newest published */
     struct weights_version version_number;
 
-    struct arrival **waiting;     /* sync: [lanes] this update's slices; async: a queue in order of arrival */
+    struct arrival **waiting;     /* sync: [lanes] this update's slices; async: a queue, oldest versions first */
     int n_waiting, waiting_size;
     struct job job;
     int64_t checkpoint_every, eval_every;
@@ -164,8 +164,9 @@ static int add_tasks(struct learner *learner, const struct evaluation *evaluatio
 static int make_evaluation(struct learner *learner, const char *threats, struct evaluation **evaluation)
 {
     const struct evaluation_config *config = &learner->evaluation_config;
-    int r = evaluation_create(evaluation, threats, config->episodes, config->per_task, trainer_batch(learner->trainer)->shape.N,
-                              ++learner->evaluations, learner->err);
+    const struct batch_shape *shape = &trainer_batch(learner->trainer)->shape;
+    int64_t per_task = config->per_task < shape->T ? config->per_task : shape->T; /* a frame has room for T episodes */
+    int r = evaluation_create(evaluation, threats, config->episodes, per_task, shape->N, ++learner->evaluations, learner->err);
     return r ? r : add_tasks(learner, *evaluation);
 }
 
@@ -271,8 +272,10 @@ static void update_done(uv_work_t *work, int status)
     learner->now = clock_us();
     learner->updating_seconds += job->seconds;
     partitions_begin_update(&learner->partitions);
+    learner->status.lag = 0;
     for (int l = 0; l < learner->run.lanes; l++) {
-        learner->status.lag = (double)(learner->version_number.number - job->arrivals[l]->t.version.number);
+        double lag = (double)(learner->version_number.number - job->arrivals[l]->t.version.number);
+        learner->status.lag = lag > learner->status.lag ? lag : learner->status.lag;
         take_records(learner, job->arrivals[l]);
         learner_link_decide(learner->link, &job->arrivals[l], FATE_TRAINED);
     }
@@ -319,11 +322,17 @@ static void go_on(struct learner *learner)
     learner_link_pump(learner->link, learner->now);
 }
 
+/* sync: all lanes are here. async: enough trajectories are, and those that stay undecided may see one more version. */
 static bool has_batch(const struct learner *learner)
 {
-    if (learner->run.mode == RUN_SYNC || learner->n_waiting < learner->run.lanes)
-        return learner->n_waiting == learner->run.lanes;
-    return orders_may_publish(learner->orders, learner->version_number.number + 1);
+    const struct trajectory *batch[ORDER_LANES_MAX];
+    if (learner->n_waiting < learner->run.lanes)
+        return false;
+    if (learner->run.mode == RUN_SYNC)
+        return true;
+    for (int i = 0; i < learner->run.lanes; i++)
+        batch[i] = &learner->waiting[i]->t;
+    return orders_may_publish_after(learner->orders, learner->version_number.number + 1, batch, (int)learner->run.lanes);
 }
 
 /* Moves a batch from the waiting ones to a worker, if one is complete and nothing else is under way. */
@@ -440,7 +449,10 @@ static void deliver(void *context, struct arrival *arrival)
         learner->waiting[arrival->t.lane] = arrival;
     } else {
         ASSERT(learner->n_waiting < learner->waiting_size); /* depth bounds what a lane may have under way */
-        learner->waiting[learner->n_waiting] = arrival;
+        int at = learner->n_waiting; /* oldest versions first: what waits behind a batch is never older than the batch */
+        for (; at > 0 && learner->waiting[at - 1]->t.version.number > arrival->t.version.number; at--)
+            learner->waiting[at] = learner->waiting[at - 1];
+        learner->waiting[at] = arrival;
     }
     learner->n_waiting++;
     start_update(learner);
