@@ -1,10 +1,11 @@
 #include "learner/batch.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum batch_column {
-#define BATCH_ID(type, name, column_type) BATCH_##name,
+#define BATCH_ID(type, name, column_type, span) BATCH_##name,
     BATCH_COLUMNS(BATCH_ID)
 #undef BATCH_ID
         BATCH_COLUMN_COUNT
@@ -14,8 +15,9 @@ _Static_assert(BATCH_COLUMN_COUNT <= ARRAY_LEN(((struct batch *)0)->index), "eve
 static const struct {
     const char *name;
     enum column_type type;
+    enum column_span span;
 } wanted[] = {
-#define BATCH_WANT(type, name, column_type) {#name, column_type},
+#define BATCH_WANT(type, name, column_type, span) {#name, column_type, span},
     BATCH_COLUMNS(BATCH_WANT)
 #undef BATCH_WANT
 };
@@ -37,6 +39,27 @@ static int wanted_width(const struct batch_shape *s, enum batch_column column)
     }
 }
 
+/* The highest number that an index or flag may take; INFINITY: the column's numbers are only computed with. */
+static double wanted_max(const struct batch_shape *s, enum batch_column column)
+{
+    switch (column) {
+    case BATCH_intended: case BATCH_action: return s->A - 1;
+    case BATCH_available: case BATCH_alive: case BATCH_slot: case BATCH_terminated: case BATCH_truncated: return 1;
+    case BATCH_record_success: return 2;
+    default: return INFINITY;
+    }
+}
+
+static int check_column(const struct column *column, int i, int width, double max, struct err *err)
+{
+    if (column->type != wanted[i].type || column->span != wanted[i].span || (width >= 0 && column->width != width))
+        return err_set(err, ERR_MISMATCH, "column \"%s\" has width %d, type %d and span %d, expected %d, %d and %d", wanted[i].name,
+                       column->width, (int)column->type, (int)column->span, width, (int)wanted[i].type, (int)wanted[i].span);
+    if (isfinite(max) && !(column->min >= 0 && column->max <= max))
+        return err_set(err, ERR_MISMATCH, "column \"%s\" allows %g to %g, expected 0 to %g", wanted[i].name, column->min, column->max, max);
+    return 0;
+}
+
 static int find_columns(struct batch *batch, struct err *err)
 {
     for (int i = 0; i < BATCH_COLUMN_COUNT; i++) {
@@ -46,10 +69,10 @@ static int find_columns(struct batch *batch, struct err *err)
             continue;
         if (index < 0)
             return err_set(err, ERR_MISMATCH, "trajectories have no column \"%s\"", wanted[i].name);
-        const struct column *column = &batch->schema->columns[index];
-        if (column->type != wanted[i].type || (width >= 0 && column->width != width))
-            return err_set(err, ERR_MISMATCH, "column \"%s\" has width %d and type %d, expected %d and %d", wanted[i].name,
-                           column->width, (int)column->type, width, (int)wanted[i].type);
+        double max = wanted_max(&batch->shape, (enum batch_column)i);
+        int r = check_column(&batch->schema->columns[index], i, width, max, err);
+        if (r)
+            return r;
     }
     return 0;
 }
@@ -108,7 +131,7 @@ void batch_map(const struct batch *batch, const struct trajectory *trajectory, s
 {
     struct schema_layout layout;
     schema_layout(batch->schema, trajectory->steps, trajectory->episodes, &layout);
-#define BATCH_POINT(type, name, column_type)                                                                    \
+#define BATCH_POINT(type, name, column_type, span)                                                                    \
     view->name = batch->index[BATCH_##name] < 0 ? NULL                                                          \
                                                 : (const type *)(trajectory->frame + layout.start[batch->index[BATCH_##name]]);
     BATCH_COLUMNS(BATCH_POINT)
@@ -116,24 +139,44 @@ void batch_map(const struct batch *batch, const struct trajectory *trajectory, s
     view->episodes = trajectory->episodes;
 }
 
-int batch_check(const struct batch *batch, const struct trajectory *trajectory, struct err *err)
+static int check_actions(const struct batch *batch, const struct batch_view *view, int t, struct err *err)
 {
     const struct batch_shape *s = &batch->shape;
+    for (int n = 0; n < s->N; n++) {
+        int at = t * s->N + n;
+        const uint8_t *available = view->available + (size_t)at * (size_t)s->A;
+        if (view->alive[at] && (!available[view->intended[at]] || !available[view->action[at]]))
+            return err_set(err, ERR_MISMATCH, "step %d agent %d: action is not available", t, n);
+    }
+    return 0;
+}
+
+static bool ends_at(const struct batch_view *view, int t)
+{
+    return view->terminated[t] || view->truncated[t];
+}
+
+static int check_episode(const struct batch_view *view, int t, struct err *err)
+{
+    if (view->terminated[t] && view->truncated[t])
+        return err_set(err, ERR_MISMATCH, "step %d is both terminated and truncated", t);
+    if (t > 0 && view->episode_step[t] != (ends_at(view, t - 1) ? 0 : view->episode_step[t - 1] + 1))
+        return err_set(err, ERR_MISMATCH, "step %d is step %d of its episode, after step %d%s", t, view->episode_step[t],
+                       view->episode_step[t - 1], ends_at(view, t - 1) ? ", which ended one" : "");
+    return 0;
+}
+
+int batch_check(const struct batch *batch, const struct trajectory *trajectory, struct err *err)
+{
+    int expected = trajectory->purpose == ORDER_EVALUATE ? 0 : batch->shape.T, ends = 0, r;
     struct batch_view view;
-    int ends = 0;
-    if (trajectory->purpose == ORDER_EVALUATE ? trajectory->steps != 0 : trajectory->steps != s->T)
-        return err_set(err, ERR_MISMATCH, "%d steps, expected %d", trajectory->steps, trajectory->purpose == ORDER_EVALUATE ? 0 : s->T);
+    if (trajectory->steps != expected)
+        return err_set(err, ERR_MISMATCH, "%d steps, expected %d", trajectory->steps, expected);
     batch_map(batch, trajectory, &view);
     for (int t = 0; t < trajectory->steps; t++) {
-        if (view.terminated[t] && view.truncated[t])
-            return err_set(err, ERR_MISMATCH, "step %d is both terminated and truncated", t);
-        ends += view.terminated[t] || view.truncated[t];
-        for (int n = 0; n < s->N; n++) {
-            const uint8_t *available = view.available + (size_t)(t * s->N + n) * (size_t)s->A;
-            int at = t * s->N + n;
-            if (view.alive[at] && (!available[view.intended[at]] || (view.slot[at] && !available[view.action[at]])))
-                return err_set(err, ERR_MISMATCH, "step %d agent %d: action is not available", t, n);
-        }
+        if ((r = check_episode(&view, t, err)) || (r = check_actions(batch, &view, t, err)))
+            return r;
+        ends += ends_at(&view, t);
     }
     if (trajectory->steps && ends != trajectory->episodes)
         return err_set(err, ERR_MISMATCH, "%d episodes end in the columns, %d in the envelope", ends, trajectory->episodes);
@@ -148,7 +191,7 @@ static void derive_rows(struct batch *batch, int l)
     int e = 0;
     for (int t = 0; t < s->T; t++) {
         int step = l * s->T + t;
-        bool ended = view->terminated[t] || view->truncated[t];
+        bool ended = ends_at(view, t);
         batch->final_row[step] = view->truncated[t] && e < view->episodes ? l * s->T + e : -1;
         e += ended;
         for (int n = 0; n < s->N; n++) {

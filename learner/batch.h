@@ -10,35 +10,35 @@
 #include "math/real.h"
 #include "wire/trajectory.h"
 
-/* The columns that learning reads; the actor declares them under the same names. type, field, must it be there */
-#define BATCH_COLUMNS(X)                      \
-    X(float, observation, COLUMN_F32)         \
-    X(float, state, COLUMN_F32)               \
-    X(float, knowledge, COLUMN_F32)           \
-    X(float, belief_state, COLUMN_F32)        \
-    X(uint8_t, available, COLUMN_U8)          \
-    X(uint8_t, alive, COLUMN_U8)              \
-    X(int32_t, intended, COLUMN_I32)          \
-    X(float, intended_logp, COLUMN_F32)       \
-    X(int32_t, action, COLUMN_I32)            \
-    X(float, action_logp, COLUMN_F32)         \
-    X(uint8_t, slot, COLUMN_U8)               \
-    X(float, reward, COLUMN_F32)              \
-    X(uint8_t, terminated, COLUMN_U8)         \
-    X(uint8_t, truncated, COLUMN_U8)          \
-    X(int32_t, episode_step, COLUMN_I32)      \
-    X(float, final_observation, COLUMN_F32)   \
-    X(float, final_state, COLUMN_F32)         \
-    X(float, final_knowledge, COLUMN_F32)     \
-    X(int64_t, record_episode, COLUMN_I64)    \
-    X(int64_t, record_partition, COLUMN_I64)  \
-    X(float, record_return, COLUMN_F32)       \
-    X(int32_t, record_length, COLUMN_I32)     \
-    X(uint8_t, record_success, COLUMN_U8)     \
-    X(uint8_t, snapshot, COLUMN_U8)
+/* The columns that learning reads; the actor declares them under the same names. type, field, column type, span */
+#define BATCH_COLUMNS(X)                                                      \
+    X(float, observation, COLUMN_F32, SPAN_STEP_NEXT)                         \
+    X(float, state, COLUMN_F32, SPAN_STEP_NEXT)                               \
+    X(float, knowledge, COLUMN_F32, SPAN_STEP_NEXT)                           \
+    X(float, belief_state, COLUMN_F32, SPAN_CHUNK)                            \
+    X(uint8_t, available, COLUMN_U8, SPAN_STEP)                               \
+    X(uint8_t, alive, COLUMN_U8, SPAN_STEP)                                   \
+    X(int32_t, intended, COLUMN_I32, SPAN_STEP)                               \
+    X(float, intended_logp, COLUMN_F32, SPAN_STEP)                            \
+    X(int32_t, action, COLUMN_I32, SPAN_STEP)                                 \
+    X(float, action_logp, COLUMN_F32, SPAN_STEP)                              \
+    X(uint8_t, slot, COLUMN_U8, SPAN_STEP)                                    \
+    X(float, reward, COLUMN_F32, SPAN_STEP)                                   \
+    X(uint8_t, terminated, COLUMN_U8, SPAN_STEP)                              \
+    X(uint8_t, truncated, COLUMN_U8, SPAN_STEP)                               \
+    X(int32_t, episode_step, COLUMN_I32, SPAN_STEP)                           \
+    X(float, final_observation, COLUMN_F32, SPAN_EPISODE)                     \
+    X(float, final_state, COLUMN_F32, SPAN_EPISODE)                           \
+    X(float, final_knowledge, COLUMN_F32, SPAN_EPISODE)                       \
+    X(int64_t, record_episode, COLUMN_I64, SPAN_EPISODE)                      \
+    X(int64_t, record_partition, COLUMN_I64, SPAN_EPISODE)                    \
+    X(float, record_return, COLUMN_F32, SPAN_EPISODE)                         \
+    X(int32_t, record_length, COLUMN_I32, SPAN_EPISODE)                       \
+    X(uint8_t, record_success, COLUMN_U8, SPAN_EPISODE)                       \
+    X(uint8_t, snapshot, COLUMN_U8, SPAN_SLICE)
 
 struct batch_view { /* one trajectory's columns; NULL where the schema has none */
-#define BATCH_FIELD(type, name, column_type) const type *name;
+#define BATCH_FIELD(type, name, column_type, span) const type *name;
     BATCH_COLUMNS(BATCH_FIELD)
 #undef BATCH_FIELD
     int32_t episodes;
@@ -66,7 +66,8 @@ struct batch {
     int32_t *final_row;      /* [L,T]: l * T + e of the episode that was truncated here, -1 elsewhere */
 };
 
-/* Sizes and column handles. ERR_MISMATCH naming the column when the schema lacks one or its width does not fit. */
+/* Sizes and column handles. The schema may come from the network: ERR_MISMATCH naming the column when it lacks one, or has one of
+ * another type, span or width, or lets numbers through that could not be an index here (an action beyond A, a flag beyond 1). */
 MUST_USE int batch_init(struct batch *batch, const struct batch_shape *shape, const struct schema *schema, struct err *err);
 void batch_deinit(struct batch *batch);
 
@@ -76,8 +77,9 @@ void batch_fill(struct batch *batch, const struct trajectory *const *trajectorie
 /* One trajectory's columns, e.g. to read its episode records. */
 void batch_map(const struct batch *batch, const struct trajectory *trajectory, struct batch_view *view);
 
-/* Whether a checked frame agrees with itself: at least one action available per agent, executed and intended actions available,
- * flags and episode counts consistent. ERR_MISMATCH with step and agent. */
+/* Whether a checked frame agrees with itself: intended and executed actions of living agents are available, no step both
+ * terminates and truncates, steps of an episode count up and begin anew after its end, as many episodes end as there are
+ * records. ERR_MISMATCH with step and agent. */
 MUST_USE int batch_check(const struct batch *batch, const struct trajectory *trajectory, struct err *err);
 
 /* Gathers, each into out [n, width]:

@@ -114,9 +114,8 @@ int checkpoint_load_books(const struct safetensors *file, struct ledger *ledger,
     if (!counts || sums->type != TENSOR_F64 || counts->type != TENSOR_F64 || sums->n_dims != 2 || counts->n_dims != 2 ||
         memcmp(sums->shape, counts->shape, 2 * sizeof sums->shape[0]) || sums->shape[1] < 1 || sums->shape[1] > SPEC_AGENTS_MAX)
         return err_set(err, ERR_MISMATCH, "tensors history/sums and history/counts do not fit each other");
-    if (convergence_restore(convergence, (int)sums->shape[1], sums->shape[0], sums->data, counts->data))
-        return err_set(err, ERR_NOMEM, "no memory for the attack's history");
-    return 0;
+    r = convergence_restore(convergence, (int)sums->shape[1], sums->shape[0], sums->data, counts->data);
+    return r ? err_set(err, r, "cannot restore the attack's history: %s", err_text(r)) : 0;
 }
 
 /* ---- writing ---- */

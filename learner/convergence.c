@@ -39,10 +39,20 @@ static int reserve(struct convergence *convergence, int64_t updates)
     return 0;
 }
 
+/* Rows of another width than the one they were reserved for are of no use. */
+static void set_agents(struct convergence *convergence, int N)
+{
+    if (convergence->N == N)
+        return;
+    free(convergence->sums);
+    free(convergence->counts);
+    *convergence = (struct convergence){.config = convergence->config, .range = convergence->range, .N = N};
+}
+
 void convergence_begin(struct convergence *convergence, const struct convergence_config *config, const struct spec *spec, uint64_t total)
 {
     convergence->config = *config;
-    convergence->N = spec->N;
+    set_agents(convergence, spec->N);
     convergence->range = isfinite(spec->return_max - spec->return_min) ? spec->return_max - spec->return_min : 0.0;
     if (reserve(convergence, (int64_t)(total < 100000 ? total : 100000)))
         convergence->capacity = 0; /* counted again at each update; without memory nothing is remembered */
@@ -90,6 +100,8 @@ double convergence_improvement(const struct convergence *convergence)
         double before = mean_of(convergence, v, n - 2 * quarter, n - quarter), last = mean_of(convergence, v, n - quarter, n);
         double range = convergence->range > 0 ? convergence->range : fabs(mean_of(convergence, v, 0, quarter)) + fabs(last);
         double improvement = range > 0 ? (before - last) / range : 0.0;
+        if (isnan(before) || isnan(last))
+            return NAN;
         if (!(most >= improvement))
             most = improvement;
     }
@@ -108,7 +120,9 @@ uint64_t convergence_next_total(const struct convergence *convergence, uint64_t 
 
 int convergence_restore(struct convergence *convergence, int N, int64_t updates, const double *sums, const double *counts)
 {
-    convergence->N = N;
+    if (N < 1 || updates < 0)
+        return ERR_RANGE;
+    set_agents(convergence, N);
     if (reserve(convergence, updates))
         return ERR_NOMEM;
     memcpy(convergence->sums, sums, (size_t)(updates * N) * sizeof *sums);

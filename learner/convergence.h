@@ -30,10 +30,12 @@ void convergence_count(struct convergence *convergence, const struct partitions 
 /* The total of updates to train to now that `updates` are done: `updates` itself when converged or at the ceiling, a third more
  * otherwise (then the last quarter is new). */
 uint64_t convergence_next_total(const struct convergence *convergence, uint64_t updates, int64_t steps_per_update);
-/* By how much the last quarter lowered the return, as a part of the range, for the victim where it was most; NaN without data. */
+/* By how much the last quarter lowered the return, as a part of the range, for the victim where it was most; NaN while any victim
+ * lacks episodes in the last two quarters: then an attack goes on. */
 double convergence_improvement(const struct convergence *convergence);
 
-/* For the checkpoint: `updates` rows. restore copies. */
+/* For the checkpoint: `updates` rows. restore copies; convergence_begin comes after it and keeps the history of
+ * a team of the same size. ERR_RANGE when N < 1 or updates < 0. */
 MUST_USE int convergence_restore(struct convergence *convergence, int N, int64_t updates, const double *sums, const double *counts);
 
 #endif

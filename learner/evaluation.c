@@ -47,7 +47,7 @@ static int add_threat(struct evaluation *evaluation, const char *threat, int N, 
     for (int v = is_clean ? -1 : 0; v < (is_clean ? 0 : N); v++) {
         struct evaluation_row *row = &evaluation->rows[evaluation->n_rows++];
         *row = (struct evaluation_row){.victim = v};
-        snprintf(row->threat, sizeof row->threat, "%s", threat);
+        memcpy(row->threat, threat, strlen(threat) + 1);
         if (!(row->returns = calloc((size_t)evaluation->episodes, sizeof *row->returns)))
             return err_set(err, ERR_NOMEM, "no memory for an evaluation");
     }

@@ -117,25 +117,25 @@ void ppo_policy_logp(struct updater *updater, const struct model *model, const s
 struct value_pass {
     const struct batch *batch;
     const struct value_norm *norm;
-    int agent; /* -1: all places; else only the agent's, in the lanes that attack it */
+    int agent;                /* -1: all places; else only the agent's in these trajectories: */
+    const int32_t *attacked;  /* [n_attacked] ascending */
+    int n_attacked;
 };
 
-/* Place q of item i: all places in order, or (k-th attacking lane, t) of one agent. */
+/* Place q of item i: all places in order, or (k-th attacked trajectory, t) of one agent. */
 static int value_place(const struct value_pass *pass, int item)
 {
     const struct batch_shape *s = &pass->batch->shape;
     if (pass->agent < 0)
         return item;
-    int lane = pass->agent + item / (s->T + 1) * s->N, t = item % (s->T + 1);
-    return (lane * (s->T + 1) + t) * s->N + pass->agent;
+    int l = pass->attacked[item / (s->T + 1)], t = item % (s->T + 1);
+    return (l * (s->T + 1) + t) * s->N + pass->agent;
 }
 
 static int value_items(const struct value_pass *pass)
 {
     const struct batch_shape *s = &pass->batch->shape;
-    if (pass->agent < 0)
-        return s->L * (s->T + 1) * s->N;
-    return s->L > pass->agent ? ((s->L - pass->agent - 1) / s->N + 1) * (s->T + 1) : 0;
+    return pass->agent < 0 ? s->L * (s->T + 1) * s->N : pass->n_attacked * (s->T + 1);
 }
 
 static void value_block(void *context, struct block *block)
@@ -157,40 +157,58 @@ static void value_block(void *context, struct block *block)
     }
 }
 
-/* Values of the last observations of cut episodes; few, so one at a time and on the calling thread. */
-static void final_values(struct updater *updater, const struct model *critic, const struct value_norm *norm, struct batch *batch, int agent)
+/* Values of the last observations of a trajectory's cut episodes; few, so one at a time and on the calling thread. */
+static void final_values(struct updater *updater, const struct model *critic, const struct value_norm *norm, struct batch *batch, int l)
 {
     const struct batch_shape *s = &batch->shape;
     struct arena *scratch = &updater->scratch[0];
-    for (int step = 0; step < s->L * s->T; step++) {
-        if (batch->final_row[step] < 0 || (agent >= 0 && step / s->T % s->N != agent))
+    for (int step = l * s->T; step < (l + 1) * s->T; step++) {
+        if (batch->final_row[step] < 0)
             continue;
         size_t mark = arena_mark(scratch);
         real *x = arena_array(scratch, real, (size_t)s->N * (size_t)critic->arch.in), *out = batch->final_value + (size_t)step * (size_t)s->N;
-        batch_gather_final(batch, step / s->T, batch->final_row[step] % s->T, x);
+        batch_gather_final(batch, l, batch->final_row[step] % s->T, x);
         net_act(critic->weights, s->N, x, NULL, out, scratch);
         value_norm_denormalise(norm, (size_t)s->N, out, out);
         arena_release(scratch, mark);
     }
 }
 
-static void run_values(struct updater *updater, const struct model *critic, const struct value_norm *norm, struct batch *batch,
-                       int agent, int block_rows)
-{
-    struct value_pass pass = {.batch = batch, .norm = norm, .agent = agent};
-    updater_forward(updater, critic, value_items(&pass), block_rows, value_block, &pass);
-    final_values(updater, critic, norm, batch, agent);
-}
-
 void ppo_values(struct updater *updater, const struct model *critic, const struct value_norm *norm, struct batch *batch, int block_rows)
 {
-    run_values(updater, critic, norm, batch, -1, block_rows);
+    struct value_pass pass = {.batch = batch, .norm = norm, .agent = -1};
+    updater_forward(updater, critic, value_items(&pass), block_rows, value_block, &pass);
+    for (int l = 0; l < batch->shape.L; l++)
+        final_values(updater, critic, norm, batch, l);
+}
+
+/* Trajectories in which the agent is an adversary at any step. */
+static int list_attacked(const struct batch *batch, int agent, int32_t *attacked)
+{
+    const struct batch_shape *s = &batch->shape;
+    int n = 0;
+    for (int l = 0; l < s->L; l++) {
+        bool is_attacked = false;
+        for (int t = 0; t < s->T; t++)
+            is_attacked |= batch->view[l].slot[t * s->N + agent] != 0;
+        if (is_attacked)
+            attacked[n++] = l;
+    }
+    return n;
 }
 
 void ppo_values_of_agent(struct updater *updater, const struct model *critic, const struct value_norm *norm, struct batch *batch,
                          int agent, int block_rows)
 {
-    run_values(updater, critic, norm, batch, agent, block_rows);
+    struct arena *scratch = &updater->scratch[0];
+    size_t mark = arena_mark(scratch);
+    int32_t *attacked = arena_array(scratch, int32_t, batch->shape.L);
+    struct value_pass pass = {.batch = batch, .norm = norm, .agent = agent, .attacked = attacked};
+    pass.n_attacked = list_attacked(batch, agent, attacked);
+    updater_forward(updater, critic, value_items(&pass), block_rows, value_block, &pass);
+    for (int i = 0; i < pass.n_attacked; i++)
+        final_values(updater, critic, norm, batch, attacked[i]);
+    arena_release(scratch, mark);
 }
 
 struct critic_pass {

@@ -30,7 +30,7 @@ void ppo_policy_logp(struct updater *updater, const struct model *model, const s
 /* Critic values of all places, denormalised into batch->value and batch->final_value; batch->old_value in normalised units. */
 void ppo_values(struct updater *updater, const struct model *critic, const struct value_norm *norm, struct batch *batch, int block_rows);
 
-/* The same for one agent's rows in the lanes that attack it (lane mod N == agent); other places keep what they hold. */
+/* The same for one agent's rows in the trajectories where it is an adversary at any step; other places keep what they hold. */
 void ppo_values_of_agent(struct updater *updater, const struct model *critic, const struct value_norm *norm, struct batch *batch,
                          int agent, int block_rows);
 

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+enum { TEAM_ROWS_MIN = 64 }; /* blocks of the information estimator, and one row for each agent */
+
 int team_begin(struct team *team, const struct algorithm_context *context, struct err *err)
 {
     *team = (struct team){.seed = context->seed, .shape = *context->shape};
@@ -14,20 +16,21 @@ int team_begin(struct team *team, const struct algorithm_context *context, struc
 
 int team_ready(struct team *team, struct err *err)
 {
-    size_t capacity = 1, tape = 0;
+    const struct batch_shape *s = &team->shape;
     int rows = (int)team->config.block_rows, widest = 1;
+    rows = s->chunk > rows ? s->chunk : rows;         /* a block of the belief is at least one chunk */
+    rows = rows < TEAM_ROWS_MIN ? TEAM_ROWS_MIN : rows;
+    size_t capacity = 1, tape = 0, act = 0;
     for (int i = 0; i < team->models.count; i++) {
         const struct model *model = &team->models.model[i];
-        size_t bytes = updater_tape_bytes(&model->arch, rows);
+        size_t bytes = updater_tape_bytes(&model->arch, rows), acting = net_act_scratch(&model->arch, rows);
         capacity = model->count > capacity ? model->count : capacity;
         tape = bytes > tape ? bytes : tape;
+        act = acting > act ? acting : act;
         widest = model->arch.in > widest ? model->arch.in : widest;
     }
-    const struct batch_shape *s = &team->shape;
     size_t width = (size_t)(widest + s->N * (s->A + s->S) + s->H + s->A + 64), batch_rows = (size_t)s->L * (size_t)s->T * (size_t)s->N;
-    size_t scratch = (size_t)rows * width * 16 + batch_rows * 16 + ((size_t)1 << 20);
-    for (int i = 0; i < team->models.count; i++)
-        scratch += i < 4 ? net_act_scratch(&team->models.model[i].arch, rows > s->N ? rows : s->N) : 0;
+    size_t scratch = (size_t)rows * width * 16 + batch_rows * 16 + act + ((size_t)1 << 20);
     long threads = team->config.n_threads ? team->config.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
     if (threads > UPDATER_SHARDS)
         threads = UPDATER_SHARDS; /* more would have nothing to do */

@@ -210,7 +210,7 @@ static int save_model(const struct model *model, struct safetensors *file, struc
     int n = net_parameters(&model->arch, table), r = 0;
     for (int i = 0; i < n && !r; i++) {
         int64_t shape[2] = {table[i].rows, table[i].cols};
-        snprintf(name, sizeof name, "nets/%s/%s", model->id, table[i].name);
+        snprintf(name, sizeof name, "nets/%.31s/%.31s", model->id, table[i].name);
         r = safetensors_add(file, name, real_type(), 2, shape, model->w + table[i].start, err);
     }
     const struct net_arch *a = &model->arch;
@@ -267,75 +267,108 @@ static const void *find_tensor(const struct safetensors *file, const char *name,
     return NULL;
 }
 
+/* Copies a tensor to `to`; with to NULL it is only looked for. */
+static int take_tensor(const struct safetensors *file, const char *name, enum tensor_type type, size_t bytes, void *to, struct err *err)
+{
+    const void *data = find_tensor(file, name, type, bytes, err);
+    if (!data)
+        return ERR_MISMATCH;
+    if (to)
+        memcpy(to, data, bytes);
+    return 0;
+}
+
+/* w NULL: only looks. */
 static int load_parameters(const struct net_arch *arch, const char *id, real *w, const struct safetensors *file, struct err *err)
 {
     struct net_parameter table[NET_PARAMETERS_MAX];
     char name[96];
     int n = net_parameters(arch, table);
     for (int i = 0; i < n; i++) {
-        snprintf(name, sizeof name, "nets/%s/%s", id, table[i].name);
+        snprintf(name, sizeof name, "nets/%.31s/%.31s", id, table[i].name);
         const struct tensor *tensor = safetensors_find(file, name);
         if (tensor && (tensor->n_dims != 2 || tensor->shape[0] != table[i].rows || tensor->shape[1] != table[i].cols))
             return err_set(err, ERR_MISMATCH, "tensor %s is %" PRId64 "x%" PRId64 ", the recipe says %dx%d", name, tensor->shape[0],
                            tensor->n_dims > 1 ? tensor->shape[1] : 1, table[i].rows, table[i].cols);
         size_t bytes = (size_t)table[i].rows * (size_t)table[i].cols * sizeof(real);
-        const void *data = find_tensor(file, name, real_type(), bytes, err);
-        if (!data)
-            return ERR_MISMATCH;
-        memcpy(w + table[i].start, data, bytes);
+        int r = take_tensor(file, name, real_type(), bytes, w ? w + table[i].start : NULL, err);
+        if (r)
+            return r;
     }
     return 0;
 }
 
-static int load_model(struct model *model, const struct safetensors *file, struct err *err)
+/* A checkpoint is read twice: first it is only looked at, so that one that does not fit changes nothing. */
+enum load_pass { LOAD_LOOK, LOAD_TAKE };
+
+static int load_model(struct model *model, const struct safetensors *file, enum load_pass pass, struct err *err)
 {
     char name[96];
-    int r = load_parameters(&model->arch, model->id, model->w, file, err);
-    if (r)
-        return r;
-    model_changed(model);
-    if (model->is_frozen)
-        return 0;
+    bool takes = pass == LOAD_TAKE;
     size_t bytes = model->count * sizeof(real);
+    int r = load_parameters(&model->arch, model->id, takes ? model->w : NULL, file, err);
+    if (!r && takes)
+        model_changed(model);
+    if (r || model->is_frozen)
+        return r;
     snprintf(name, sizeof name, "adam/%s/m", model->id);
-    const void *m = find_tensor(file, name, real_type(), bytes, err);
+    if ((r = take_tensor(file, name, real_type(), bytes, takes ? model->adam.m : NULL, err)))
+        return r;
     snprintf(name, sizeof name, "adam/%s/v", model->id);
-    const void *v = m ? find_tensor(file, name, real_type(), bytes, err) : NULL;
+    if ((r = take_tensor(file, name, real_type(), bytes, takes ? model->adam.v : NULL, err)))
+        return r;
     snprintf(name, sizeof name, "adam/%s/step", model->id);
-    const void *step = v ? find_tensor(file, name, TENSOR_I64, sizeof(int64_t), err) : NULL;
-    if (!step)
-        return ERR_MISMATCH;
-    memcpy(model->adam.m, m, bytes);
-    memcpy(model->adam.v, v, bytes);
-    memcpy(&model->adam.step, step, sizeof(int64_t));
+    return take_tensor(file, name, TENSOR_I64, sizeof(int64_t), takes ? &model->adam.step : NULL, err);
+}
+
+static int load_norms(struct models *models, const struct safetensors *file, enum load_pass pass, struct err *err)
+{
+    for (int i = 0; i < models->n_norms; i++) {
+        char name[96];
+        double numbers[4];
+        snprintf(name, sizeof name, "norms/%s", models->norms[i].id);
+        int r = take_tensor(file, name, TENSOR_F64, sizeof numbers, numbers, err);
+        if (r)
+            return r;
+        if (pass == LOAD_TAKE)
+            models->norms[i].norm =
+                (struct value_norm){.mean = numbers[0], .mean_square = numbers[1], .debias = numbers[2], .beta = numbers[3]};
+    }
     return 0;
 }
 
-int trainer_load(struct trainer *trainer, const struct safetensors *file, struct err *err)
+static int load_progress(struct trainer *trainer, const struct safetensors *file, enum load_pass pass, struct err *err)
 {
-    struct models *models = trainer->ops->models(trainer->algorithm);
-    const double *numbers;
-    int r = 0;
-    for (int i = 0; i < models->count && !r; i++)
-        r = load_model(&models->model[i], file, err);
-    for (int i = 0; i < models->n_norms && !r; i++) {
-        char name[96];
-        snprintf(name, sizeof name, "norms/%s", models->norms[i].id);
-        if (!(numbers = find_tensor(file, name, TENSOR_F64, 4 * sizeof(double), err)))
-            return ERR_MISMATCH;
-        models->norms[i].norm = (struct value_norm){.mean = numbers[0], .mean_square = numbers[1], .debias = numbers[2], .beta = numbers[3]};
-    }
-    const int64_t *progress = r ? NULL : find_tensor(file, "progress", TENSOR_I64, 2 * sizeof(int64_t), err);
+    int64_t progress[2];
     size_t lanes = (size_t)trainer->run.lanes * trainer->snapshot_bytes;
-    const void *snapshots = progress && lanes ? find_tensor(file, "lanes", TENSOR_U8, lanes, err) : NULL;
-    if (r || !progress || (lanes && !snapshots) || progress[0] < 0)
-        return r ? r : ERR_MISMATCH;
-    if (lanes)
-        memcpy(trainer->lanes, snapshots, lanes);
+    int r = take_tensor(file, "progress", TENSOR_I64, sizeof progress, progress, err);
+    if (!r && (progress[0] < 0 || progress[1] < 0))
+        return err_set(err, ERR_MISMATCH, "tensor progress says %" PRId64 " of %" PRId64 " updates", progress[0], progress[1]);
+    if (!r && lanes)
+        r = take_tensor(file, "lanes", TENSOR_U8, lanes, pass == LOAD_TAKE ? trainer->lanes : NULL, err);
+    if (r || pass == LOAD_LOOK)
+        return r;
     trainer->progress.update = (uint64_t)progress[0];
     if ((uint64_t)progress[1] > trainer->progress.total)
         trainer->progress.total = (uint64_t)progress[1]; /* an attack that was extended */
     return 0;
+}
+
+static int load_pass(struct trainer *trainer, const struct safetensors *file, enum load_pass pass, struct err *err)
+{
+    struct models *models = trainer->ops->models(trainer->algorithm);
+    int r = 0;
+    for (int i = 0; i < models->count && !r; i++)
+        r = load_model(&models->model[i], file, pass, err);
+    if (!r)
+        r = load_norms(models, file, pass, err);
+    return r ? r : load_progress(trainer, file, pass, err);
+}
+
+int trainer_load(struct trainer *trainer, const struct safetensors *file, struct err *err)
+{
+    int r = load_pass(trainer, file, LOAD_LOOK, err);
+    return r ? r : load_pass(trainer, file, LOAD_TAKE, err);
 }
 
 int trainer_load_source(struct models *models, const struct safetensors *file, struct err *err)

@@ -1,5 +1,5 @@
 /* MAPPO. Yu et al. 2022, arXiv:2103.01955, with one policy and one critic shared by all agents; and MIR3 on it: Li et al. 2025,
- * arXiv:2310.09833, eq. for r^MI = r - lambda I(h; a), the penalty being subtracted before GAE (regularisers/club.c).
+ * arXiv:2310.09833, eq. for r^MI = r - lambda I(h; a), the penalty being subtracted before GAE (regularisers/mi.c).
  *   theirs      ours         shape       meaning
  *   V_phi       critic       [S+K -> 1]  evaluated on every agent's own state row
  *   pi_theta    defender     [O+K -> A]  the agents' id lies in the observation

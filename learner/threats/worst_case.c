@@ -75,6 +75,12 @@ static int create(struct algorithm **out, const struct algorithm_context *contex
     size_t n_rows = (size_t)context->shape->L * (size_t)context->shape->T * (size_t)context->shape->N;
     int r;
     algorithm->N = context->shape->N;
+    if (context->shape->L < context->shape->N) {
+        r = err_set(err, ERR_INVALID, "rollout.lanes is %d: an attack needs at least one for each of the %d agents", context->shape->L,
+                    context->shape->N);
+        destroy(&algorithm);
+        return r;
+    }
     algorithm->row_storage = calloc(n_rows, sizeof(int32_t));
     algorithm->is_victim_row = calloc(n_rows, 1);
     if (!algorithm->row_storage || !algorithm->is_victim_row)
