@@ -47,7 +47,7 @@ static int receive(struct stats *stats, zmq_msg_t *payload, struct err *err)
     return envelope_decode(stats->envelope, stats->buffer, (size_t)length, err);
 }
 
-/* Scalars first as "key: value", then maps as one line each, then lists with a line per element. */
+/* Scalars and lists of them first, as "key: value", then maps as one line each, then lists of maps with a line per element. */
 static void print_value(const json_t *value)
 {
     char *text = json_is_string(value) ? strdup(json_string_value(value)) : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
@@ -66,12 +66,17 @@ static void print_map(const json_t *map)
     putchar('\n');
 }
 
+static bool is_list_of_maps(const json_t *value)
+{
+    return json_is_object(json_array_get(value, 0));
+}
+
 static void print_tree(const json_t *tree)
 {
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)tree, key, value)
-        if (!json_is_object(value) && !json_is_array(value)) {
+        if (!json_is_object(value) && !is_list_of_maps(value)) {
             printf("%s: ", key);
             print_value(value);
             putchar('\n');
@@ -82,7 +87,7 @@ static void print_tree(const json_t *tree)
             print_map(value);
         }
     json_object_foreach((json_t *)tree, key, value)
-        for (size_t i = 0; i < json_array_size(value); i++) {
+        for (size_t i = 0; is_list_of_maps(value) && i < json_array_size(value); i++) {
             printf("%s %zu:", key, i);
             print_map(json_array_get(value, i));
         }
