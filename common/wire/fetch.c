@@ -18,7 +18,7 @@ struct fetched {
 
 struct fetcher {
     size_t limit_bytes, used_bytes;
-    int limit, count;
+    int limit, count, n_incomplete;
     uint64_t turn;
     struct fetched entries[];
 };
@@ -60,6 +60,7 @@ static bool is_complete(const struct fetched *entry)
 static void drop(struct fetcher *fetcher, struct fetched *entry)
 {
     fetcher->used_bytes -= entry->bytes;
+    fetcher->n_incomplete -= !is_complete(entry);
     free(entry->data);
     *entry = fetcher->entries[--fetcher->count];
 }
@@ -96,6 +97,7 @@ static struct fetched *add(struct fetcher *fetcher, struct hash hash, uint32_t b
     struct fetched *entry = &fetcher->entries[fetcher->count++];
     *entry = (struct fetched){.hash = hash, .bytes = bytes, .data = data, .used_at = ++fetcher->turn, .is_kept = true};
     fetcher->used_bytes += bytes;
+    fetcher->n_incomplete++;
     return entry;
 }
 
@@ -118,6 +120,7 @@ int fetcher_add(struct fetcher *fetcher, const void *data, uint32_t bytes, struc
     if (!entry || entry->bytes != bytes)
         return ERR_LIMIT;
     memcpy(entry->data, data, bytes);
+    fetcher->n_incomplete -= !is_complete(entry);
     entry->have = bytes;
     return 0;
 }
@@ -152,8 +155,10 @@ int fetcher_chunk(struct fetcher *fetcher, monotonic_us now, const struct messag
     entry->is_asked = false;
     if (!is_complete(entry))
         return 0;
-    if (hash_equal(hash_bytes(entry->data, entry->bytes), entry->hash))
+    if (hash_equal(hash_bytes(entry->data, entry->bytes), entry->hash)) {
+        fetcher->n_incomplete--;
         return 1;
+    }
     entry->have = 0;
     return ERR_MISMATCH;
 }
@@ -161,7 +166,7 @@ int fetcher_chunk(struct fetcher *fetcher, monotonic_us now, const struct messag
 bool fetcher_request(struct fetcher *fetcher, monotonic_us now, struct message_fetch *fetch)
 {
     int under_way = 0;
-    for (int i = 0; i < fetcher->count && under_way < UNDER_WAY; i++) {
+    for (int i = 0; fetcher->n_incomplete && i < fetcher->count && under_way < UNDER_WAY; i++) {
         struct fetched *entry = &fetcher->entries[i];
         if (is_complete(entry))
             continue;

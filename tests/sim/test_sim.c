@@ -20,7 +20,7 @@ static void run_seeds(bool is_async)
     uint64_t first = number_of("SEED", 1), n = getenv("SEED") ? 1 : number_of("SEEDS", 5), kills = 0, events = 0, restores = 0;
     uint64_t fates[FATES] = {0};
     for (uint64_t seed = first; seed < first + n; seed++) {
-        struct world_result result = world_run((struct world_options){.seed = seed, .is_async = is_async, .updates = 120});
+        struct world_result result = world_run((struct world_options){.seed = seed, .is_async = is_async, .updates = 80});
         if (result.sentence)
             fail_msg("%s", result.text);
         kills += (uint64_t)result.kills;
