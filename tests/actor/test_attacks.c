@@ -1,0 +1,429 @@
+/* Attacks, one stage of acting at a time, on hand-made stages. */
+#include <math.h>
+
+#include "tests/local.h"
+
+#include "actor/attack.h"
+#include "envs/vec.h"
+#include "net/categorical.h"
+
+enum { B = 7, K = 4, ROWS_MAX = B * 4 };
+
+struct fixture {
+    struct env_instance env;
+    struct vec vec;
+    struct weights *weights;
+    struct nets nets;
+    struct arena scratch;
+    struct stage stage;
+    uint64_t episode[B];
+    int32_t episode_step[B], attacked[ROWS_MAX], action[ROWS_MAX];
+    float action_logp[ROWS_MAX], *input, *probability;
+    uint8_t channels[ROWS_MAX];
+};
+
+static void fill_stage(struct fixture *f)
+{
+    const struct spec *spec = &f->env.spec;
+    int R = B * spec->N, I = spec->O + K;
+    struct rng rng = rng_stream(3, RNG_TEST, 0, 0, 0);
+    f->input = calloc((size_t)(R * I), sizeof(float));
+    f->probability = calloc((size_t)(R * spec->A), sizeof(float));
+    for (int b = 0; b < B; b++) {
+        f->episode[b] = (uint64_t)b << 32;
+        f->episode_step[b] = b;
+        struct rng reset = rng_stream(1, RNG_RESET, (uint64_t)b, 0, 0);
+        vec_reset(&f->vec, b, &reset);
+        f->attacked[b] = b * spec->N + b % spec->N;
+    }
+    for (int row = 0; row < R; row++) {
+        memcpy(f->input + row * I, f->vec.observation + row * spec->O, (size_t)spec->O * sizeof(float));
+        for (int k = 0; k < K; k++)
+            f->input[row * I + spec->O + k] = (float)rng_double(&rng);
+    }
+    f->stage = (struct stage){.vec = &f->vec, .env = &f->env, .nets = &f->nets, .B = B, .N = spec->N, .O = spec->O, .K = K, .A = spec->A,
+                              .seed = 5, .episode = f->episode, .episode_step = f->episode_step, .attacked = f->attacked,
+                              .n_attacked = B, .strength = 0.5f, .input = f->input, .probability = f->probability,
+                              .action = f->action, .action_logp = f->action_logp, .channels = f->channels, .scratch = &f->scratch,
+                              .defender = nets_find(&f->nets, "defender")};
+}
+
+/* Weights are the team's, plus an adversary of its own for agent 2. */
+static void setup(struct fixture *f, const char *env, const char *scenario)
+{
+    char name[64], text[64];
+    struct err err = {""};
+    *f = (struct fixture){0};
+    snprintf(name, sizeof name, "env.name=%s", env);
+    snprintf(text, sizeof text, "env.scenario=%s", scenario);
+    struct recipe *recipe = must_recipe(ARGUMENTS(name, text));
+    if (env_open(&f->env, recipe, &err))
+        fail_msg("%s", err.text);
+    recipe_destroy(&recipe);
+    assert_int_equal(vec_init(&f->vec, &f->env, B), 0);
+    f->weights = team_weights(&f->env.spec, K, 0, 1);
+    struct net_arch own = mlp(f->env.spec.O, f->env.spec.A);
+    add_random_net(f->weights, "adversary/2", &own, 9);
+    assert_int_equal(nets_update(&f->nets, f->weights, NULL), 0);
+    size_t bytes = attack_scratch(&f->nets, &f->env.spec, f->env.spec.O + K, B * f->env.spec.N) + f->env.state_bytes + ARENA_ALIGN;
+    assert_int_equal(arena_init(&f->scratch, "test", bytes), 0); /* just what the rollout takes */
+    fill_stage(f);
+}
+
+static void teardown(struct fixture *f)
+{
+    assert_int_equal(f->scratch.used, 0);
+    free(f->input);
+    free(f->probability);
+    arena_deinit(&f->scratch);
+    nets_deinit(&f->nets);
+    weights_unref(&f->weights);
+    vec_deinit(&f->vec);
+}
+
+static void open_foraging(struct fixture *f)
+{
+    setup(f, "foraging", "8x8-4p-2f-c");
+}
+
+/* ---- names ---- */
+
+static void test_threats_are_read_or_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int code;
+        float strength;
+    } cases[] = {{"clean", 0, 0}, {"none", 0, 0}, {"random", 0, 0}, {"greedy", 0, 0}, {"learned", 0, 0}, {"pgd:0.5", 0, 0.5f},
+                 {"pgd:0", 0, 0}, {"pgd", ERR_INVALID, 0}, {"pgd:", ERR_INVALID, 0}, {"pgd:x", ERR_INVALID, 0},
+                 {"pgd:-1", ERR_INVALID, 0}, {"pgd:nan", ERR_INVALID, 0}, {"pgd:inf", ERR_INVALID, 0}, {"pgd:1 ", ERR_INVALID, 0},
+                 {"random:1", ERR_INVALID, 0}, {"Random", ERR_UNKNOWN, 0}, {"", ERR_UNKNOWN, 0}, {":", ERR_UNKNOWN, 0},
+                 {"a name that is much longer than any attack's", ERR_UNKNOWN, 0}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct threat threat;
+        struct err err = {""};
+        int r = threat_parse(&threat, cases[i].text, &err);
+        if (r != cases[i].code || (!r && threat.strength != cases[i].strength) || (r && !err.text[0]))
+            fail_msg("\"%s\": %s, strength %g", cases[i].text, err_name(r), (double)threat.strength);
+    }
+}
+
+static void test_every_attack_has_a_hook_and_says_what_it_touches(void **state)
+{
+    (void)state;
+    for (int i = 0; attack_registry[i]; i++) {
+        const struct attack_ops *ops = attack_registry[i];
+        assert_true(ops->observation || ops->action);
+        assert_true(strlen(ops->name) > 0 && strlen(ops->summary) > 0 && ops->channel != 0);
+    }
+}
+
+/* ---- actions ---- */
+
+static void test_random_is_uniform_over_available_actions(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct threat threat;
+    open_foraging(&f);
+    assert_int_equal(threat_parse(&threat, "random", NULL), 0);
+    enum { DRAWS = 6000 };
+    const int row = f.attacked[1], A = f.env.spec.A;
+    const uint8_t *available = f.vec.available + row * A;
+    int seen[16] = {0}, count = 0;
+    for (int draw = 0; draw < DRAWS; draw++) {
+        f.episode_step[1] = draw;
+        assert_int_equal(threat.ops->action(&f.stage, NULL), 0);
+        seen[f.action[row]]++;
+    }
+    double chi = 0;
+    for (int a = 0; a < A; a++)
+        count += available[a];
+    assert_true(count > 1 && count < A);
+    for (int a = 0; a < A; a++) {
+        if (!available[a]) {
+            assert_int_equal(seen[a], 0);
+            continue;
+        }
+        double expected = (double)DRAWS / count;
+        chi += (seen[a] - expected) * (seen[a] - expected) / expected;
+    }
+    if (chi > 20.6)
+        fail_msg("chi-square %.1f over %d actions", chi, count);
+    assert_float_equal(f.action_logp[row], -log(count), 1e-6);
+    assert_int_equal(f.channels[row], ATTACK_ACTION);
+    assert_int_equal(f.channels[0 * 4 + 1], 0); /* not attacked */
+    teardown(&f);
+}
+
+static void test_greedy_answers_the_partners_most_likely_action(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct threat threat;
+    setup(&f, "matrix", "iterated");
+    assert_int_equal(threat_parse(&threat, "greedy", NULL), 0);
+    for (int choice = 0; choice < 2; choice++) {
+        for (int row = 0; row < B * 2; row++) {
+            f.probability[row * 2 + choice] = 0.6f;
+            f.probability[row * 2 + 1 - choice] = 0.4f;
+        }
+        assert_int_equal(threat.ops->action(&f.stage, NULL), 0);
+        for (int i = 0; i < B; i++) { /* s = 0: the opposite, s = 1: the same */
+            int row = f.attacked[i], s = f.vec.observation[row * f.env.spec.O] > 0.5f;
+            assert_int_equal(f.action[row], s ? choice : 1 - choice);
+            assert_int_equal(f.channels[row], ATTACK_ACTION);
+        }
+    }
+    teardown(&f);
+}
+
+static void test_greedy_leaves_the_environment_alone(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct threat threat;
+    open_foraging(&f);
+    assert_int_equal(threat_parse(&threat, "greedy", NULL), 0);
+    size_t bytes = f.vec.state_stride * B;
+    unsigned char *before = malloc(bytes);
+    memcpy(before, f.vec.states, bytes);
+    assert_int_equal(threat.ops->action(&f.stage, NULL), 0);
+    assert_memory_equal(f.vec.states, before, bytes);
+    for (int i = 0; i < B; i++)
+        assert_true(f.vec.available[f.attacked[i] * f.env.spec.A + f.action[f.attacked[i]]]);
+    free(before);
+    teardown(&f);
+}
+
+/* Row by row, each through its agent's own net. */
+static void plain_logits(struct fixture *f, int row, float *logits)
+{
+    int N = f->env.spec.N, O = f->env.spec.O, agent = row % N;
+    const struct net_weights *net = adversary_net(&f->nets, agent);
+    float x[256] = {0};
+    assert_true(O + N <= 256);
+    memcpy(x, f->vec.observation + row * O, (size_t)O * sizeof *x);
+    if (net_weights_arch(net)->in == O + N)
+        x[O + agent] = 1;
+    net_act(net, 1, x, NULL, logits, &f->scratch);
+}
+
+static void test_adversaries_read_the_clean_observation_each_through_its_net(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_foraging(&f);
+    int A = f.env.spec.A;
+    float logits[ROWS_MAX * 16], plain[16];
+    for (int row = 0; row < B * 4; row++)
+        f.input[row * (f.env.spec.O + K)] += 1; /* what an earlier hook may have done */
+    assert_ptr_not_equal(adversary_net(&f.nets, 2), adversary_net(&f.nets, 1));
+    assert_ptr_equal(adversary_net(&f.nets, 0), adversary_net(&f.nets, 3));
+    assert_int_equal(adversary_logits(&f.stage, f.attacked, B, logits, NULL), 0);
+    for (int i = 0; i < B; i++) {
+        plain_logits(&f, f.attacked[i], plain);
+        assert_memory_equal(plain, logits + i * A, (size_t)A * sizeof *plain);
+    }
+    teardown(&f);
+}
+
+static void test_learned_samples_the_adversary(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct threat threat;
+    open_foraging(&f);
+    assert_int_equal(threat_parse(&threat, "learned", NULL), 0);
+    assert_int_equal(threat.ops->action(&f.stage, NULL), 0);
+    for (int i = 0; i < B; i++) {
+        int row = f.attacked[i], A = f.env.spec.A;
+        float logits[16], logp;
+        plain_logits(&f, row, logits);
+        categorical_logp(1, A, logits, f.vec.available + row * A, &f.action[row], &logp);
+        assert_memory_equal(&logp, &f.action_logp[row], sizeof logp);
+        assert_true(f.vec.available[row * A + f.action[row]]);
+        assert_int_equal(f.channels[row], ATTACK_ACTION);
+    }
+    teardown(&f);
+}
+
+static void test_attacks_that_lack_a_net_say_so(void **state)
+{
+    (void)state;
+    static const char *const threats[] = {"learned", "pgd:0.1"};
+    for (size_t i = 0; i < ARRAY_LEN(threats); i++) {
+        struct fixture f;
+        struct threat threat;
+        struct err err = {""};
+        open_foraging(&f);
+        struct weights *bare = new_weights(2);
+        struct net_arch defender = mlp(f.env.spec.O + K, f.env.spec.A), wrong = mlp(f.env.spec.O + 1, f.env.spec.A);
+        add_random_net(bare, "defender", &defender, 1);
+        assert_int_equal(nets_update(&f.nets, bare, NULL), 0);
+        f.stage.defender = nets_find(&f.nets, "defender");
+        assert_int_equal(threat_parse(&threat, threats[i], NULL), 0);
+        int (*hook)(struct stage *, struct err *) = threat.ops->observation ? threat.ops->observation : threat.ops->action;
+        assert_int_equal(hook(&f.stage, &err), ERR_MISMATCH);
+        assert_non_null(strstr(err.text, "no adversary net"));
+        add_random_net(bare, "adversary", &wrong, 1);
+        assert_int_equal(nets_update(&f.nets, bare, NULL), 0);
+        assert_int_equal(hook(&f.stage, &err), ERR_MISMATCH);
+        assert_non_null(strstr(err.text, "adversary net of agent 0 maps"));
+        weights_unref(&bare);
+        teardown(&f);
+    }
+}
+
+/* ---- PGD ---- */
+
+/* One row by the book: gradients from a tape, one row at a time. */
+static void plain_pgd(struct fixture *f, int row, float eps, float *x)
+{
+    int O = f->env.spec.O, A = f->env.spec.A, I = O + K;
+    const float *clean = f->vec.observation + row * O;
+    const uint8_t *available = f->vec.available + row * A;
+    float target[16], d[16];
+    struct tape *tape;
+    assert_int_equal(tape_create(&tape, 1 << 20, 64), 0);
+    plain_logits(f, row, target);
+    memcpy(x, f->input + row * I, (size_t)I * sizeof *x);
+    for (int step = 0; step < 5; step++) {
+        tape_begin(tape);
+        struct node *input = tape_input(tape, 1, I, x, true);
+        struct node *logits = net_forward(tape, f->stage.defender, NULL, input, 1, 1, NULL, NULL, NULL);
+        for (int a = 0; a < A; a++)
+            d[a] = available[a] ? logits->value[a] - target[a] : 0;
+        tape_seed_gradient(tape, logits, d);
+        tape_backward(tape);
+        for (int o = 0; o < O; o++) {
+            float g = input->gradient[o], moved = x[o] - eps * (1.0f / 3) * (float)((g > 0) - (g < 0));
+            x[o] = fminf(fmaxf(moved, clean[o] - eps), clean[o] + eps);
+        }
+    }
+    tape_destroy(&tape);
+}
+
+static double distance(struct fixture *f, int row, const float *x)
+{
+    int A = f->env.spec.A;
+    float target[16], logits[16];
+    double sum = 0;
+    plain_logits(f, row, target);
+    net_act(f->stage.defender, 1, x, NULL, logits, &f->scratch);
+    for (int a = 0; a < A; a++)
+        if (f->vec.available[row * A + a])
+            sum += ((double)logits[a] - (double)target[a]) * ((double)logits[a] - (double)target[a]);
+    return sum;
+}
+
+static void test_pgd_is_five_projected_steps_towards_the_adversary(void **state)
+{
+    (void)state;
+    static const float strengths[] = {0.2f, 0.5f, 1.0f};
+    for (size_t s = 0; s < ARRAY_LEN(strengths); s++) {
+        struct fixture f;
+        struct threat threat;
+        open_foraging(&f);
+        int O = f.env.spec.O, I = O + K;
+        float expected[B][256], before[256];
+        double near = 0, far = 0;
+        float *untouched = malloc(sizeof(float) * (size_t)(B * 4 * I));
+        memcpy(untouched, f.input, sizeof(float) * (size_t)(B * 4 * I));
+        f.stage.strength = strengths[s];
+        for (int i = 0; i < B; i++)
+            plain_pgd(&f, f.attacked[i], strengths[s], expected[i]);
+        assert_int_equal(threat_parse(&threat, "pgd:0.5", NULL), 0);
+        assert_int_equal(threat.ops->observation(&f.stage, NULL), 0);
+        for (int row = 0, i = 0; row < B * 4; row++) {
+            const float *x = f.input + row * I, *old = untouched + row * I;
+            if (i == B || f.attacked[i] != row) {
+                assert_memory_equal(x, old, sizeof(float) * (size_t)I);
+                assert_int_equal(f.channels[row], 0);
+                continue;
+            }
+            assert_memory_equal(x, expected[i], sizeof(float) * (size_t)I); /* a row's bits do not depend on the batch */
+            assert_memory_equal(x + O, old + O, sizeof(float) * K);        /* knowledge stays */
+            assert_int_equal(f.channels[row], ATTACK_OBSERVATION);
+            for (int o = 0; o < O; o++)
+                assert_true(fabsf(x[o] - old[o]) <= strengths[s] * 1.000001f + 1e-6f);
+            memcpy(before, old, sizeof(float) * (size_t)I);
+            far += distance(&f, row, before);
+            near += distance(&f, row, x);
+            i++;
+        }
+        if (!(near < 0.8 * far))
+            fail_msg("eps %g: squared distance of logits %g, clean %g", (double)strengths[s], near, far);
+        free(untouched);
+        teardown(&f);
+    }
+}
+
+static void test_pgd_of_radius_zero_changes_nothing(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct threat threat;
+    open_foraging(&f);
+    size_t bytes = sizeof(float) * (size_t)(B * 4 * (f.env.spec.O + K));
+    float *untouched = malloc(bytes);
+    memcpy(untouched, f.input, bytes);
+    f.stage.strength = 0;
+    assert_int_equal(threat_parse(&threat, "pgd:0", NULL), 0);
+    assert_int_equal(threat.ops->observation(&f.stage, NULL), 0);
+    assert_memory_equal(f.input, untouched, bytes);
+    free(untouched);
+    teardown(&f);
+}
+
+static void test_pgd_refuses_a_scripted_team(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct threat threat;
+    struct err err = {""};
+    open_foraging(&f);
+    f.stage.defender = NULL;
+    assert_int_equal(threat_parse(&threat, "pgd:0.5", NULL), 0);
+    assert_int_equal(threat.ops->observation(&f.stage, &err), ERR_MISMATCH);
+    assert_non_null(strstr(err.text, "script"));
+    teardown(&f);
+}
+
+static void test_attacks_allocate_nothing(void **state)
+{
+    (void)state;
+    static const char *const threats[] = {"learned", "pgd:0.1", "greedy", "random"};
+    struct fixture f;
+    open_foraging(&f);
+    count_allocations();
+    for (size_t i = 0; i < ARRAY_LEN(threats); i++) {
+        struct threat threat;
+        assert_int_equal(threat_parse(&threat, threats[i], NULL), 0);
+        int (*hook)(struct stage *, struct err *) = threat.ops->observation ? threat.ops->observation : threat.ops->action;
+        long before = allocations;
+        assert_int_equal(hook(&f.stage, NULL), 0);
+        assert_int_equal(allocations, before);
+    }
+    teardown(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_threats_are_read_or_refused),
+        cmocka_unit_test(test_every_attack_has_a_hook_and_says_what_it_touches),
+        cmocka_unit_test(test_random_is_uniform_over_available_actions),
+        cmocka_unit_test(test_greedy_answers_the_partners_most_likely_action),
+        cmocka_unit_test(test_greedy_leaves_the_environment_alone),
+        cmocka_unit_test(test_adversaries_read_the_clean_observation_each_through_its_net),
+        cmocka_unit_test(test_learned_samples_the_adversary),
+        cmocka_unit_test(test_attacks_that_lack_a_net_say_so),
+        cmocka_unit_test(test_pgd_is_five_projected_steps_towards_the_adversary),
+        cmocka_unit_test(test_pgd_of_radius_zero_changes_nothing),
+        cmocka_unit_test(test_pgd_refuses_a_scripted_team),
+        cmocka_unit_test(test_attacks_allocate_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,127 @@
+/* Who is an adversary: shares over many episodes, and that a draw depends on nothing but seed and episode. */
+#include "tests/local.h"
+
+#include "actor/partition.h"
+
+enum { EPISODES = 20000 };
+
+static const struct spec four = {.N = 4};
+
+static uint64_t episode_id(int lane, int count)
+{
+    return (uint64_t)lane << 32 | (uint64_t)count;
+}
+
+/* Sum of (seen - expected)^2 / expected. */
+static double chi_square(const int *seen, const double *share, int cells)
+{
+    double sum = 0;
+    for (int c = 0; c < cells; c++)
+        sum += (seen[c] - share[c] * EPISODES) * (seen[c] - share[c] * EPISODES) / (share[c] * EPISODES);
+    return sum;
+}
+
+static void test_one_of_n_shares(void **state)
+{
+    (void)state;
+    const struct partition_config config = {.kind = PARTITION_K_OF_N, .adversaries = 1};
+    const double share[5] = {0.125, 0.125, 0.125, 0.125, 0.5};
+    int seen[5] = {0};
+    for (int e = 0; e < EPISODES; e++) {
+        uint64_t mask = partition_draw(&config, &four, 0.5, 1, episode_id(e % 20, e / 20));
+        assert_true(__builtin_popcountll(mask) <= 1 && mask < 16);
+        seen[mask ? __builtin_ctzll(mask) : 4]++;
+    }
+    double chi = chi_square(seen, share, 5);
+    if (chi > 18.5) /* 4 degrees of freedom, 0.1 % */
+        fail_msg("chi-square %.1f", chi);
+}
+
+static void test_two_of_four_subsets_are_equally_likely(void **state)
+{
+    (void)state;
+    const struct partition_config config = {.kind = PARTITION_K_OF_N, .adversaries = 2};
+    double share[16];
+    int seen[16] = {0}, cells[6] = {3, 5, 6, 9, 10, 12}, of_cell[6];
+    for (int e = 0; e < EPISODES; e++)
+        seen[partition_draw(&config, &four, 1.0, 7, episode_id(3, e))]++;
+    for (int c = 0; c < 6; c++) {
+        of_cell[c] = seen[cells[c]];
+        share[c] = 1.0 / 6;
+    }
+    int total = 0;
+    for (int c = 0; c < 6; c++)
+        total += of_cell[c];
+    assert_int_equal(total, EPISODES); /* never another number of adversaries */
+    double chi = chi_square(of_cell, share, 6);
+    if (chi > 20.6) /* 5 degrees of freedom, 0.1 % */
+        fail_msg("chi-square %.1f", chi);
+}
+
+static void test_probability_bounds(void **state)
+{
+    (void)state;
+    const struct partition_config config = {.kind = PARTITION_K_OF_N, .adversaries = 4};
+    for (int e = 0; e < 200; e++) {
+        assert_int_equal(partition_draw(&config, &four, 0.0, 1, episode_id(0, e)), 0);
+        assert_int_equal(partition_draw(&config, &four, 1.0, 1, episode_id(0, e)), 15);
+    }
+}
+
+static void test_fixed_and_by_lane(void **state)
+{
+    (void)state;
+    const struct partition_config fixed = {.kind = PARTITION_FIXED, .victim = 2}, by_lane = {.kind = PARTITION_BY_LANE};
+    const struct partition_config none = {.kind = PARTITION_NONE, .adversaries = 1};
+    for (int lane = 0; lane < 9; lane++)
+        for (int e = 0; e < 3; e++) {
+            assert_int_equal(partition_draw(&fixed, &four, 0.0, 1, episode_id(lane, e)), 4);
+            assert_int_equal(partition_draw(&by_lane, &four, 0.0, 1, episode_id(lane, e)), 1 << lane % 4);
+            assert_int_equal(partition_draw(&none, &four, 1.0, 1, episode_id(lane, e)), 0);
+        }
+}
+
+static void test_draw_is_a_function_of_seed_and_episode(void **state)
+{
+    (void)state;
+    const struct partition_config config = {.kind = PARTITION_K_OF_N, .adversaries = 1};
+    int differ = 0;
+    for (int e = 0; e < 500; e++) {
+        uint64_t mask = partition_draw(&config, &four, 0.5, 1, episode_id(5, e));
+        assert_int_equal(partition_draw(&config, &four, 0.5, 1, episode_id(5, e)), mask);
+        differ += partition_draw(&config, &four, 0.5, 2, episode_id(5, e)) != mask;
+    }
+    assert_true(differ > 250);
+}
+
+static void must_refuse(const char *const *arguments, const char *word)
+{
+    struct rollout *rollout = NULL;
+    struct err err = {""};
+    assert_int_equal(try_rollout(&rollout, arguments, &err), ERR_INVALID);
+    if (!strstr(err.text, word))
+        fail_msg("\"%s\" does not say %s", err.text, word);
+    assert_null(rollout);
+}
+
+static void test_partitions_that_do_not_fit_the_team_are_refused(void **state)
+{
+    (void)state;
+    must_refuse(ARGUMENTS("env.name=matrix", "partition.kind=fixed", "partition.victim=2", "attack.threat=random"), "partition.victim");
+    must_refuse(ARGUMENTS("env.name=matrix", "partition.kind=k-of-n", "partition.adversaries=3", "attack.threat=random"),
+                "partition.adversaries");
+    must_refuse(ARGUMENTS("env.name=matrix", "partition.kind=k-of-n"), "attack.threat");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_of_n_shares),
+        cmocka_unit_test(test_two_of_four_subsets_are_equally_likely),
+        cmocka_unit_test(test_probability_bounds),
+        cmocka_unit_test(test_fixed_and_by_lane),
+        cmocka_unit_test(test_draw_is_a_function_of_seed_and_episode),
+        cmocka_unit_test(test_partitions_that_do_not_fit_the_team_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
