@@ -592,6 +592,10 @@ static void release_all(struct actor *actor)
         buffer_destroy(shared->out[i]);
     for (int i = 0; i < shared->n_free; i++)
         buffer_destroy(shared->free[i]);
+    if (actor->rollout) {
+        struct rollout_times times = rollout_times(actor->rollout);
+        log_notice("rollout seconds acting=%.3f stepping=%.3f building=%.3f", times.acting, times.stepping, times.building);
+    }
     rollout_destroy(&actor->rollout);
     free(shared->recipe);
     pthread_cond_destroy(&shared->changed);

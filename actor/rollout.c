@@ -607,10 +607,12 @@ static int step_group(struct rollout *rollout, const struct group *group, int t,
     if (stage.n_attacked && attack->action && (r = attack->action(&stage, err)))
         return r;
     rollout->times.acting += clock_seconds_since(start);
+    start = clock_us();
     for (int b = 0; t >= 0 && b < stage.B; b++) {
         record_input(rollout, &stage, b, t);
         record_decision(rollout, &stage, b, t);
     }
+    rollout->times.building += clock_seconds_since(start);
     step_environments(rollout, group);
     for (int b = 0; t >= 0 && b < stage.B; b++)
         record_outcome(rollout, b, t);

@@ -28,7 +28,7 @@ MUST_USE int rollout_run(struct rollout *rollout, const struct weights *weights,
                          struct trajectory *const *out, const volatile int *stop, struct err *err);
 int rollout_same_group(const struct order *a, const struct order *b);
 
-/* Seconds spent so far in acting, environment steps, and building trajectories. */
+/* Seconds spent so far in acting, environment steps, and recording and building trajectories. */
 struct rollout_times {
     double acting, stepping, building;
 };

@@ -98,7 +98,7 @@ struct learner {
     struct convergence convergence;
     struct metrics *metrics;
     struct status status;
-    double waiting_seconds, updating_seconds;
+    monotonic_us published_us;
 };
 
 static void stop(struct learner *learner, int result);
@@ -137,6 +137,7 @@ static int publish(struct learner *learner)
     weights_unref(&learner->version);
     learner->version = weights_ref(weights);
     learner->version_number = version;
+    learner->published_us = clock_us();
     uint64_t updates = trainer_updates(learner->trainer), total = trainer_total(learner->trainer);
     uint64_t slice_end = learner->options->mode == LEARNER_EVAL ? 0 /* its order book begins empty, and no lane shall run */
                          : learner->stage != STAGE_TRAIN        ? updates
@@ -270,7 +271,7 @@ static void update_done(uv_work_t *work, int status)
     (void)status;
     job->is_running = false;
     learner->now = clock_us();
-    learner->updating_seconds += job->seconds;
+    learner->status.update_seconds = job->seconds;
     partitions_begin_update(&learner->partitions);
     learner->status.lag = 0;
     for (int l = 0; l < learner->run.lanes; l++) {
@@ -346,6 +347,7 @@ static void start_update(struct learner *learner)
     memmove(learner->waiting, learner->waiting + L, (size_t)(learner->waiting_size - L) * sizeof *learner->waiting);
     memset(learner->waiting + learner->waiting_size - L, 0, (size_t)L * sizeof *learner->waiting);
     learner->n_waiting -= L;
+    learner->status.wait_seconds = clock_seconds_since(learner->published_us);
     job->is_running = true;
     uv_queue_work(&learner->loop, &job->work, update_work, update_done);
 }

@@ -11,7 +11,7 @@ const char *const status_names[STATUS_NAMES] = {
     "eval/lowest",    "steps_per_s",    "policy/loss",     "policy/entropy",   "policy/clip",   "policy/kl",        "policy/norm",
     "adversary/loss", "adversary/entropy", "adversary/clip", "adversary/kl",   "adversary/norm", "critic/loss",     "belief/loss",
     "belief/accuracy", "mi/mean",       "mi/max",          "mi/nll",           "mi/share",      "skipped",          "episodes/clean",
-    "episodes/attacked",
+    "episodes/attacked", "seconds/update", "seconds/wait",
 };
 
 void status_init(struct status *status)
@@ -43,7 +43,7 @@ void status_fill(const struct status *status, const struct report *report, const
     } own[] = {{"update", (double)status->updates}, {"lag", status->lag}, {"return/clean", clean}, {"return/attacked", attacked},
                {"return/lowest", lowest}, {"eval/clean", status->eval_clean}, {"eval/attacked", status->eval_attacked},
                {"eval/lowest", status->eval_lowest}, {"steps_per_s", status->steps_per_s}, {"episodes/clean", n_clean},
-               {"episodes/attacked", n_attacked}};
+               {"episodes/attacked", n_attacked}, {"seconds/update", status->update_seconds}, {"seconds/wait", status->wait_seconds}};
     for (size_t i = 0; i < ARRAY_LEN(own); i++)
         put(values, own[i].name, own[i].value);
 }

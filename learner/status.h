@@ -9,7 +9,7 @@
 #include "learner/partitions.h"
 
 /* Columns of progress.csv; those that an algorithm does not report stay empty. */
-enum { STATUS_NAMES = 29 };
+enum { STATUS_NAMES = 31 };
 extern const char *const status_names[STATUS_NAMES];
 
 struct status {
@@ -22,6 +22,7 @@ struct status {
     int64_t skipped;
     monotonic_us last_us;
     int64_t last_steps;
+    double update_seconds, wait_seconds; /* of the last update: computing; from the published version to the full batch */
 };
 
 void status_init(struct status *status);

@@ -363,6 +363,16 @@ static void bench_products(double seconds, struct table *t)
     free(c.A), free(c.B), free(c.C), free(c.room);
 }
 
+double net_bench_sgemm(double seconds)
+{
+    static bench_body *const side[] = {cube_blas};
+    struct cube c = {random_numbers(CUBE * CUBE, 1), random_numbers(CUBE * CUBE, 2), random_numbers(CUBE * CUBE, 3), NULL};
+    double us;
+    measure(seconds, 1, side, &c, &us);
+    free(c.A), free(c.B), free(c.C);
+    return 2e-3 * CUBE * CUBE * CUBE / us;
+}
+
 int net_bench(double seconds, struct net_bench_row rows[NET_BENCH_ROWS])
 {
     struct table t = {.rows = rows};

@@ -21,4 +21,7 @@ struct net_bench_row {
 /* Fills rows; returns how many, or ERR_NOMEM. Takes about `seconds` in all on one core (the two-thread rows use two). */
 int net_bench(double seconds, struct net_bench_row rows[NET_BENCH_ROWS]);
 
+/* The rate of sgemm at 512x512x512, GFLOP/s, one thread, with the kernels that OpenBLAS chose in this process. */
+double net_bench_sgemm(double seconds);
+
 #endif
