@@ -9,6 +9,14 @@ cmp hash1 hash4 || fail "1 and 4 actors: $(cat hash1 hash4)"
 tiny other --actors 1 run.seed=2 >out.txt 2>err.txt || fail "training with another seed"
 if cmp -s hash1 <(final_hash other); then fail "another seed gives the same hash: the test could not fail"; fi
 
+# The same with beliefs, an adversary and partitions.
+eir="method=eir-mappo eir.interval=2 belief.hidden=16 belief.depth=1 run.steps=16k"
+for actors in 1 4; do
+    # shellcheck disable=SC2086
+    tiny "eir$actors" --actors $actors $eir >out.txt 2>err.txt || { cat out.txt err.txt; fail "EIR-MAPPO with $actors actors"; }
+done
+cmp <(final_hash eir1) <(final_hash eir4) || fail "EIR-MAPPO: 1 and 4 actors differ"
+
 # What a run leaves behind.
 run=$(run_folder actors2)
 for file in recipe.yaml meta.json log.txt progress.csv results/train.json checkpoints/latest; do
