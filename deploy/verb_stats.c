@@ -47,50 +47,60 @@ static int receive(struct stats *stats, zmq_msg_t *payload, struct err *err)
     return envelope_decode(stats->envelope, stats->buffer, (size_t)length, err);
 }
 
-/* Scalars and lists of them first, as "key: value", then maps as one line each, then lists of maps with a line per element. */
-static void print_value(const json_t *value)
+static double number(const json_t *object, const char *key)
 {
-    char *text = json_is_string(value) ? strdup(json_string_value(value)) : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
-    fputs(text ? text : "?", stdout);
-    free(text);
+    const json_t *value = json_object_get(object, key);
+    return json_is_number(value) ? json_number_value(value) : 0.0;
 }
 
-static void print_map(const json_t *map)
+/* The learner's rates, when a learner has told any. */
+static void print_rates(const json_t *status)
 {
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)map, key, value) {
-        printf(" %s=", key);
-        print_value(value);
+    const char *phase = json_string_value(json_object_get(status, "phase"));
+    printf("%s update %.0f steps %.0f/%.0f", phase ? phase : "no learner", number(status, "update"), number(status, "steps"),
+           number(status, "budget"));
+    printf(" %.0f steps/s lag %.0f", number(status, "steps_per_s"), number(status, "lag"));
+}
+
+static void print_books(const json_t *deliveries, const json_t *book)
+{
+    static const char *const fates[] = {"trained", "evaluated", "stale", "rejected", "rolled_back", "lost"};
+    const json_t *in_flight = json_object_get(book, "in_flight");
+    printf(" | received %.0f distinct %.0f duplicate %.0f", number(deliveries, "received"), number(deliveries, "distinct"),
+           number(deliveries, "duplicate"));
+    printf(" | announced %.0f", number(book, "announced"));
+    for (size_t i = 0; i < ARRAY_LEN(fates); i++)
+        printf(" %s %.0f", fates[i], number(book, fates[i]));
+    printf(" in_flight %.0f unexplained %.0f", number(in_flight, "actors") + number(in_flight, "learner"), number(book, "unexplained"));
+}
+
+/* Share, return and count of each partition, by its adversaries: "none 54.1% 0.333 (971)  {2} 11.8% 0.191 (212)". */
+static void print_partitions(const json_t *partitions)
+{
+    for (size_t i = 0; i < json_array_size(partitions); i++) {
+        const json_t *row = json_array_get(partitions, i), *agents = json_object_get(row, "partition");
+        printf(i ? "  " : " | partitions ");
+        if (!json_array_size(agents))
+            printf("none");
+        for (size_t n = 0; n < json_array_size(agents); n++)
+            printf("%s%lld%s", n ? "," : "{", (long long)json_integer_value(json_array_get(agents, n)),
+                   n + 1 == json_array_size(agents) ? "}" : "");
+        printf(" %.1f%% %.4g (%.0f)", 100 * number(row, "share"), number(row, "return"), number(row, "episodes"));
     }
-    putchar('\n');
 }
 
-static bool is_list_of_maps(const json_t *value)
+/* One line an interval, readable alone. */
+static void print_line(const json_t *tree)
 {
-    return json_is_object(json_array_get(value, 0));
-}
-
-static void print_tree(const json_t *tree)
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)tree, key, value)
-        if (!json_is_object(value) && !is_list_of_maps(value)) {
-            printf("%s: ", key);
-            print_value(value);
-            putchar('\n');
-        }
-    json_object_foreach((json_t *)tree, key, value)
-        if (json_is_object(value)) {
-            printf("%s:", key);
-            print_map(value);
-        }
-    json_object_foreach((json_t *)tree, key, value)
-        for (size_t i = 0; is_list_of_maps(value) && i < json_array_size(value); i++) {
-            printf("%s %zu:", key, i);
-            print_map(json_array_get(value, i));
-        }
+    const json_t *status = json_object_get(tree, "learner_status");
+    char clock[16];
+    time_t now = time(NULL);
+    struct tm local;
+    strftime(clock, sizeof clock, "%H:%M:%S", localtime_r(&now, &local));
+    printf("%s actors %zu ", clock, json_array_size(json_object_get(tree, "actors")));
+    print_rates(status);
+    print_books(json_object_get(tree, "deliveries"), json_object_get(status, "book"));
+    print_partitions(json_object_get(status, "partitions"));
 }
 
 static int show(struct stats *stats, zmq_msg_t *payload, struct err *err)
@@ -101,7 +111,7 @@ static int show(struct stats *stats, zmq_msg_t *payload, struct err *err)
     if (stats->as_json)
         json_dumpf(tree, stdout, JSON_COMPACT);
     else
-        print_tree(tree);
+        print_line(tree);
     putchar('\n');
     fflush(stdout);
     json_decref(tree);
@@ -154,7 +164,7 @@ static void pause_between(double seconds)
 static int run_stats(const struct verb *verb, int argc, char **argv)
 {
     const char *connect = "tcp://127.0.0.1:5555";
-    int64_t interval = 1, count = 1, timeout = 5;
+    int64_t interval = 1, count = 0, timeout = 5;
     struct stats *stats = calloc(1, sizeof *stats);
     struct err err = {""};
     struct words words;
@@ -167,7 +177,7 @@ static int run_stats(const struct verb *verb, int argc, char **argv)
         {"connect", OPTION_TEXT, &connect, 0, 0, "ENDPOINT", "the broker", "tcp://127.0.0.1:5555"},
         {"json", OPTION_FLAG, &stats->as_json, 0, 0, "", "one JSON object per line", NULL},
         {"interval", OPTION_INT, &interval, 1, 86400, "S", "seconds between two questions", "5"},
-        {"count", OPTION_INT, &count, 0, 1e9, "N", "how often to ask; 0: for ever", "1"},
+        {"count", OPTION_INT, &count, 0, 1e9, "N", "how often to ask; default 0: until Ctrl-C", "1"},
         {"timeout", OPTION_INT, &timeout, 1, 3600, "S", "seconds to wait for an answer", "5"},
     };
     int r = verb_parse(verb, rows, ARRAY_LEN(rows), argc, argv, &words);
@@ -196,7 +206,7 @@ const struct verb verb_stats = {
     .name = "stats",
     .summary = "ask a broker for the books, the partitions and the rates of its run",
     .arguments = "[--connect ENDPOINT] [--json] [--interval S] [--count N]",
-    .example = "testudo stats --connect tcp://127.0.0.1:5555 --interval 5 --count 0",
+    .example = "testudo stats --connect tcp://127.0.0.1:5555 --interval 5",
     .more = "A run started by `testudo train` writes its broker's endpoint into its log.txt.\n",
     .run = run_stats,
 };
