@@ -75,6 +75,7 @@ struct orders {
     struct weights_version version;
     struct blob_name manifest;
     uint64_t slice_end;
+    bool has_decided; /* a slice was committed since the last orders_allow: the next version is on its way */
     struct {
         struct weights_version version;
         struct blob_name manifest;
@@ -153,6 +154,7 @@ void orders_allow(struct orders *orders, struct weights_version version, struct 
     }
     if (slice_end > orders->slice_end)
         orders->slice_end = slice_end;
+    orders->has_decided = false;
 }
 
 /* --- workers and their records --- */
@@ -432,17 +434,36 @@ static void issue_tasks(struct orders *orders, monotonic_us now)
     }
 }
 
+static int undecided_slices(const struct orders *orders)
+{
+    int n = 0;
+    for (int l = 0; l < orders->options.lanes; l++)
+        n += (int)(orders->lanes[l].next - orders->lanes[l].committed) + orders->lanes[l].assignment.is_ordered;
+    return n;
+}
+
+/* After a batch was decided, the present version is about to be replaced, and max_lag more batches may still be trained on it. What lies
+ * undecided already fills them when it is max_lag times all lanes; more orders under this version could never be trained in time. */
+static bool version_has_room(const struct orders *orders, int undecided)
+{
+    return !orders->has_decided || (uint64_t)undecided < orders->options.max_lag * (uint64_t)orders->options.lanes;
+}
+
 void orders_issue(struct orders *orders, monotonic_us now)
 {
+    int undecided = undecided_slices(orders);
     if (orders->targets_dirty)
         place_lanes(orders);
     for (int l = 0; l < orders->options.lanes; l++) {
         struct lane *lane = &orders->lanes[l];
         check_lease(orders, &lane->assignment, true, UINT32_MAX, now);
         hold_retry(&lane->assignment, now);
-        int w = may_order(orders, lane, now) ? worker_for_lane(orders, lane) : NOBODY;
-        if (w >= 0 && orders->version.generation == orders->generation)
+        bool is_free = may_order(orders, lane, now) && version_has_room(orders, undecided);
+        int w = is_free ? worker_for_lane(orders, lane) : NOBODY;
+        if (w >= 0 && orders->version.generation == orders->generation) {
             order_lane(orders, l, w, now);
+            undecided += lane->assignment.is_ordered;
+        }
     }
     issue_tasks(orders, now);
 }
@@ -613,6 +634,7 @@ void orders_committed(struct orders *orders, int lane, uint64_t slice)
     struct lane *at = &orders->lanes[lane];
     ASSERT(slice == at->committed && slice < at->next);
     at->committed++;
+    orders->has_decided = true;
 }
 
 uint64_t orders_lane_slice(const struct orders *orders, int lane)

@@ -28,7 +28,9 @@ void orders_destroy(struct orders **orders);
 
 /* --- what the learner process says --- */
 
-/* New orders name this version from now on (newest published) and training lanes may run slices below slice_end. */
+/* New orders name this version from now on (newest published) and training lanes may run slices below slice_end. Between a decided
+ * batch and this call, training orders are held back as far as the lag bound asks; who decides without publishing (an update that was
+ * skipped) calls it with the version that stands. */
 void orders_allow(struct orders *orders, struct weights_version version, struct blob_name manifest, uint64_t slice_end);
 /* Whether publishing `number` next keeps every undecided training slice within max_lag (counted when it is decided under it). */
 bool orders_may_publish(const struct orders *orders, uint64_t number);

@@ -119,7 +119,7 @@ struct sim_learner {
     struct ledger *ledger;
     struct orders *orders;
     struct intake *intake;
-    monotonic_us start_at, busy_until;
+    monotonic_us start_at, busy_until, publish_at;
     bool is_alive, is_over, has_published, publish_due, is_training;
     struct arrival *first; /* delivered, undecided */
     int n_arrivals, updates;
@@ -903,6 +903,7 @@ static void after_update(struct world *world)
     if (learner->updates % 8 == 0)
         add_evaluations(world);
     learner->publish_due = true;
+    learner->publish_at = world->now + between(world, 0, 300000); /* a checkpoint is being written, messages come and go */
 }
 
 /* Async: the oldest versions first, and only when publishing the next version after it keeps the lag bound. */
@@ -923,7 +924,7 @@ static bool has_batch(struct world *world)
 static void learner_train(struct world *world)
 {
     struct sim_learner *learner = &world->learner;
-    if (world->now < learner->busy_until || !has_batch(world))
+    if (learner->publish_due || world->now < learner->busy_until || !has_batch(world))
         return;
     int n = training_arrivals(learner);
     for (int i = 0; i < LANES && i < n; i++) {
@@ -960,7 +961,7 @@ static void learner_tick(struct world *world)
     learner_link_tick(learner->link, world->now);
     learner_train(world);
     learner_evaluate(world);
-    if (learner->publish_due) {
+    if (learner->publish_due && world->now >= learner->publish_at) {
         if (world->options.mutation != MUTATE_IGNORE_LAG && !orders_may_publish(learner->orders, learner->version + 1))
             violated(world, 7, "version %llu would put a slice beyond the lag bound", (unsigned long long)learner->version + 1);
         learner_publish(world);
