@@ -354,8 +354,17 @@ static void start_update(struct learner *learner)
 
 /* ---- evaluation ---- */
 
+/* async: what arrived for updates that will not be made. */
+static void drop_waiting(struct learner *learner)
+{
+    for (int i = 0; i < learner->n_waiting; i++)
+        learner_link_decide(learner->link, &learner->waiting[i], FATE_STALE);
+    learner->n_waiting = 0;
+}
+
 static void begin_evaluation(struct learner *learner)
 {
+    drop_waiting(learner);
     int r = make_evaluation(learner, learner->evaluation_config.threats, &learner->evaluation);
     if (r)
         stop(learner, r);
@@ -443,6 +452,10 @@ static void deliver(void *context, struct arrival *arrival)
     struct learner *learner = context;
     if (arrival->t.purpose != ORDER_TRAIN) {
         take_evaluated(learner, arrival);
+        return;
+    }
+    if (learner->stage != STAGE_TRAIN) {
+        learner_link_decide(learner->link, &arrival, FATE_STALE);
         return;
     }
     if (learner->run.mode == RUN_SYNC) {
@@ -673,7 +686,8 @@ static int load_recipe(struct learner *learner)
 
 static int open_books(struct learner *learner)
 {
-    int depth = learner->run.mode == RUN_SYNC ? 1 : 2;
+    /* With lanes * depth <= lanes * (max_lag + 1) nothing that was rolled out can grow too old to be trained on. */
+    int depth = learner->run.mode == RUN_SYNC || learner->run.max_lag == 0 ? 1 : 2;
     struct orders_options orders = {.lanes = (int)learner->run.lanes, .depth = depth,
                                     .max_lag = learner->run.mode == RUN_SYNC ? 0 : (uint64_t)learner->run.max_lag,
                                     .lease_ms = learner->run.lease_ms};
