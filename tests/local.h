@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "actor/rollout.h"
+#include "base/rng.h"
 #include "net/knowledge.h"
 #include "net/net.h"
 #include "wire/run.h"

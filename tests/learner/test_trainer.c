@@ -1,0 +1,274 @@
+/* The trainer: a run continued from a checkpoint is the run; threads and kernels of a machine change nothing; what does not fit is
+ * refused and changes nothing. */
+#include <math.h>
+
+#include "tests/learner/local_learner.h"
+
+static const char *const *eir(void)
+{
+    static const char *const arguments[] = {SMALL_EIR, NULL};
+    return arguments;
+}
+
+/* Gives the lanes of `to` the state that `file` keeps for them, as orders of a resumed run do. */
+static void hand_over_lanes(struct local_run *to, const struct safetensors *file)
+{
+    const struct tensor *lanes = safetensors_find(file, "lanes");
+    size_t bytes = (size_t)lanes->shape[1];
+    for (int l = 0; l < to->lanes; l++) {
+        to->group->order[l].snapshot = (const unsigned char *)lanes->data + (size_t)l * bytes;
+        to->group->order[l].snapshot_bytes = (uint32_t)bytes;
+    }
+}
+
+static void test_save_load_continue_is_straight_through(void **state)
+{
+    (void)state;
+    struct local_run straight, resumed;
+    open_run(&straight, eir(), NULL);
+    open_run(&resumed, eir(), NULL);
+    train(&straight, 3);
+    struct safetensors *file = saved(&straight);
+    assert_int_equal(trainer_load(resumed.trainer, file, NULL), 0);
+    assert_same_hash(state_hash(&resumed), state_hash(&straight));
+    assert_int_equal(trainer_updates(resumed.trainer), 3);
+    hand_over_lanes(&resumed, file);
+    roll_out(&resumed);
+    learn(&resumed);
+    for (int l = 0; l < resumed.lanes; l++)
+        resumed.group->order[l].snapshot_bytes = 0;
+    train(&resumed, 3);
+    train(&straight, 4);
+    assert_same_hash(state_hash(&resumed), state_hash(&straight));
+    safetensors_destroy(&file);
+    close_run(&straight);
+    close_run(&resumed);
+}
+
+static void check_threads(const char *const *one, const char *const *two)
+{
+    struct local_run a, b;
+    open_run(&a, one, NULL);
+    open_run(&b, two, NULL);
+    train(&a, 4);
+    train(&b, 4);
+    assert_same_hash(state_hash(&a), state_hash(&b));
+    for (int i = 0; i < a.report.count; i++)
+        assert_memory_equal(&a.report.entries[i].value, &b.report.entries[i].value, sizeof(double));
+    close_run(&a);
+    close_run(&b);
+}
+
+static void test_threads_do_not_change_results(void **state)
+{
+    (void)state;
+    check_threads(ARGUMENTS(SMALL_EIR, "learner.threads=1"), ARGUMENTS(SMALL_EIR, "learner.threads=2"));
+    check_threads(ARGUMENTS(SMALL_EIR, "run.mode=async", "eir.own_normalisation=true", "learner.threads=1"),
+                  ARGUMENTS(SMALL_EIR, "run.mode=async", "eir.own_normalisation=true", "learner.threads=5"));
+    check_threads(ARGUMENTS("env.name=matrix", "rollout.lanes=4", "rollout.steps=20", "mi.lambda=0.1", "mi.hidden=8", "learner.threads=1", SMALL_NETS),
+                  ARGUMENTS("env.name=matrix", "rollout.lanes=4", "rollout.steps=20", "mi.lambda=0.1", "mi.hidden=8", "learner.threads=2", SMALL_NETS));
+}
+
+/* The critic's rows have T+1 places a lane, the belief's blocks are whole chunks: none of it may outgrow what was sized for
+ * learner.block_rows. */
+static void test_blocks_of_any_size_fit(void **state)
+{
+    (void)state;
+    static const char *const shapes[][3] = {{"rollout.steps=60", "rollout.chunk=60", "learner.block_rows=16"},
+                                            {"rollout.steps=6", "rollout.chunk=1", "learner.block_rows=16"},
+                                            {"rollout.steps=40", "rollout.chunk=20", "learner.block_rows=4096"}};
+    for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
+        struct local_run run;
+        open_run(&run, ARGUMENTS(SMALL_EIR, shapes[i][0], shapes[i][1], shapes[i][2]), NULL);
+        train(&run, 2);
+        assert_true(isfinite(reported(&run, "belief/loss")) && reported(&run, "skipped") == 0);
+        close_run(&run);
+    }
+    struct local_run wide; /* the information estimator has blocks of 64 rows */
+    open_run(&wide, ARGUMENTS("env.name=foraging", "env.scenario=8x8-4p-2f-c", "rollout.lanes=4", "rollout.steps=40", SMALL_NETS,
+                              "mi.lambda=0.1", "mi.hidden=512", "learner.block_rows=16"), NULL);
+    train(&wide, 2);
+    assert_true(reported(&wide, "mi/nll") > 0);
+    close_run(&wide);
+}
+
+static void test_two_timescales_and_warm_start(void **state)
+{
+    (void)state;
+    struct local_run run;
+    open_run(&run, ARGUMENTS(SMALL_EIR, "eir.interval=3", "eir.warm_start=0.5", "run.steps=1200"), NULL); /* 10 updates */
+    assert_int_equal(trainer_total(run.trainer), 10);
+    for (int u = 0; u < 6; u++) {
+        struct safetensors *before = saved(&run);
+        train(&run, 1);
+        struct safetensors *after = saved(&run);
+        bool team_learned = !hash_equal(safetensors_hash(before, "nets/defender"), safetensors_hash(after, "nets/defender"));
+        bool critic_learned = !hash_equal(safetensors_hash(before, "nets/critic"), safetensors_hash(after, "nets/critic"));
+        bool belief_learned = !hash_equal(safetensors_hash(before, "nets/belief"), safetensors_hash(after, "nets/belief"));
+        bool adversary_learned = !hash_equal(safetensors_hash(before, "nets/adversary"), safetensors_hash(after, "nets/adversary"));
+        assert_int_equal(team_learned, u % 3 == 2);
+        assert_int_equal(critic_learned, u % 3 == 2);
+        assert_int_equal(belief_learned, u % 3 == 2);
+        int attacked = 0; /* nobody, while the team warms up: but episodes that began earlier keep their partition */
+        for (int l = 0; l < run.lanes; l++)
+            for (int i = 0; i < 20 * 4; i++)
+                attacked += COLUMN(run.rollout, &run.group->t[l], uint8_t, slot)[i];
+        assert_int_equal(attacked > 0, u >= 5);
+        assert_int_equal(adversary_learned, u >= 5);
+        safetensors_destroy(&before);
+        safetensors_destroy(&after);
+    }
+    close_run(&run);
+}
+
+/* Copies a checkpoint but for one tensor, which is left out (replacement NULL) or gets other sizes. */
+static struct safetensors *copy_but(const struct safetensors *file, const char *name, const int64_t *shape, const void *data)
+{
+    struct safetensors *copy;
+    assert_int_equal(safetensors_create(&copy), 0);
+    for (int i = 0; i < safetensors_count(file); i++) {
+        const struct tensor *t = safetensors_at(file, i);
+        bool is_it = !strcmp(t->name, name);
+        if (is_it && !data)
+            continue;
+        assert_int_equal(safetensors_add(copy, t->name, t->type, t->n_dims, is_it ? shape : t->shape, is_it ? data : t->data, NULL), 0);
+    }
+    return copy;
+}
+
+static void test_checkpoints_that_do_not_fit_change_nothing(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"nets/defender/trunk.0.weight", "nets/belief/gru.weight_h", "adam/critic/v", "adam/adversary/step",
+                                        "norms/value", "progress", "lanes"};
+    struct local_run from, to;
+    open_run(&from, eir(), NULL);
+    open_run(&to, eir(), NULL);
+    train(&from, 2);
+    train(&to, 1);
+    struct safetensors *good = saved(&from);
+    struct hash before = state_hash(&to);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct err err = {""};
+        struct safetensors *bad = copy_but(good, names[i], NULL, NULL);
+        assert_int_equal(trainer_load(to.trainer, bad, &err), ERR_MISMATCH);
+        if (!strstr(err.text, names[i]))
+            fail_msg("\"%s\" does not name %s", err.text, names[i]);
+        assert_same_hash(state_hash(&to), before);
+        assert_int_equal(trainer_updates(to.trainer), 1);
+        safetensors_destroy(&bad);
+    }
+    const int64_t shape[2] = {3, 5}, two = 2, negative[2] = {-1, 10};
+    const double numbers[15] = {0};
+    struct err err = {""};
+    struct safetensors *bad = copy_but(good, "nets/critic/head.weight", shape, numbers);
+    assert_int_equal(trainer_load(to.trainer, bad, &err), ERR_MISMATCH);
+    assert_non_null(strstr(err.text, "3x5, the recipe says 12x1"));
+    safetensors_destroy(&bad);
+    bad = copy_but(good, "progress", &two, negative);
+    assert_int_equal(trainer_load(to.trainer, bad, &err), ERR_MISMATCH);
+    safetensors_destroy(&bad);
+    assert_same_hash(state_hash(&to), before);
+    assert_int_equal(trainer_load(to.trainer, good, &err), 0);
+    assert_same_hash(state_hash(&to), state_hash(&from));
+    safetensors_destroy(&good);
+    close_run(&from);
+    close_run(&to);
+}
+
+static void test_published_weights_are_the_models(void **state)
+{
+    (void)state;
+    struct local_run run;
+    struct weights *weights;
+    open_run(&run, eir(), NULL);
+    train(&run, 1);
+    assert_int_equal(trainer_weights(run.trainer, (struct weights_version){4, 9}, &weights, NULL), 0);
+    struct safetensors *file = saved(&run);
+    static const char *const published[] = {"defender", "adversary", "belief"};
+    assert_int_equal(weights->manifest.n_nets, 3); /* the critic stays at home */
+    assert_int_equal(weights->manifest.version.generation, 4);
+    for (size_t i = 0; i < 3; i++) {
+        int which = weights_find(weights, published[i]);
+        char name[64];
+        assert_true(which >= 0);
+        snprintf(name, sizeof name, "nets/%s/head.bias", published[i]);
+        const struct tensor *bias = safetensors_find(file, name);
+        size_t count = weights->manifest.nets[which].bytes / sizeof(float), n = bias->bytes / sizeof(real);
+        assert_memory_equal(weights->blobs[which] + count - n, bias->data, bias->bytes); /* the last parameter of the flat array */
+    }
+    safetensors_destroy(&file);
+    weights_unref(&weights);
+    close_run(&run);
+}
+
+static void test_unknown_algorithms_and_schemas_are_refused(void **state)
+{
+    (void)state;
+    struct local_run run;
+    struct err err = {""};
+    assert_int_equal(try_local_run(&run, ARGUMENTS("env.name=matrix", "learner.algorithm=mapo"), NULL, &err), ERR_UNKNOWN);
+    assert_non_null(strstr(err.text, "did you mean \"mappo\""));
+    struct rollout *rollout = must_rollout(ARGUMENTS("env.name=matrix"));
+    struct recipe *recipe = must_recipe(ARGUMENTS("env.name=matrix", "rollout.steps=100"));
+    struct trainer *trainer = NULL;
+    assert_int_equal(trainer_create(&trainer, recipe, rollout_spec(rollout), rollout_schema(rollout), NULL, &err), ERR_MISMATCH);
+    assert_null(trainer);
+    recipe_destroy(&recipe);
+    rollout_destroy(&rollout);
+}
+
+static void test_information_penalty_lowers_rewards_by_what_it_reports(void **state)
+{
+    (void)state;
+    struct local_run run;
+    open_run(&run, ARGUMENTS("env.name=matrix", "rollout.lanes=4", "rollout.steps=20", "mi.lambda=0.5", "mi.hidden=8", SMALL_NETS), NULL);
+    train(&run, 3);
+    const struct batch *batch = trainer_batch(run.trainer);
+    double difference = 0;
+    for (int r = 0; r < batch_rows(batch); r++)
+        difference += (double)batch->view[r / 40].reward[r % 40] - (double)batch->reward[r];
+    assert_float_equal(difference / batch_rows(batch), 0.5 * reported(&run, "mi/mean"), 1e-5);
+    assert_true(reported(&run, "mi/mean") != 0);
+    close_run(&run);
+}
+
+static void test_an_update_allocates_nothing(void **state)
+{
+    (void)state;
+    const char *const *const recipes[] = {
+        ARGUMENTS(SMALL_EIR), ARGUMENTS(SMALL_EIR, "run.mode=async"),
+        ARGUMENTS("env.name=matrix", "env.horizon=7", "env.time_limit=truncate", "rollout.lanes=4", "rollout.steps=20", "mi.lambda=0.1",
+                  "mi.hidden=8", SMALL_NETS)};
+    count_allocations();
+    for (size_t i = 0; i < ARRAY_LEN(recipes); i++) {
+        struct local_run run;
+        const struct trajectory *batch[LOCAL_ORDERS_MAX];
+        open_run(&run, recipes[i], NULL);
+        train(&run, 1);
+        roll_out(&run);
+        for (int l = 0; l < run.lanes; l++)
+            batch[l] = &run.group->t[l];
+        run.report.count = 0;
+        long before = allocations;
+        trainer_update(run.trainer, batch, &run.report);
+        assert_int_equal(allocations, before);
+        close_run(&run);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_save_load_continue_is_straight_through),
+        cmocka_unit_test(test_threads_do_not_change_results),
+        cmocka_unit_test(test_blocks_of_any_size_fit),
+        cmocka_unit_test(test_two_timescales_and_warm_start),
+        cmocka_unit_test(test_checkpoints_that_do_not_fit_change_nothing),
+        cmocka_unit_test(test_published_weights_are_the_models),
+        cmocka_unit_test(test_unknown_algorithms_and_schemas_are_refused),
+        cmocka_unit_test(test_information_penalty_lowers_rewards_by_what_it_reports),
+        cmocka_unit_test(test_an_update_allocates_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
