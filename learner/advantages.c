@@ -50,7 +50,8 @@ void advantages_compute(struct advantages *advantages, struct updater *updater, 
     if (advantages->is_async) {
         for (int i = 0; i < batch_rows(batch); i++)
             advantages->ratio[i] = 1;
-        ratios_of(advantages, updater, batch, defender, batch->defender_rows, batch->n_defender_rows, false, (int)config->block_rows);
+        if (defender)
+            ratios_of(advantages, updater, batch, defender, batch->defender_rows, batch->n_defender_rows, false, (int)config->block_rows);
         if (adversary)
             ratios_of(advantages, updater, batch, adversary, batch->adversary_rows, batch->n_adversary_rows, true, (int)config->block_rows);
         r = vtrace_compute(&in, advantages->ratio, config->gamma, config->lambda, config->rho_bar, config->c_bar, batch->advantage,

@@ -13,7 +13,7 @@ void advantages_deinit(struct advantages *advantages); /* safe on a zeroed struc
 
 /* Fills batch->advantage (normalised over `counts_in`, [L,T,N], NULL: not normalised) and batch->target from batch->value.
  * async: each row's ratio is that of the policy that acted in it, the defender's for defenders' rows, the adversary's for
- * adversaries' (adversary may be NULL: then those rows count with ratio 1). */
+ * adversaries' (either may be NULL, a script or none: then its rows count with ratio 1). */
 void advantages_compute(struct advantages *advantages, struct updater *updater, struct batch *batch, const struct ppo_config *config,
                         const struct model *defender, const struct model *adversary, const uint8_t *counts_in);
 
