@@ -25,7 +25,7 @@
 #include "wire/loop_zmq.h"
 
 #define TICK_MS 20
-#define DEFAULT_LANES 64
+#define DEFAULT_LANES PROTOCOL_LANES_MAX /* as many as memory allows: a lane without a place stops a sync run */
 #define DEFAULT_MEMORY ((size_t)512 << 20)
 #define CACHE_BYTES ((size_t)256 << 20)
 #define DRAIN_US 2000000

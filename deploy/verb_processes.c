@@ -153,7 +153,7 @@ static int run_actor(const struct verb *verb, int argc, char **argv)
     const struct option_row rows[] = {
         {"connect", OPTION_TEXT, &connect, 0, 0, "ENDPOINT", "the broker", "tcp://host:5555"},
         {"id", OPTION_INT, &id, 0, 1 << 20, "N", "number of this actor; two actors of a run must not share one", "3"},
-        {"lanes", OPTION_INT, &lanes, 0, 1024, "N", "environments it is willing to hold; 0: 64", "16"},
+        {"lanes", OPTION_INT, &lanes, 0, 1024, "N", "environments it is willing to hold; 0: as many as --memory allows", "16"},
         {"memory", OPTION_INT, &memory_mib, 1, 1 << 20, "MIB", "for trajectories on their way", "512"},
         OPTION_PARENT(&parent),
     };

@@ -90,6 +90,7 @@ struct learner {
     struct job job;
     int64_t checkpoint_every, eval_every;
     int64_t checkpoints_failed, updates_skipped;
+    int unplaced; /* lanes, when last looked */
 
     struct evaluation *evaluation; /* final */
     struct evaluation *training_evaluation;
@@ -585,6 +586,17 @@ static void on_tick(uv_timer_t *timer)
         stop(learner, learner->result);
 }
 
+/* Lanes that no live actor has room for stop a sync run: say so, when it begins and when it ends. */
+static void warn_unplaced(struct learner *learner)
+{
+    struct orders_stats stats = orders_stats(learner->orders);
+    int unplaced = stats.actors ? stats.unplaced : 0;
+    if (unplaced && unplaced != learner->unplaced)
+        log_warning("lanes without a place lanes=%d of=%" PRId64 " actors=%d hint=\"start more actors, or give them more --lanes or memory\"",
+                    unplaced, learner->run.lanes, stats.actors);
+    learner->unplaced = unplaced;
+}
+
 static void tell_status(struct learner *learner)
 {
     static const char *const phases[] = {"wait", "train", "evaluate", "done"};
@@ -593,6 +605,7 @@ static void tell_status(struct learner *learner)
     learner->status.tasks_left = learner->evaluation ? evaluation_left(learner->evaluation) : 0;
     learner->status.skipped = learner->updates_skipped;
     status_tick(&learner->status, &learner->partitions, clock_us());
+    warn_unplaced(learner);
     if (learner->options->status_fd >= 0)
         status_write_line(&learner->status, learner->options->status_fd);
 }
