@@ -185,12 +185,21 @@ LANE void norm_row_backward(int cols, const real *x, const real *gain, real mean
     }
 }
 
-LANE void norm_row_parameters(int cols, const real *x, real mean, real rstd, const real *dy, real *sum_gain, real *sum_bias)
+#define NORM_SUMMED 4 /* rows whose parameter gradients are added up before the sums go back to memory */
+
+/* The gradients of gain and bias of `rows` rows, row by row for each column. */
+LANE void norm_rows_parameters(const int rows, int cols, const real *x, const real *moments, const real *dy, real *sum_gain, real *sum_bias)
 {
     INDEPENDENT
     for (int j = 0; j < cols; j++) {
-        sum_gain[j] = fused(dy[j], (x[j] - mean) * rstd, sum_gain[j]);
-        sum_bias[j] += dy[j];
+        real gain = sum_gain[j], bias = sum_bias[j];
+        _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++)
+        {
+            gain = fused(dy[(size_t)r * (size_t)cols + (size_t)j], (x[(size_t)r * (size_t)cols + (size_t)j] - moments[2 * r]) * moments[2 * r + 1], gain);
+            bias += dy[(size_t)r * (size_t)cols + (size_t)j];
+        }
+        sum_gain[j] = gain;
+        sum_bias[j] = bias;
     }
 }
 
@@ -201,8 +210,10 @@ LANE void norm_rows_backward(int rows, const int cols, const real *x, const real
     for (int j = 0; j < cols; j++)
         sum_gain[j] = sum_bias[j] = 0;
     for (int r = 0; r < rows; r++, x += cols, dy += cols, moments += 2) {
-        if (d_gain)
-            norm_row_parameters(cols, x, moments[0], moments[1], dy, sum_gain, sum_bias);
+        if (d_gain && r % NORM_SUMMED == 0 && r + NORM_SUMMED <= rows)
+            norm_rows_parameters(NORM_SUMMED, cols, x, moments, dy, sum_gain, sum_bias);
+        else if (d_gain && r >= rows - rows % NORM_SUMMED)
+            norm_rows_parameters(1, cols, x, moments, dy, sum_gain, sum_bias);
         if (!dx)
             continue;
         if (mode == PRODUCT_ADD)

@@ -10,13 +10,20 @@
 enum { IN_X, IN_H0, IN_WX, IN_WH, IN_BX, IN_BH };
 enum { SAVED_GATES, SAVED_STATE }; /* [T*B,4H] of gru_forward; [T*B,H] states that went into the steps, after keep */
 
-/* out [B,H] = keep [B] * h; NULL keep: all 1, NULL h: zeros. */
+/* out [B,H] = keep [B] * h; NULL keep: all 1, NULL h: zeros. A row that is kept or dropped whole is copied or cleared (a product with 1
+ * is exact, and a dropped NaN is gone); out may be h, and then most rows cost nothing. */
 static void keep_state(int B, int H, const real *keep, const real *h, real *out)
 {
-    for (int b = 0; b < B; b++)
-        for (int j = 0; j < H; j++)
-            out[(size_t)b * (size_t)H + (size_t)j] =
-                !h || (keep && keep[b] == 0) ? 0 : h[(size_t)b * (size_t)H + (size_t)j] * (keep ? keep[b] : 1);
+    for (int b = 0; b < B; b++, out += H) {
+        const real *from = h ? h + (size_t)b * (size_t)H : NULL;
+        if (!from || (keep && keep[b] == 0))
+            memset(out, 0, sizeof(real) * (size_t)H);
+        else if (keep && keep[b] != 1)
+            for (int j = 0; j < H; j++)
+                out[j] = from[j] * keep[b];
+        else if (from != out)
+            memcpy(out, from, sizeof(real) * (size_t)H);
+    }
 }
 
 /* Walks back over the steps: fills d_gx, d_gh [T*B,3H] and leaves in `carry` [B,H] the gradient of h0. */
@@ -28,10 +35,9 @@ static void steps_backward(struct tape *tape, const struct operation *op, real *
     size_t step = (size_t)B * (size_t)H;
     real *d_h = op->out->gradient;
 
-    memset(carry, 0, sizeof(real) * step);
     for (int t = T - 1; t >= 0; t--) {
         size_t at = (size_t)t * step;
-        for (size_t i = 0; i < step; i++)
+        for (size_t i = 0; t < T - 1 && i < step; i++)
             d_h[at + i] += carry[i];
         layer_ops()->gru_backward(B, H, op->saved[SAVED_GATES] + 4 * at, op->saved[SAVED_STATE] + at, d_h + at, d_gx + 3 * at,
                                   d_gh + 3 * at, carry);
