@@ -74,12 +74,12 @@ static void test_threads_do_not_change_results(void **state)
 static void test_blocks_of_any_size_fit(void **state)
 {
     (void)state;
-    static const char *const shapes[][3] = {{"rollout.steps=60", "rollout.chunk=60", "learner.block_rows=16"},
-                                            {"rollout.steps=6", "rollout.chunk=1", "learner.block_rows=16"},
-                                            {"rollout.steps=40", "rollout.chunk=20", "learner.block_rows=4096"}};
+    static const char *const shapes[][4] = {{"rollout.steps=800", "rollout.chunk=800", "learner.block_rows=16", "belief.hidden=64"},
+                                            {"rollout.steps=6", "rollout.chunk=1", "learner.block_rows=16", "belief.hidden=8"},
+                                            {"rollout.steps=40", "rollout.chunk=20", "learner.block_rows=4096", "belief.hidden=8"}};
     for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
         struct local_run run;
-        open_run(&run, ARGUMENTS(SMALL_EIR, shapes[i][0], shapes[i][1], shapes[i][2]), NULL);
+        open_run(&run, ARGUMENTS(SMALL_EIR, shapes[i][0], shapes[i][1], shapes[i][2], shapes[i][3]), NULL);
         train(&run, 2);
         assert_true(isfinite(reported(&run, "belief/loss")) && reported(&run, "skipped") == 0);
         close_run(&run);

@@ -69,9 +69,29 @@ static void test_a_team_that_stops_trusting_keeps_half(void **state)
     check_script("rollout.defender=until-broken", "run.mode=sync", false, 49.5, 3);
 }
 
+/* The targets that a victim's normaliser takes in are built on its critic's values of the attacked rows, wherever these lie. */
 static void test_order_of_arrival_does_not_matter_to_whom_is_attacked(void **state)
 {
     (void)state;
+    struct local_run forwards, backwards;
+    double unused[2];
+    open_run(&forwards, ARGUMENTS(ATTACK, "rollout.defender=uniform", "run.mode=async"), NULL);
+    open_run(&backwards, ARGUMENTS(ATTACK, "rollout.defender=uniform", "run.mode=async"), NULL);
+    attack(&forwards, 1, 1, false, unused);
+    attack(&backwards, 1, 1, true, unused);
+    struct safetensors *a = saved(&forwards), *b = saved(&backwards);
+    for (int v = 0; v < 2; v++) {
+        char name[32];
+        snprintf(name, sizeof name, "norms/value/%d", v);
+        const double *x = safetensors_find(a, name)->data, *y = safetensors_find(b, name)->data;
+        assert_true(x[0] != 0);
+        assert_float_equal(x[0] / y[0], 1, 1e-6); /* mean and mean square */
+        assert_float_equal(x[1] / y[1], 1, 1e-6);
+    }
+    safetensors_destroy(&a);
+    safetensors_destroy(&b);
+    close_run(&forwards);
+    close_run(&backwards);
     check_script("rollout.defender=convention", "run.mode=async", true, 0, 3);
 }
 
