@@ -169,7 +169,7 @@ static void compare_net(const struct fixture *f, const struct safetensors *file,
     assert_int_equal(json_object_size(moments), n);
     for (int p = 0; p < n; p++) {
         golden_compare(net, (const real *)m->data + table[p].start, moments, table[p].name, limit);
-        snprintf(name, sizeof name, "nets/%s/%s", net, table[p].name);
+        snprintf(name, sizeof name, "nets/%.31s/%.31s", net, table[p].name);
         golden_compare(net, safetensors_find(file, name)->data, result, table[p].name, limit);
     }
 }
