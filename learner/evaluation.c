@@ -100,6 +100,19 @@ void evaluation_destroy(struct evaluation **evaluation_at)
     *evaluation_at = NULL;
 }
 
+static bool is_trained(const struct evaluation_row *row)
+{
+    return !strcmp(row->threat, "learned") || !strncmp(row->threat, "pgd:", 4);
+}
+
+bool evaluation_needs_adversary(const struct evaluation *evaluation)
+{
+    bool needs = false;
+    for (int i = 0; i < evaluation->n_rows; i++)
+        needs |= is_trained(&evaluation->rows[i]);
+    return needs;
+}
+
 int evaluation_tasks(const struct evaluation *evaluation)
 {
     return evaluation->n_rows * evaluation->tasks_per_row;
@@ -177,8 +190,7 @@ int evaluation_results(const struct evaluation *evaluation, struct results *resu
     int r = 0;
     for (int i = 0; i < evaluation->n_rows && !r; i++) {
         const struct evaluation_row *row = &evaluation->rows[i];
-        bool is_trained = !strcmp(row->threat, "learned") || !strncmp(row->threat, "pgd", 3);
-        r = results_add(results, row->threat, row->victim, is_trained ? attack_steps : 0, row->returns, evaluation->episodes,
+        r = results_add(results, row->threat, row->victim, is_trained(row) ? attack_steps : 0, row->returns, evaluation->episodes,
                         row->has_success ? row->successes : -1, err);
     }
     return r;

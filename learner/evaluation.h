@@ -22,6 +22,8 @@ MUST_USE int evaluation_create(struct evaluation **evaluation, const char *threa
                                uint32_t id, struct err *err);
 void evaluation_destroy(struct evaluation **evaluation);
 
+/* Whether any of its threats is played by a trained adversary, or steers towards one. */
+bool evaluation_needs_adversary(const struct evaluation *evaluation);
 int evaluation_tasks(const struct evaluation *evaluation);
 void evaluation_task(const struct evaluation *evaluation, int index, struct order *order); /* purpose, lane, slice, episodes, threat, victim */
 /* Takes in an answer; returns false when it answers no open task of this evaluation. */

@@ -482,12 +482,28 @@ static int open_metrics(struct learner *learner)
     return metrics_open(&learner->metrics, learner->options->run, status_names, STATUS_NAMES, resume, learner->err);
 }
 
+/* Before any training: a list of threats that the end of the run could not be evaluated under. */
+static int check_threats(struct learner *learner, const char *threats)
+{
+    struct evaluation *evaluation = NULL;
+    int r = evaluation_create(&evaluation, threats, 1, 1, trainer_batch(learner->trainer)->shape.N, 0, learner->err);
+    if (!r && evaluation_needs_adversary(evaluation) && !trainer_has_adversary(learner->trainer))
+        r = err_set(learner->err, ERR_MISMATCH, "cannot evaluate under \"%s\": this team has no trained adversary; `testudo attack` trains one",
+                    threats);
+    evaluation_destroy(&evaluation);
+    return r;
+}
+
 /* The first description of the task: build the nets, go on from the checkpoint, publish. */
 static int begin_task(struct learner *learner, const struct spec *spec, const struct schema *schema)
 {
     int r = trainer_create(&learner->trainer, learner->recipe, spec, schema, learner->source, learner->err);
     if (!r && learner->restored)
         r = trainer_load(learner->trainer, learner->restored, learner->err);
+    if (!r)
+        r = check_threats(learner, learner->evaluation_config.threats);
+    if (!r && learner->eval_every)
+        r = check_threats(learner, learner->evaluation_config.training_threats);
     if (!r)
         r = open_metrics(learner);
     if (r)

@@ -161,6 +161,12 @@ const struct batch *trainer_batch(const struct trainer *trainer)
     return &trainer->batch;
 }
 
+bool trainer_has_adversary(const struct trainer *trainer)
+{
+    struct models *models = trainer->ops->models(trainer->algorithm);
+    return models_find(models, "adversary") || models_find(models, "adversary/0");
+}
+
 static int add_net(struct weights *weights, const struct model *model, struct err *err)
 {
     int32_t arch[WEIGHTS_ARCH_NUMBERS];

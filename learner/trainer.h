@@ -36,6 +36,9 @@ void trainer_extend(struct trainer *trainer, uint64_t total); /* a new total (at
 /* A new version with all published nets and tables, one reference. */
 MUST_USE int trainer_weights(struct trainer *trainer, struct weights_version version, struct weights **weights, struct err *err);
 
+/* Whether it has nets that play adversaries: "adversary", or one for each agent. */
+bool trainer_has_adversary(const struct trainer *trainer);
+
 /* A trajectory's columns, for its records. */
 const struct batch *trainer_batch(const struct trainer *trainer);
 

@@ -154,6 +154,30 @@ static void test_bad_lists_of_threats_are_refused(void **state)
     }
 }
 
+static void test_it_says_when_it_needs_a_trained_adversary(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *threats;
+        bool needs;
+    } cases[] = {{"clean", false}, {"clean,random,greedy", false}, {"clean,learned", true}, {"random,pgd:0.5", true}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct evaluation *evaluation = must_create(cases[i].threats, 1, 1, 2);
+        assert_int_equal(evaluation_needs_adversary(evaluation), cases[i].needs);
+        evaluation_destroy(&evaluation);
+    }
+    struct local_run run;
+    open_run(&run, ARGUMENTS("env.name=matrix", SMALL_NETS), NULL);
+    assert_false(trainer_has_adversary(run.trainer));
+    close_run(&run);
+    open_run(&run, ARGUMENTS("env.name=matrix", "learner.algorithm=eir-mappo", SMALL_NETS), NULL);
+    assert_true(trainer_has_adversary(run.trainer));
+    close_run(&run);
+    open_run(&run, ARGUMENTS("env.name=matrix", "learner.algorithm=worst-case", SMALL_NETS), NULL);
+    assert_true(trainer_has_adversary(run.trainer));
+    close_run(&run);
+}
+
 /* Real answers of a rollout; the scripted convention of the matrix game returns 100, and about 50 beside a random agent. */
 static void test_answers_of_a_rollout_are_taken(void **state)
 {
@@ -194,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_summary_and_results),
         cmocka_unit_test(test_summary_without_clean_or_attacked_rows_is_nan),
         cmocka_unit_test(test_bad_lists_of_threats_are_refused),
+        cmocka_unit_test(test_it_says_when_it_needs_a_trained_adversary),
         cmocka_unit_test(test_answers_of_a_rollout_are_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
