@@ -44,7 +44,8 @@ LANE void slope_chunk(const enum activation act, int rows, int cols, int n, cons
     for (int r = 0; r < rows; r++, y += cols, g += cols) {
         for (int j = 0; j < n; j++) {
             real d = slope(act, y[j], g[j]);
-            g[j] = d;
+            if (act != ACTIVATION_NONE) /* nothing changes: only the sums are wanted */
+                g[j] = d;
             sum[j] += d;
         }
     }
