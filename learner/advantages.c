@@ -40,6 +40,17 @@ static void ratios_of(struct advantages *advantages, struct updater *updater, co
     }
 }
 
+/* V-trace's policy-gradient advantage begins with rho = min(rho_bar, ratio). PPO's surrogate multiplies by the ratio to the collecting
+ * policy itself, so the weight would count twice. Where the ratio is next to nothing so is the row's part of the surrogate; the
+ * floor keeps the quotient finite. */
+static void undo_leading_ratio(const struct advantages *advantages, double rho_bar, struct batch *batch)
+{
+    for (int i = 0; i < batch_rows(batch); i++) {
+        double rho = fmin(rho_bar, (double)advantages->ratio[i]);
+        batch->advantage[i] = (real)((double)batch->advantage[i] / fmax(rho, 1e-3));
+    }
+}
+
 void advantages_compute(struct advantages *advantages, struct updater *updater, struct batch *batch, const struct ppo_config *config,
                         const struct model *defender, const struct model *adversary, const uint8_t *counts_in)
 {
@@ -56,6 +67,7 @@ void advantages_compute(struct advantages *advantages, struct updater *updater, 
             ratios_of(advantages, updater, batch, adversary, batch->adversary_rows, batch->n_adversary_rows, true, (int)config->block_rows);
         r = vtrace_compute(&in, advantages->ratio, config->gamma, config->lambda, config->rho_bar, config->c_bar, batch->advantage,
                            batch->target);
+        undo_leading_ratio(advantages, config->rho_bar, batch);
     } else {
         r = gae_compute(&in, config->gamma, config->lambda, batch->advantage, batch->target);
     }

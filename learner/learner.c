@@ -82,6 +82,7 @@ struct learner {
     int64_t source_steps;
     struct safetensors *restored; /* checkpoint to resume from, until the task is known */
     struct trainer *trainer;
+    uint64_t updates;             /* done; the trainer's own count moves on a worker's thread */
     struct weights *version;      /* newest published */
     struct weights_version version_number;
 
@@ -128,6 +129,11 @@ const struct config_table *learner_tables(int *count)
 
 /* ---- versions and evaluations ---- */
 
+static int64_t steps_done(const struct learner *learner)
+{
+    return (int64_t)learner->updates * trainer_steps_per_update(learner->trainer);
+}
+
 static int publish(struct learner *learner)
 {
     struct weights *weights = NULL;
@@ -139,7 +145,7 @@ static int publish(struct learner *learner)
     learner->version = weights_ref(weights);
     learner->version_number = version;
     learner->published_us = clock_us();
-    uint64_t updates = trainer_updates(learner->trainer), total = trainer_total(learner->trainer);
+    uint64_t updates = learner->updates, total = trainer_total(learner->trainer);
     uint64_t slice_end = learner->options->mode == LEARNER_EVAL ? 0 /* its order book begins empty, and no lane shall run */
                          : learner->stage != STAGE_TRAIN        ? updates
                          : learner->run.mode == RUN_SYNC        ? updates + 1
@@ -200,7 +206,7 @@ static void checkpoint_done(uv_work_t *work, int status)
 static int collect_checkpoint(struct learner *learner, struct safetensors *file)
 {
     char steps[32];
-    snprintf(steps, sizeof steps, "%" PRId64, trainer_steps(learner->trainer));
+    snprintf(steps, sizeof steps, "%" PRId64, steps_done(learner));
     int r = trainer_save(learner->trainer, file, &learner->job.err);
     if (!r)
         r = safetensors_set_metadata(file, "steps", steps, &learner->job.err);
@@ -221,7 +227,7 @@ static void start_checkpoint(struct learner *learner)
         go_on(learner);
         return;
     }
-    checkpoint_path(job->path, sizeof job->path, learner->options->run, trainer_updates(learner->trainer));
+    checkpoint_path(job->path, sizeof job->path, learner->options->run, learner->updates);
     job->is_running = true;
     uv_queue_work(&learner->loop, &job->work, checkpoint_work, checkpoint_done);
 }
@@ -230,7 +236,7 @@ static void start_checkpoint(struct learner *learner)
 
 static bool is_budget_reached(const struct learner *learner)
 {
-    return trainer_updates(learner->trainer) >= trainer_total(learner->trainer);
+    return learner->updates >= trainer_total(learner->trainer);
 }
 
 static void update_work(uv_work_t *work)
@@ -261,7 +267,7 @@ static void write_metrics(struct learner *learner)
     struct err err;
     status_fill(&learner->status, &learner->job.report, &learner->partitions, values);
     if (learner->metrics &&
-        metrics_write(learner->metrics, trainer_steps(learner->trainer), clock_seconds_since(learner->start), values, &err))
+        metrics_write(learner->metrics, steps_done(learner), clock_seconds_since(learner->start), values, &err))
         log_warning("metrics not written: %s", err.text);
 }
 
@@ -281,11 +287,12 @@ static void update_done(uv_work_t *work, int status)
         take_records(learner, job->arrivals[l]);
         learner_link_decide(learner->link, &job->arrivals[l], FATE_TRAINED);
     }
+    learner->updates++;
     convergence_count(&learner->convergence, &learner->partitions);
-    learner->status.updates = trainer_updates(learner->trainer);
-    learner->status.steps = trainer_steps(learner->trainer);
+    learner->status.updates = learner->updates;
+    learner->status.steps = steps_done(learner);
     write_metrics(learner);
-    uint64_t updates = trainer_updates(learner->trainer);
+    uint64_t updates = learner->updates;
     if (updates % (uint64_t)learner->checkpoint_every == 0 || is_budget_reached(learner) || learner->is_draining)
         start_checkpoint(learner);
     else
@@ -303,7 +310,7 @@ static void go_on(struct learner *learner)
     if (learner->stage != STAGE_TRAIN)
         return;
     if (is_budget_reached(learner) && learner->options->mode == LEARNER_ATTACK) {
-        uint64_t total = convergence_next_total(&learner->convergence, trainer_updates(learner->trainer),
+        uint64_t total = convergence_next_total(&learner->convergence, learner->updates,
                                                 trainer_steps_per_update(learner->trainer));
         trainer_extend(learner->trainer, total);
     }
@@ -311,7 +318,7 @@ static void go_on(struct learner *learner)
         learner->stage = STAGE_EVALUATE;
     int r = publish(learner);
     if (!r && learner->stage == STAGE_TRAIN && learner->eval_every && !learner->training_evaluation &&
-        trainer_updates(learner->trainer) % (uint64_t)learner->eval_every == 0)
+        learner->updates % (uint64_t)learner->eval_every == 0)
         r = make_evaluation(learner, learner->evaluation_config.training_threats, &learner->training_evaluation);
     if (r) {
         stop(learner, r);
@@ -394,9 +401,9 @@ static int write_results(struct learner *learner)
     snprintf(results->env, sizeof results->env, "%s", recipe_value(learner->recipe, "env.name", ""));
     snprintf(results->scenario, sizeof results->scenario, "%s", recipe_value(learner->recipe, "env.scenario", ""));
     results->seed = learner->run.seed;
-    results->steps = is_attack || learner->source ? learner->source_steps : trainer_steps(learner->trainer);
+    results->steps = is_attack || learner->source ? learner->source_steps : steps_done(learner);
     results->wall_seconds = clock_seconds_since(learner->start);
-    r = evaluation_results(learner->evaluation, results, is_attack ? trainer_steps(learner->trainer) : 0, learner->err);
+    r = evaluation_results(learner->evaluation, results, is_attack ? steps_done(learner) : 0, learner->err);
     if (!r)
         r = file_join(folder, sizeof folder, learner->options->run, "results");
     if (!r)
@@ -460,7 +467,7 @@ static void deliver(void *context, struct arrival *arrival)
         return;
     }
     if (learner->run.mode == RUN_SYNC) {
-        bool fits = arrival->t.slice == trainer_updates(learner->trainer) && !learner->waiting[arrival->t.lane];
+        bool fits = arrival->t.slice == learner->updates && !learner->waiting[arrival->t.lane];
         ASSERT(fits); /* the order book hands out slice u of a lane once, and only while update u waits for it */
         learner->waiting[arrival->t.lane] = arrival;
     } else {
@@ -478,7 +485,7 @@ static int open_metrics(struct learner *learner)
 {
     if (learner->options->mode == LEARNER_EVAL)
         return 0;
-    int64_t resume = learner->restored ? trainer_steps(learner->trainer) : -1;
+    int64_t resume = learner->restored ? steps_done(learner) : -1;
     return metrics_open(&learner->metrics, learner->options->run, status_names, STATUS_NAMES, resume, learner->err);
 }
 
@@ -501,6 +508,8 @@ static int begin_task(struct learner *learner, const struct spec *spec, const st
     if (!r && learner->restored)
         r = trainer_load(learner->trainer, learner->restored, learner->err);
     if (!r)
+        learner->updates = trainer_updates(learner->trainer);
+    if (!r)
         r = check_threats(learner, learner->evaluation_config.threats);
     if (!r && learner->eval_every)
         r = check_threats(learner, learner->evaluation_config.training_threats);
@@ -508,18 +517,18 @@ static int begin_task(struct learner *learner, const struct spec *spec, const st
         r = open_metrics(learner);
     if (r)
         return r;
-    learner->version_number.number = trainer_updates(learner->trainer);
+    learner->version_number.number = learner->updates;
     intake_set_schema(learner->intake, schema);
     convergence_begin(&learner->convergence, &learner->convergence_config, spec, trainer_total(learner->trainer));
     learner->status.budget_updates = trainer_total(learner->trainer);
     learner->status.steps_per_update = trainer_steps_per_update(learner->trainer);
-    learner->status.updates = trainer_updates(learner->trainer);
-    learner->status.steps = learner->status.start_steps = trainer_steps(learner->trainer);
+    learner->status.updates = learner->updates;
+    learner->status.steps = learner->status.start_steps = steps_done(learner);
     bool is_fresh = !learner->restored && learner->options->mode != LEARNER_EVAL;
     safetensors_destroy(&learner->restored);
     learner->stage = learner->options->mode == LEARNER_EVAL ? STAGE_EVALUATE : STAGE_TRAIN;
     log_notice("task known env=%s scenario=%s agents=%d updates=%" PRIu64 "/%" PRIu64, spec->env, spec->scenario, spec->N,
-               trainer_updates(learner->trainer), trainer_total(learner->trainer));
+               learner->updates, trainer_total(learner->trainer));
     if (learner->stage == STAGE_EVALUATE) {
         if (!(r = publish(learner)))
             begin_evaluation(learner);

@@ -262,6 +262,7 @@ def evaluate(lanes, nets, archs, norm, N, K, joint, is_async, s):
         now = log_probs(logits, stack(lanes, "available")).gather(-1, stack(lanes, "intended")[..., None])[..., 0].detach()
         ratio = torch.where(alive & ~slot, torch.exp(now - stack(lanes, "intended_logp")), torch.ones_like(now))
         adv, target = vtrace(*parts, ratio, s["gamma"], s["lam"], s["rho_bar"], s["c_bar"])
+        adv = adv / ratio.clamp(max=s["rho_bar"]).clamp(min=1e-3)  # the surrogate brings the ratio itself
     return v[:, :T], target, normalise(adv, alive & ~slot), alive & ~slot, alive & slot
 
 

@@ -148,7 +148,14 @@ static void compare_report(const struct fixture *f, const struct report *report,
                 found = i;
         if (found < 0)
             fail_msg("%s is not reported", name);
-        golden_compare_number(name, report->entries[found].value, json_number_value(expected), limit);
+        /* A policy loss is a sum of normalised advantages, of size 1, that nearly cancel: its error is held against theirs. */
+        double got = report->entries[found].value, want = json_number_value(expected);
+        if (!strcmp(name, "policy/loss") && fabs(want) < 0.1) {
+            if (!(fabs(got - want) <= limit * 0.1))
+                fail_msg("%s: got %.9g, expected %.9g", name, got, want);
+            continue;
+        }
+        golden_compare_number(name, got, want, limit);
     }
 }
 
