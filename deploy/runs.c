@@ -253,7 +253,9 @@ int run_open_existing(struct run *run, const char *path, struct err *err)
     if (!only)
         return err_set(err, ERR_NOMEM, "cannot open run: out of memory");
     int r = runs_visit(path, remember, only, err);
-    snprintf(run->folder, sizeof run->folder, "%s", only->folder);
+    /* Without links: runs/latest may point elsewhere before we have finished. */
+    if (!r && !realpath(only->folder, run->folder))
+        r = err_set(err, ERR_IO, "cannot open run \"%.300s\": %s", only->folder, strerror(errno));
     free(only);
     return r ? r : lock_folder(run, err);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "actor/attack.h"
 #include "actor/partition.h"
 #include "actor/rollout_config.h"
 #include "base/file.h"
@@ -201,6 +202,24 @@ static int set_arguments(struct recipe *recipe, const char *const *arguments, in
     return r;
 }
 
+/* A list of threats is a text to the learner, which knows no attacks; a misspelled one would show only when the first evaluation
+ * is due, which may be hours later. */
+static int check_threats(const struct recipe *recipe, const char *key, struct err *err)
+{
+    const struct recipe_entry *entry = recipe_find(recipe, key);
+    const char *list = entry ? entry->value : "";
+    for (size_t length; *list; list += length + (list[length] == ',')) {
+        char name[RECIPE_VALUE_MAX];
+        struct threat threat;
+        length = strcspn(list, ",");
+        snprintf(name, sizeof name, "%.*s", (int)length, list);
+        int r = threat_parse(&threat, name, err);
+        if (r)
+            return err_prefix(err, r, "%s: %s", entry->where, key);
+    }
+    return 0;
+}
+
 /* Known keys first, so that a typo is reported as such and not as a missing value. */
 static int check_and_fill(struct recipe *recipe, struct err *err)
 {
@@ -208,7 +227,8 @@ static int check_and_fill(struct recipe *recipe, struct err *err)
     struct env_instance *env = NULL;
     int r;
     if ((r = settings_tables(&tables, recipe, err)) || (r = config_check_known(tables.table, tables.count, recipe, err)) ||
-        (r = config_check_values(tables.table, tables.count, recipe, err)) || (r = env_resolve(recipe, err)) ||
+        (r = config_check_values(tables.table, tables.count, recipe, err)) || (r = check_threats(recipe, "eval.threats", err)) ||
+        (r = check_threats(recipe, "eval.training_threats", err)) || (r = env_resolve(recipe, err)) ||
         (r = config_resolve(tables.table, tables.count, recipe, err)))
         return r;
     if (!(env = malloc(sizeof *env)))

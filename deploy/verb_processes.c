@@ -1,13 +1,19 @@
 /* broker, learner, actor: one process of a cluster. The launcher starts them with --parent; by hand they do without. */
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "actor/actor.h"
+#include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "broker/broker.h"
 #include "deploy/verb.h"
@@ -108,6 +114,19 @@ static int read_mode(const struct verb *verb, const char *task, enum learner_mod
     return verb_misused(verb, "--task is \"%s\", expected train, eval or attack", task);
 }
 
+/* Two learners in one folder would write over each other's checkpoints. The descriptor holds the lock and closes with the process,
+ * however that ends. (The launcher's own lock, .lock, covers the whole run and is not this one.) */
+static int hold_folder(const struct verb *verb, const char *folder)
+{
+    char path[PATH_MAX];
+    if (file_join(path, sizeof path, folder, ".learner"))
+        return verb_misused(verb, "path of the run folder is too long");
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return verb_failed(verb, "cannot open \"%s\": %s", path, strerror(errno));
+    return flock(fd, LOCK_EX | LOCK_NB) ? verb_failed(verb, "another learner works in \"%s\"", folder) : 0;
+}
+
 static int run_learner(const struct verb *verb, int argc, char **argv)
 {
     const char *connect = "tcp://127.0.0.1:5555", *folder = NULL, *source = NULL, *results = NULL, *task = "train";
@@ -129,7 +148,8 @@ static int run_learner(const struct verb *verb, int argc, char **argv)
         return r;
     if (!folder)
         return verb_misused(verb, "--run FOLDER is missing");
-    if ((r = no_words(verb, &words)) || (r = read_mode(verb, task, &mode)) || (r = follow_parent(verb, parent)) || (r = open_log(verb, 0)))
+    if ((r = no_words(verb, &words)) || (r = read_mode(verb, task, &mode)) || (r = follow_parent(verb, parent)) || (r = open_log(verb, 0)) ||
+        (r = hold_folder(verb, folder)))
         return r;
     const struct learner_options options = {.connect = connect, .run = folder, .source = source, .results = results, .mode = mode,
                                             .status_fd = (int)status_fd};
@@ -145,6 +165,21 @@ const struct verb verb_learner = {
 };
 
 /* -- actor ------------------------------------------------------------------------------------------------------------------ */
+
+/* As long as the broker serves another run than the one it has just belonged to, an actor starts over and joins that one; when that
+ * happens again and again it waits longer each time, at most FIRST_PAUSE_MS << PAUSES. */
+static int join_runs(const struct actor_options *options, struct err *err)
+{
+    enum { FIRST_PAUSE_MS = 100, PAUSES = 7, LIVED_WELL_S = 30 };
+    int r, pauses = 0;
+    for (monotonic_us start = clock_us(); (r = actor_run(options, err)) == ERR_MISMATCH; start = clock_us()) {
+        pauses = clock_seconds_since(start) > LIVED_WELL_S ? 0 : pauses < PAUSES ? pauses + 1 : PAUSES;
+        long pause_ms = FIRST_PAUSE_MS << pauses;
+        log_notice("broker serves another run, joining it reason=\"%s\" pause_ms=%ld", err->text, pause_ms);
+        nanosleep(&(struct timespec){pause_ms / 1000, pause_ms % 1000 * 1000000}, NULL); /* nothing is held: a signal ends us here */
+    }
+    return r;
+}
 
 static int run_actor(const struct verb *verb, int argc, char **argv)
 {
@@ -166,9 +201,7 @@ static int run_actor(const struct verb *verb, int argc, char **argv)
         return r;
     const struct actor_options options = {.connect = connect, .actor = (uint32_t)id, .lanes = (int)lanes,
                                           .memory_bytes = (size_t)memory_mib << 20, .exit_when_finished = 1};
-    while ((r = actor_run(&options, &err)) == ERR_MISMATCH)
-        log_notice("broker serves another run, joining it reason=\"%s\"", err.text);
-    return finish(verb, r, &err);
+    return finish(verb, join_runs(&options, &err), &err);
 }
 
 const struct verb verb_actor = {

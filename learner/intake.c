@@ -131,6 +131,12 @@ static void reject(struct verdict *verdict, enum reject_reason reason, const cha
     snprintf(verdict->text, sizeof verdict->text, "%s", text);
 }
 
+/* A line for each of the first ones, then for each power of two: a stranger must not fill the disk with our log. */
+static bool is_worth_a_line(uint64_t n)
+{
+    return n <= 64 || (n & (n - 1)) == 0;
+}
+
 static void quarantine(struct intake *intake, const struct message_trajectory *message, const void *frame, size_t frame_bytes,
                        const struct verdict *verdict)
 {
@@ -143,8 +149,10 @@ static void quarantine(struct intake *intake, const struct message_trajectory *m
     memcpy(bad->info.text, verdict->text, sizeof bad->info.text);
     if (kept)
         memcpy(bad->bytes, frame, kept);
-    log_warning("trajectory rejected reason=%s actor=%u sequence=%llu text=\"%s\"", reject_reason_name(verdict->reason), message->actor,
-                (unsigned long long)message->body.sequence, verdict->text);
+    if (is_worth_a_line(intake->n_bad))
+        log_warning("trajectory rejected reason=%s actor=%u sequence=%llu rejected_total=%llu text=\"%s\"",
+                    reject_reason_name(verdict->reason), message->actor, (unsigned long long)message->body.sequence,
+                    (unsigned long long)intake->n_bad, verdict->text);
 }
 
 static const struct hash *weights_of(const struct intake *intake, struct weights_version version)
