@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@
 #define DEFAULT_MEMORY ((size_t)512 << 20)
 #define CACHE_BYTES ((size_t)256 << 20)
 #define DRAIN_US 2000000
+#define SILENCE_US 5000000 /* without a broker for so long: say so, once */
 #define FINISH_GROUP_US 1500000 /* of it for the group under way */
 #define BUFFERS_MAX PROTOCOL_WINDOW_MAX
 #define GROUP_MAX PROTOCOL_LANES_MAX
@@ -67,10 +69,10 @@ struct actor {
     struct shared shared;
     struct inbox_item *staged_first, *staged_last; /* orders of one message, handed over together so that they make one group */
     pthread_t thread;
-    bool has_thread, is_described, is_closing;
-    volatile int stop; /* polled by the rollout */
+    bool has_thread, is_described, is_closing, is_lonely;
+    atomic_int stop; /* polled by the rollout */
     struct rollout *rollout; /* built by the rollout thread; read by the loop only after is_built */
-    monotonic_us drain_since;
+    monotonic_us drain_since, heard_us; /* heard_us: when a broker was last there, at first the start */
     int result;
     struct err *err;
 };
@@ -485,11 +487,26 @@ static void drain(struct actor *actor, monotonic_us now)
         shut(actor);
 }
 
+/* Broker, learner and actors may be started in any order, so a broker that is not there is waited for; a person should know. */
+static void look_for_broker(struct actor *actor, monotonic_us now)
+{
+    if (actor_link_broker_alive(actor->link, now)) {
+        if (actor->is_lonely)
+            log_notice("broker is here endpoint=%s", actor->options->connect);
+        actor->heard_us = now;
+        actor->is_lonely = false;
+    } else if (!actor->is_lonely && now - actor->heard_us > SILENCE_US) {
+        log_warning("no word from a broker, waiting endpoint=%s", actor->options->connect);
+        actor->is_lonely = true;
+    }
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct actor *actor = timer->data;
     monotonic_us now = clock_us();
     actor_link_tick(actor->link, now);
+    look_for_broker(actor, now);
     hand_over(actor);
     if (!actor->is_closing && actor->options->exit_when_finished && actor_link_finished(actor->link))
         start_drain(actor);
@@ -609,6 +626,7 @@ int actor_run(const struct actor_options *options, struct err *err)
         return err_set(err, ERR_NOMEM, "cannot start actor: out of memory");
     actor->options = options;
     actor->err = err;
+    actor->heard_us = clock_us();
     pthread_mutex_init(&actor->shared.lock, NULL);
     pthread_cond_init(&actor->shared.changed, NULL);
     start_handles(actor);

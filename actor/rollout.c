@@ -710,7 +710,7 @@ static bool is_finished(const struct rollout *rollout, const struct group *group
     return true;
 }
 
-static int run_group(struct rollout *rollout, const struct group *group, const volatile int *stop, struct err *err)
+static int run_group(struct rollout *rollout, const struct group *group, const atomic_int *stop, struct err *err)
 {
     int r;
     rollout->work_vec.B = group->B;
@@ -731,7 +731,7 @@ static int run_group(struct rollout *rollout, const struct group *group, const v
 }
 
 int rollout_run(struct rollout *rollout, const struct weights *weights, const struct order *const *orders, int n,
-                struct trajectory *const *out, const volatile int *stop, struct err *err)
+                struct trajectory *const *out, const atomic_int *stop, struct err *err)
 {
     int r = take_weights(rollout, weights, err);
     struct group whole = {.is_evaluation = orders[0]->purpose == ORDER_EVALUATE,

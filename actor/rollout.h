@@ -6,6 +6,8 @@
 #ifndef TESTUDO_ACTOR_ROLLOUT_H
 #define TESTUDO_ACTOR_ROLLOUT_H
 
+#include <stdatomic.h>
+
 #include "base/recipe.h"
 #include "base/spec.h"
 #include "wire/trajectory.h"
@@ -25,7 +27,7 @@ const struct schema *rollout_schema(const struct rollout *rollout);
  * ERR_STATE: an order without snapshot names a lane that is not held here as its previous slice left it (ask again with one).
  * ERR_MISMATCH: the weights lack a net, or a net does not fit the spec. */
 MUST_USE int rollout_run(struct rollout *rollout, const struct weights *weights, const struct order *const *orders, int n,
-                         struct trajectory *const *out, const volatile int *stop, struct err *err);
+                         struct trajectory *const *out, const atomic_int *stop, struct err *err);
 int rollout_same_group(const struct order *a, const struct order *b);
 
 /* Seconds spent so far in acting, environment steps, and recording and building trajectories. */

@@ -3,7 +3,7 @@
  *   NEW -start-> RUNNING -died-> WAIT_RESTART -pause over-> RUNNING
  *                    '-expected, or the cluster closes-> GONE
  *
- * Children get sessions of their own, so that Ctrl-C reaches this process only and the order of leaving stays ours: the learner
+ * Children lead process groups of their own, so that Ctrl-C reaches this process only and the order of leaving stays ours: the learner
  * saves first, while actors still answer. They learn our process id and ask the kernel to be told when we die (process.c). */
 #include "deploy/cluster.h"
 
@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -189,11 +190,20 @@ static void last_words(const struct cluster *c, enum role role, char out[256])
         snprintf(out, 256, "%.*s", (int)strcspn(p + strlen(start), "\n"), p + strlen(start));
 }
 
+/* On a full disk the log says nothing more, so its last words are missing or old. */
+static bool disk_is_full(const struct cluster *c)
+{
+    struct statvfs disk;
+    return !statvfs(c->options->run_folder, &disk) && disk.f_blocks && disk.f_bavail == 0;
+}
+
 static void fail(struct child *child, const char *how)
 {
     struct cluster *c = child->cluster;
     char words[256];
     last_words(c, child->role, words);
+    if (disk_is_full(c))
+        snprintf(words, sizeof words, "the disk that holds the run folder is full");
     if (!c->result)
         c->result = err_set(c->err, ERR_STATE, "%s/%d %s%s%s (log: %.150s)", role_names[child->role], child->index, how, words[0] ? ": " : "",
                             words, c->log_path);

@@ -573,7 +573,7 @@ static void test_stop_gives_up_and_leaves_the_lanes_as_they_were(void **state)
     open_belief(&f);
     const struct order *order = &f.group->order[0];
     struct trajectory *out = &f.group->t[0];
-    const volatile int stop = 1;
+    const atomic_int stop = 1;
     struct err err = {""};
     f.group->order[0].version = f.weights->manifest.version;
     must_run(f.rollout, f.weights, f.group, 0, 1);
