@@ -2,6 +2,7 @@
 LINKS_test_sim := base wire actor broker learner math net envs
 LINKS_test_sim_catches := base wire actor broker learner math net envs
 LINKS_test_actor_link := base wire actor math net envs
+LINKS_test_late_joiner := base wire actor broker math net envs
 
 # Calls between rooms that the mutation tests break on purpose.
 SIM_WRAPS := ledger_gone ledger_seen schema_copy_checked fetcher_create orders_may_publish_after
