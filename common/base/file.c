@@ -11,6 +11,7 @@
 
 static int read_all(int fd, unsigned char *data, size_t length)
 {
+    errno = 0; /* of the caller: a file that became shorter sets none */
     for (size_t done = 0; done < length;) {
         ssize_t got = read(fd, data + done, length - done);
         if (got < 0 && errno == EINTR)
@@ -37,7 +38,7 @@ static int write_all(int fd, const unsigned char *data, size_t length)
 
 int file_read(const char *path, size_t limit, unsigned char **data, size_t *length, struct err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer must not hold us up */
     if (fd < 0)
         return err_set(err, ERR_IO, "cannot open \"%s\": %s", path, strerror(errno));
     struct stat info;
