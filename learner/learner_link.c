@@ -12,6 +12,7 @@
 #include "wire/description.h"
 #include "wire/fetch.h"
 
+#define HELLO_RETRY_US 50000
 #define SILENCE_US (PROTOCOL_MISSED * PROTOCOL_HEARTBEAT_US)
 #define ABSENT_US (2 * SILENCE_US)  /* not in any roster for so long: gone (after a broker's restart actors need a moment) */
 #define FATES_LAZY_US 200000        /* "received" alone is told with this delay; decided fates at once */
@@ -78,7 +79,9 @@ static void send_hello(struct learner_link *link, monotonic_us now)
         .incarnation = link->options.incarnation, .recipe = link->recipe_name, .is_finished = link->is_finished};
     memcpy(link->out->learner_hello.run, link->options.run, sizeof link->options.run);
     link->hello_at = now;
-    (void)emit(link, bytes > 0 ? link->status : NULL, bytes > 0 ? (size_t)bytes : 0);
+    bool is_lost = emit(link, bytes > 0 ? link->status : NULL, bytes > 0 ? (size_t)bytes : 0) != 0;
+    if (is_lost && link->state == LEARNER_WAIT_ROSTER)
+        link->hello_at = now - PROTOCOL_HEARTBEAT_US + HELLO_RETRY_US; /* the broker is just starting: nobody wants to wait a second */
 }
 
 static void send_publish(struct learner_link *link)

@@ -9,6 +9,11 @@ leave() {
     if [ $status != 0 ] && [ $status != 77 ]; then
         find "$folder" -name log.txt -exec sh -c 'echo "--- $1"; tail -n 25 "$1"' sh {} \;
     fi
+    # A launcher that a failed test left running: its children follow it.
+    local left
+    left=$(jobs -p)
+    # shellcheck disable=SC2086
+    [ -z "$left" ] || { kill -9 $left 2>/dev/null; wait 2>/dev/null; }
     rm -rf "$folder"
     exit $status
 }
