@@ -43,16 +43,6 @@ static void add_table(struct settings_tables *tables, const char *part, const st
     tables->table[tables->count++] = (struct config_table){part, rows, count};
 }
 
-static int unknown_algorithm(const char *name, struct err *err)
-{
-    const char *names[64];
-    int n = 0;
-    for (; algorithm_registry[n] && n < 64; n++)
-        names[n] = algorithm_registry[n]->name;
-    const char *near = config_nearest(name, names, n);
-    return err_set(err, ERR_UNKNOWN, "unknown algorithm \"%s\"%s%s%s", name, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
-}
-
 int settings_tables(struct settings_tables *tables, const struct recipe *recipe, struct err *err)
 {
     tables->count = 0;
@@ -68,8 +58,9 @@ int settings_tables(struct settings_tables *tables, const struct recipe *recipe,
         return r;
     add_table(tables, "env", env_common_rows, ENV_COMMON_ROWS);
     add_table(tables, env->name, env->rows, env->n_rows);
+    const struct algorithm_ops *ops;
     const char *algorithm = recipe_value(recipe, "learner.algorithm", NULL);
-    return algorithm && !algorithm_find(algorithm) ? unknown_algorithm(algorithm, err) : 0;
+    return algorithm ? algorithm_find(algorithm, &ops, err) : 0;
 }
 
 /* -- finding ---------------------------------------------------------------------------------------------------------------- */

@@ -11,10 +11,18 @@ void report_add(struct report *report, const char *name, double value)
     report->entries[report->count++].value = value;
 }
 
-const struct algorithm_ops *algorithm_find(const char *name)
+int algorithm_find(const char *name, const struct algorithm_ops **ops, struct err *err)
 {
-    for (int i = 0; algorithm_registry[i]; i++)
-        if (!strcmp(algorithm_registry[i]->name, name))
-            return algorithm_registry[i];
-    return NULL;
+    const char *names[64];
+    int n = 0;
+    for (; algorithm_registry[n] && n < (int)ARRAY_LEN(names); n++) {
+        names[n] = algorithm_registry[n]->name;
+        if (!strcmp(names[n], name)) {
+            *ops = algorithm_registry[n];
+            return 0;
+        }
+    }
+    const char *near = config_nearest(name, names, n);
+    return err_set(err, ERR_UNKNOWN, "unknown learner.algorithm \"%s\"%s%s%s", name, near ? "; did you mean " : "", near ? near : "",
+                   near ? "?" : "");
 }

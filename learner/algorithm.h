@@ -52,6 +52,7 @@ struct algorithm_ops {
 };
 
 extern const struct algorithm_ops *const algorithm_registry[]; /* NULL-terminated, generated */
-const struct algorithm_ops *algorithm_find(const char *name);
+/* ERR_UNKNOWN with the nearest name when there is none of this name. */
+MUST_USE int algorithm_find(const char *name, const struct algorithm_ops **ops, struct err *err);
 
 #endif

@@ -9,7 +9,6 @@
 
 static const struct config_row rows[] = {
     {"learner.algorithm", CONFIG_TEXT, OFF(algorithm), "mappo", 0, 0, "", NULL, "file of learner/algorithms or learner/threats that updates"},
-    {"method", CONFIG_TEXT, OFF(method), "custom", 0, 0, "", NULL, "name of the method that the recipe stands for; part of the run folder's path"},
     {"run.checkpoint_every", CONFIG_INT, OFF(checkpoint_every), "50", 1, 1e12, "updates", NULL, "between checkpoints; one more at the end"},
     {"run.eval_every", CONFIG_INT, OFF(eval_every), "0", 0, 1e12, "updates", NULL, "between evaluations during training; 0: none"},
 };
@@ -30,25 +29,13 @@ struct trainer {
     size_t snapshot_bytes;
 };
 
-static int unknown_algorithm(const char *name, struct err *err)
-{
-    const char *names[64];
-    int n = 0;
-    for (; algorithm_registry[n] && n < 64; n++)
-        names[n] = algorithm_registry[n]->name;
-    const char *near = config_nearest(name, names, n);
-    return err_set(err, ERR_UNKNOWN, "unknown learner.algorithm \"%s\"%s%s%s", name, near ? ", did you mean \"" : "", near ? near : "",
-                   near ? "\"" : "");
-}
-
 static int bind(struct trainer *trainer, const struct recipe *recipe, struct err *err)
 {
     int r;
     if ((r = config_bind(rows, ARRAY_LEN(rows), recipe, &trainer->config, err)) || (r = run_config_bind(&trainer->run, recipe, err)) ||
         (r = knowledge_config_bind(&trainer->knowledge, recipe, err)))
         return r;
-    trainer->ops = algorithm_find(trainer->config.algorithm);
-    return trainer->ops ? 0 : unknown_algorithm(trainer->config.algorithm, err);
+    return algorithm_find(trainer->config.algorithm, &trainer->ops, err);
 }
 
 static struct batch_shape shape_of(const struct trainer *trainer)

@@ -14,7 +14,6 @@ struct trainer;
 
 struct trainer_config {
     char algorithm[CONFIG_TEXT_MAX];
-    char method[CONFIG_TEXT_MAX];
     int64_t checkpoint_every, eval_every;
 };
 extern const struct config_table trainer_table;
