@@ -30,6 +30,7 @@
 #define CLOSING_MS 10000
 #define DRAW_MS 200
 #define FIRST_PAUSE_MS 200
+#define PAUSE_DOUBLINGS 4   /* at most 3.2 s */
 #define LIVED_WELL_MS 30000 /* a child that lived this long starts counting restarts anew */
 
 enum role { ROLE_BROKER, ROLE_LEARNER, ROLE_ACTOR };
@@ -42,6 +43,7 @@ struct child {
     enum child_state state;
     int index, restarts;
     uint64_t started_ms;
+    int64_t update_seen; /* of the run, when it was last restarted */
     uv_process_t process;
     uv_timer_t pause;
 };
@@ -224,13 +226,16 @@ static void on_pause_over(uv_timer_t *timer)
 static void restart_later(struct child *child)
 {
     struct cluster *c = child->cluster;
-    if (uv_now(&c->loop) - child->started_ms > LIVED_WELL_MS)
+    /* A run that moves on between two deaths is no crash loop, however often somebody kills. */
+    if (uv_now(&c->loop) - child->started_ms > LIVED_WELL_MS || c->status->update > child->update_seen)
         child->restarts = 0;
+    child->update_seen = c->status->update;
     if (child->restarts == CLUSTER_RESTARTS) {
         fail(child, "died too often");
         return;
     }
-    uint64_t pause_ms = (uint64_t)FIRST_PAUSE_MS << child->restarts++;
+    uint64_t pause_ms = (uint64_t)FIRST_PAUSE_MS << (child->restarts < PAUSE_DOUBLINGS ? child->restarts : PAUSE_DOUBLINGS);
+    child->restarts++;
     child->state = CHILD_WAIT_RESTART;
     log_warning("child restarts name=%s/%d pause_ms=%llu restarts=%d", role_names[child->role], child->index, (unsigned long long)pause_ms,
                 child->restarts);

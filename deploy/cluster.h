@@ -5,7 +5,7 @@
  *      | -a child cannot go on-> CLOSING -> over (failed)
  *      any -second signal, or 10 s in CLOSING-> KILLING
  *
- * A child that dies otherwise is started again, after a pause that doubles, at most CLUSTER_RESTARTS times in a row; what
+ * A child that dies otherwise is started again, after a pause that doubles, at most CLUSTER_RESTARTS times without an update in between; what
  * the others hold is enough to go on (README, "What the system promises"). Children leave when this process dies. */
 #ifndef TESTUDO_DEPLOY_CLUSTER_H
 #define TESTUDO_DEPLOY_CLUSTER_H
@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "deploy/progress.h"
 
-#define CLUSTER_RESTARTS 5
+#define CLUSTER_RESTARTS 10
 #define CLUSTER_ACTORS_MAX 256
 
 struct cluster_options {

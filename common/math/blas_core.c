@@ -71,7 +71,7 @@ static const char *better_here(void)
 /* Returns only if it fails. */
 static void start_anew(char **argv, const char *core)
 {
-    log_notice("starting anew with OPENBLAS_CORETYPE=%s reason=\"openblas chose %s, a poor match for this processor\"", core,
+    log_detail("starting anew with OPENBLAS_CORETYPE=%s reason=\"openblas chose %s, a poor match for this processor\"", core,
                blas_core_name());
     setenv(MARK, core, 1);
     setenv("OPENBLAS_CORETYPE", core, 1);
