@@ -1,8 +1,10 @@
-/* inspect: what is in a checkpoint. */
+/* inspect: what is in a checkpoint, or in a run's quarantine. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/json.h"
 #include "deploy/verb.h"
 #include "learner/trainer.h"
 #include "net/safetensors.h"
@@ -49,8 +51,24 @@ static void print_tensor(const struct tensor *tensor)
     putchar('\n');
 }
 
+/* A refused trajectory of a run's quarantine, or any other JSON file of a run folder. */
+static int inspect_json(const struct verb *verb, const char *path)
+{
+    struct err err = {""};
+    json_t *tree = json_read(path, &err);
+    if (!tree)
+        return verb_failed(verb, "%s", err.text);
+    json_dumpf(tree, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    putchar('\n');
+    json_decref(tree);
+    return EXIT_DONE;
+}
+
 static int inspect(const struct verb *verb, const char *path, bool only_hash)
 {
+    const char *dot = strrchr(path, '.');
+    if (dot && !strcmp(dot, ".json"))
+        return inspect_json(verb, path);
     struct safetensors *file;
     struct err err = {""};
     char hash[HASH_TEXT_SIZE];

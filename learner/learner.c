@@ -31,6 +31,7 @@
 #include "learner/learner_link.h"
 #include "learner/metrics.h"
 #include "learner/partitions.h"
+#include "learner/quarantine.h"
 #include "learner/regularisers/mi.h"
 #include "learner/status.h"
 #include "learner/trainer.h"
@@ -38,7 +39,7 @@
 
 enum stage { STAGE_WAIT_TASK, STAGE_TRAIN, STAGE_EVALUATE, STAGE_DONE };
 
-enum { TICK_MS = 20, STATUS_MS = 500 };
+enum { TICK_MS = 20, STATUS_MS = 500, FAILURES_MAX = 5 };
 
 struct job { /* what the worker has in hand */
     uv_work_t work;
@@ -90,7 +91,8 @@ struct learner {
     int n_waiting, waiting_size;
     struct job job;
     int64_t checkpoint_every, eval_every;
-    int64_t checkpoints_failed, updates_skipped;
+    uint64_t rejected_seen; /* when the quarantine was written last */
+    bool is_failing;        /* an alarm was given */
     int unplaced; /* lanes, when last looked */
 
     struct evaluation *evaluation; /* final */
@@ -195,8 +197,8 @@ static void checkpoint_done(uv_work_t *work, int status)
     learner->job.is_running = false;
     safetensors_destroy(&learner->job.checkpoint);
     if (learner->job.result) {
-        learner->checkpoints_failed++;
-        log_error("checkpoint failed: %s failed_total=%" PRId64, learner->job.err.text, learner->checkpoints_failed);
+        learner->status.checkpoints_failed++;
+        log_error("checkpoint failed: %s failed_total=%" PRId64, learner->job.err.text, learner->status.checkpoints_failed);
     } else {
         log_detail("checkpoint written path=%s", learner->job.path);
     }
@@ -221,7 +223,7 @@ static void start_checkpoint(struct learner *learner)
     if (!r)
         r = collect_checkpoint(learner, job->checkpoint);
     if (r) {
-        learner->checkpoints_failed++;
+        learner->status.checkpoints_failed++;
         log_error("checkpoint failed: %s", job->err.text);
         safetensors_destroy(&job->checkpoint);
         go_on(learner);
@@ -288,6 +290,11 @@ static void update_done(uv_work_t *work, int status)
         learner_link_decide(learner->link, &job->arrivals[l], FATE_TRAINED);
     }
     learner->updates++;
+    for (int i = 0; i < job->report.count; i++)
+        if (!strcmp(job->report.entries[i].name, "skipped") && (int64_t)job->report.entries[i].value != learner->status.skipped) {
+            learner->status.skipped = (int64_t)job->report.entries[i].value;
+            log_warning("optimiser step skipped, a loss or gradient was not finite skipped_total=%" PRId64, learner->status.skipped);
+        }
     convergence_count(&learner->convergence, &learner->partitions);
     learner->status.updates = learner->updates;
     learner->status.steps = steps_done(learner);
@@ -622,15 +629,38 @@ static void warn_unplaced(struct learner *learner)
     learner->unplaced = unplaced;
 }
 
+/* Work that comes back again and again stops the run's end, but what comes from the network must not stop the learner: an alarm. */
+static void warn_failing(struct learner *learner)
+{
+    bool is_failing = orders_stats(learner->orders).most_failures >= FAILURES_MAX;
+    if (is_failing && !learner->is_failing)
+        log_error("an order came back %d times, refused or as impossible; quarantine/ in the run folder says why", FAILURES_MAX);
+    learner->is_failing = is_failing;
+}
+
+/* The last refused trajectories, for a look: quarantine/<place>.json says who and why, <place>.frame is how it began. */
+static void keep_quarantine(struct learner *learner)
+{
+    struct quarantined kept[QUARANTINE_ENTRIES];
+    uint64_t rejected = ledger_book(learner->ledger).fates[FATE_REJECTED];
+    if (rejected == learner->rejected_seen)
+        return;
+    learner->rejected_seen = rejected;
+    int n = intake_quarantine(learner->intake, kept), r = quarantine_write(learner->options->run, kept, n, learner->err);
+    if (r)
+        log_warning("quarantine not written: %s", learner->err->text);
+}
+
 static void tell_status(struct learner *learner)
 {
     static const char *const phases[] = {"wait", "train", "evaluate", "done"};
     learner->status.phase = phases[learner->stage];
     learner->status.budget_updates = learner->trainer ? trainer_total(learner->trainer) : 0;
     learner->status.tasks_left = learner->evaluation ? evaluation_left(learner->evaluation) : 0;
-    learner->status.skipped = learner->updates_skipped;
     status_tick(&learner->status, &learner->partitions, clock_us());
     warn_unplaced(learner);
+    keep_quarantine(learner);
+    warn_failing(learner);
     if (learner->options->status_fd >= 0)
         status_write_line(&learner->status, learner->options->status_fd);
 }

@@ -734,6 +734,12 @@ struct orders_stats orders_stats(const struct orders *orders)
         *(orders->lanes[l].assignment.is_ordered ? &stats.outstanding : &stats.idle) += 1;
     for (int w = 0; w < orders->n_workers; w++)
         stats.actors += orders->workers[w].is_used && orders->workers[w].is_live;
+    for (int l = 0; l < orders->options.lanes; l++)
+        if (orders->lanes[l].assignment.failures > stats.most_failures)
+            stats.most_failures = orders->lanes[l].assignment.failures;
+    for (int i = 0; i < orders->n_tasks; i++)
+        if (orders->tasks[i]->assignment.failures > stats.most_failures)
+            stats.most_failures = orders->tasks[i]->assignment.failures;
     stats.tasks = orders->n_tasks;
     stats.oldest_version = oldest_version(orders, NULL);
     return stats;

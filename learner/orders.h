@@ -79,6 +79,7 @@ struct orders_stats {
     uint64_t issued, reissued, leases_over, moved, cancelled;
     int outstanding, idle, actors, tasks;
     int unplaced; /* lanes for which the live actors have no room */
+    int most_failures; /* how often the unluckiest lane or task came back as impossible since it last went well */
     uint64_t oldest_version; /* of undecided training slices; UINT64_MAX: none */
 };
 struct orders_stats orders_stats(const struct orders *orders);

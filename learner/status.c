@@ -74,9 +74,9 @@ static int open_object(const struct status *status, char *out, size_t size)
                    {"return_attacked", status->return_attacked}, {"return_lowest", status->return_lowest}, {"lag", status->lag},
                    {"eval_clean", status->eval_clean}, {"eval_attacked", status->eval_attacked}, {"eval_lowest", status->eval_lowest}};
     int used = snprintf(out, size, "{\"phase\":\"%s\",\"steps\":%" PRId64 ",\"budget\":%" PRIu64 ",\"update\":%" PRIu64
-                        ",\"tasks_left\":%d,\"done\":%s",
+                        ",\"tasks_left\":%d,\"skipped\":%" PRId64 ",\"checkpoints_failed\":%" PRId64 ",\"done\":%s",
                         status->phase, status->steps, status->budget_updates * (uint64_t)status->steps_per_update, status->updates,
-                        status->tasks_left, !strcmp(status->phase, "done") ? "true" : "false");
+                        status->tasks_left, status->skipped, status->checkpoints_failed, !strcmp(status->phase, "done") ? "true" : "false");
     for (size_t i = 0; i < ARRAY_LEN(numbers) && (size_t)used < size; i++)
         used += number(out + used, size - (size_t)used, numbers[i].key, numbers[i].value);
     return (size_t)used < size ? used : ERR_LIMIT;

@@ -19,7 +19,7 @@ struct status {
     double lag, steps_per_s, return_clean, return_attacked, return_lowest;
     double eval_clean, eval_attacked, eval_lowest;
     int tasks_left;
-    int64_t skipped;
+    int64_t skipped, checkpoints_failed; /* since this process started; anything but 0 is an alarm */
     monotonic_us last_us;
     int64_t last_steps;
     double update_seconds, wait_seconds; /* of the last update: computing; from the published version to the full batch */

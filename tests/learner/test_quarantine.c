@@ -1,0 +1,66 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "learner/quarantine.h"
+
+static void test_refused_trajectories_can_be_looked_at(void **state)
+{
+    (void)state;
+    char run[] = "/tmp/testudo-quarantine-XXXXXX", path[256], command[256];
+    const unsigned char frame[] = {1, 2, 3, 4};
+    struct quarantined entries[2] = {
+        {.actor = 3, .incarnation = 5, .sequence = 7, .reason = REJECT_NOT_FINITE, .text = "column reward row 2", .bytes = 900,
+         .kept = sizeof frame, .frame = frame},
+        {.actor = 4, .incarnation = 6, .sequence = 8, .reason = REJECT_BYTES, .text = "too short", .bytes = 0, .kept = 0, .frame = frame},
+    };
+    struct err err = {""};
+    unsigned char *bytes;
+    size_t length;
+    assert_non_null(mkdtemp(run));
+    assert_int_equal(quarantine_write(run, entries, 2, &err), 0);
+    assert_int_equal(quarantine_write(run, entries, 2, &err), 0); /* the same places again */
+    snprintf(path, sizeof path, "%s/quarantine/0.json", run);
+    json_t *tree = json_read(path, &err);
+    assert_non_null(tree);
+    assert_int_equal(json_integer_value(json_object_get(tree, "sequence")), 7);
+    assert_string_equal(json_string_value(json_object_get(tree, "reason")), reject_reason_name(REJECT_NOT_FINITE));
+    assert_string_equal(json_string_value(json_object_get(tree, "text")), "column reward row 2");
+    json_decref(tree);
+    snprintf(path, sizeof path, "%s/quarantine/0.frame", run);
+    assert_int_equal(file_read(path, 100, &bytes, &length, &err), 0);
+    assert_int_equal(length, sizeof frame);
+    assert_memory_equal(bytes, frame, sizeof frame);
+    free(bytes);
+    snprintf(path, sizeof path, "%s/quarantine/1.json", run);
+    assert_int_equal(access(path, F_OK), 0);
+    snprintf(command, sizeof command, "rm -rf %s", run);
+    assert_int_equal(system(command), 0);
+}
+
+static void test_nowhere_to_write_is_an_error_with_a_reason(void **state)
+{
+    (void)state;
+    struct quarantined entry = {.text = "x"};
+    struct err err = {""};
+    assert_int_not_equal(quarantine_write("/dev/null", &entry, 1, &err), 0);
+    assert_true(strlen(err.text) > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_refused_trajectories_can_be_looked_at),
+        cmocka_unit_test(test_nowhere_to_write_is_an_error_with_a_reason),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
