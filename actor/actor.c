@@ -30,7 +30,7 @@
 #define DEFAULT_MEMORY ((size_t)512 << 20)
 #define CACHE_BYTES ((size_t)256 << 20)
 #define DRAIN_US 2000000
-#define SILENCE_US 5000000 /* without a broker for so long: say so, once */
+#define SILENCE_US 5000000      /* without a broker for so long: say so, once */
 #define FINISH_GROUP_US 1500000 /* of it for the group under way */
 #define BUFFERS_MAX PROTOCOL_WINDOW_MAX
 #define GROUP_MAX PROTOCOL_LANES_MAX
@@ -70,8 +70,8 @@ struct actor {
     struct inbox_item *staged_first, *staged_last; /* orders of one message, handed over together so that they make one group */
     pthread_t thread;
     bool has_thread, is_described, is_closing, is_lonely;
-    atomic_int stop; /* polled by the rollout */
-    struct rollout *rollout; /* built by the rollout thread; read by the loop only after is_built */
+    atomic_int stop;                    /* polled by the rollout */
+    struct rollout *rollout;            /* built by the rollout thread; read by the loop only after is_built */
     monotonic_us drain_since, heard_us; /* heard_us: when a broker was last there, at first the start */
     int result;
     struct err *err;
@@ -195,7 +195,8 @@ static int run_group(struct actor *actor, struct work *const *works, int n, stru
         return n;
     }
     if (r && r != ERR_STATE)
-        log_warning("order given back lane=%d slice=%llu reason=\"%s\"", orders[0]->lane, (unsigned long long)orders[0]->slice, err.text);
+        log_warning("order given back lane=%d slice=%llu reason=\"%s\"", orders[0]->lane, (unsigned long long)orders[0]->slice,
+                    err.text);
     for (int i = 0; i < n; i++)
         answer(out[i], orders[i], r);
     return n;
@@ -283,8 +284,8 @@ static void *rollout_thread(void *context)
 static int on_send(void *context, const void *envelope, size_t envelope_bytes, const void *payload, size_t payload_bytes)
 {
     struct actor *actor = context;
-    const struct loop_zmq_outgoing message = {.envelope = envelope, .envelope_bytes = envelope_bytes, .payload = payload,
-                                              .payload_bytes = payload_bytes};
+    const struct loop_zmq_outgoing message = {
+        .envelope = envelope, .envelope_bytes = envelope_bytes, .payload = payload, .payload_bytes = payload_bytes};
     return actor->socket ? loop_zmq_send(actor->socket, &message) : ERR_CLOSED;
 }
 
@@ -390,7 +391,8 @@ static void on_receive(void *context, const struct loop_zmq_message *message)
     struct actor *actor = context;
     if (actor->is_closing)
         return;
-    actor_link_message(actor->link, clock_us(), message->envelope, message->envelope_bytes, message->payload, message->payload_bytes);
+    actor_link_message(actor->link, clock_us(), message->envelope, message->envelope_bytes, message->payload,
+                       message->payload_bytes);
     hand_over(actor);
 }
 
@@ -563,10 +565,13 @@ static int open_link(struct actor *actor)
     static const struct actor_link_ops ops = {on_send, on_recipe, on_work, on_generation, on_release, on_refused};
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    const struct actor_link_options link = {
-        .actor = actor->options->actor, .incarnation = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000,
-        .window = PROTOCOL_WINDOW_MAX, .window_bytes = SIZE_MAX / 2, /* the buffers are the bound */
-        .cache_bytes = CACHE_BYTES, .ops = &ops, .context = actor};
+    const struct actor_link_options link = {.actor = actor->options->actor,
+                                            .incarnation = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000,
+                                            .window = PROTOCOL_WINDOW_MAX,
+                                            .window_bytes = SIZE_MAX / 2, /* the buffers are the bound */
+                                            .cache_bytes = CACHE_BYTES,
+                                            .ops = &ops,
+                                            .context = actor};
     return actor_link_create(&actor->link, &link);
 }
 
@@ -580,8 +585,8 @@ static int open_socket(struct actor *actor)
     socket.send_max = 2 * PROTOCOL_WINDOW_MAX;
     socket.receive_max = 2 * PROTOCOL_WINDOW_MAX;
     const struct loop_zmq_callbacks callbacks = {.context = actor, .receive = on_receive};
-    return loop_zmq_open(&actor->socket, &actor->loop, actor->zmq, LOOP_ZMQ_DEALER, LOOP_ZMQ_CONNECT, actor->options->connect, &socket,
-                         &callbacks, actor->err);
+    return loop_zmq_open(&actor->socket, &actor->loop, actor->zmq, LOOP_ZMQ_DEALER, LOOP_ZMQ_CONNECT, actor->options->connect,
+                         &socket, &callbacks, actor->err);
 }
 
 static void run(struct actor *actor)

@@ -8,10 +8,10 @@
 #include "base/err.h"
 
 struct actor_options {
-    const char *connect;  /* "ipc:///run/x/broker", "tcp://host:port" */
+    const char *connect; /* "ipc:///run/x/broker", "tcp://host:port" */
     uint32_t actor;
-    int lanes;            /* that it is willing to hold; 0: as many as its memory allows */
-    size_t memory_bytes;  /* for trajectories on their way; 0: 512 MiB. Fewer lanes are offered when frames are large */
+    int lanes;              /* that it is willing to hold; 0: as many as its memory allows */
+    size_t memory_bytes;    /* for trajectories on their way; 0: 512 MiB. Fewer lanes are offered when frames are large */
     int exit_when_finished; /* leave when the learner says that the run is complete */
 };
 

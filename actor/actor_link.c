@@ -71,8 +71,8 @@ struct actor_link {
     uint64_t sent, resent, malformed, epochs, orders;
 
     struct envelope *in, *out;
-    unsigned char *bytes;              /* PROTOCOL_ENVELOPE_BYTES, for encoding */
-    struct order_item *items;          /* PROTOCOL_ORDERS_MAX */
+    unsigned char *bytes;     /* PROTOCOL_ENVELOPE_BYTES, for encoding */
+    struct order_item *items; /* PROTOCOL_ORDERS_MAX */
 };
 
 void work_destroy(struct work **work)
@@ -87,7 +87,8 @@ void work_destroy(struct work **work)
 
 static void set_state(struct actor_link *link, enum actor_link_state state)
 {
-    static const char *const names[] = {"new", "wait-state", "wait-run", "wait-description", "ready", "draining", "done", "refused"};
+    static const char *const names[] = {"new",   "wait-state", "wait-run", "wait-description",
+                                        "ready", "draining",   "done",     "refused"};
     if (link->state == state)
         return;
     ASSERT(link->state < LINK_DONE); /* DONE and REFUSED are final */
@@ -106,14 +107,23 @@ static void send_hello(struct actor_link *link, monotonic_us now)
 {
     bool with_description = link->description && link->wants_description;
     link->out->kind = MESSAGE_ACTOR_HELLO;
-    link->out->actor_hello = (struct message_actor_hello){
-        .major = PROTOCOL_MAJOR, .minor = PROTOCOL_MINOR, .actor = link->options.actor, .incarnation = link->options.incarnation,
-        .description = link->description_name, .lanes = (uint32_t)link->lanes, .orders_generation = link->generation,
-        .orders_upto = link->orders_upto, .next_sequence = link->next, .acked_upto = link->acked_upto,
-        .version = link->acted_version, .weights = link->acted_weights, .is_draining = link->state == LINK_DRAINING};
+    link->out->actor_hello = (struct message_actor_hello){.major = PROTOCOL_MAJOR,
+                                                          .minor = PROTOCOL_MINOR,
+                                                          .actor = link->options.actor,
+                                                          .incarnation = link->options.incarnation,
+                                                          .description = link->description_name,
+                                                          .lanes = (uint32_t)link->lanes,
+                                                          .orders_generation = link->generation,
+                                                          .orders_upto = link->orders_upto,
+                                                          .next_sequence = link->next,
+                                                          .acked_upto = link->acked_upto,
+                                                          .version = link->acted_version,
+                                                          .weights = link->acted_weights,
+                                                          .is_draining = link->state == LINK_DRAINING};
     memcpy(link->out->actor_hello.run, link->run, sizeof link->run);
     link->hello_at = now;
-    link->hello_due = emit(link, with_description ? link->description : NULL, with_description ? link->description_name.bytes : 0) != 0;
+    link->hello_due =
+        emit(link, with_description ? link->description : NULL, with_description ? link->description_name.bytes : 0) != 0;
     if (link->state == LINK_NEW)
         set_state(link, LINK_WAIT_STATE);
 }
@@ -135,8 +145,8 @@ static int send_trajectory(struct actor_link *link, uint64_t sequence)
 {
     const struct trajectory *trajectory = *ring_slot(link, sequence);
     link->out->kind = MESSAGE_TRAJECTORY;
-    link->out->trajectory = (struct message_trajectory){.actor = link->options.actor, .incarnation = link->options.incarnation,
-                                                        .body = *trajectory};
+    link->out->trajectory =
+        (struct message_trajectory){.actor = link->options.actor, .incarnation = link->options.incarnation, .body = *trajectory};
     memcpy(link->out->trajectory.run, link->run, sizeof link->run);
     return emit(link, trajectory->frame, trajectory->bytes);
 }
@@ -750,10 +760,17 @@ bool actor_link_finished(const struct actor_link *link)
 
 struct actor_link_stats actor_link_stats(const struct actor_link *link)
 {
-    struct actor_link_stats stats = {
-        .next_sequence = link->next, .acked_upto = link->acked_upto, .may_send_upto = link->may_send_upto, .sent = link->sent,
-        .resent = link->resent, .malformed = link->malformed, .epochs = link->epochs, .orders = link->orders,
-        .ring = link->next - 1 - link->acked_upto, .ring_bytes = link->ring_bytes, .version = link->newest};
+    struct actor_link_stats stats = {.next_sequence = link->next,
+                                     .acked_upto = link->acked_upto,
+                                     .may_send_upto = link->may_send_upto,
+                                     .sent = link->sent,
+                                     .resent = link->resent,
+                                     .malformed = link->malformed,
+                                     .epochs = link->epochs,
+                                     .orders = link->orders,
+                                     .ring = link->next - 1 - link->acked_upto,
+                                     .ring_bytes = link->ring_bytes,
+                                     .version = link->newest};
     memcpy(stats.fates, link->fates, sizeof stats.fates);
     return stats;
 }

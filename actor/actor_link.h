@@ -12,7 +12,16 @@
 #include "base/spec.h"
 #include "wire/envelope.h"
 
-enum actor_link_state { LINK_NEW, LINK_WAIT_STATE, LINK_WAIT_RUN, LINK_WAIT_DESCRIPTION, LINK_READY, LINK_DRAINING, LINK_DONE, LINK_REFUSED };
+enum actor_link_state {
+    LINK_NEW,
+    LINK_WAIT_STATE,
+    LINK_WAIT_RUN,
+    LINK_WAIT_DESCRIPTION,
+    LINK_READY,
+    LINK_DRAINING,
+    LINK_DONE,
+    LINK_REFUSED
+};
 
 /* One order ready to be carried out; owned by whoever received it: work_destroy. */
 struct work {
@@ -25,18 +34,18 @@ struct actor_link_ops {
     /* Sends one message; payload may be NULL. 0, or an error when it was dropped (it will be repeated). Bytes are borrowed. */
     int (*send)(void *context, const void *envelope, size_t envelope_bytes, const void *payload, size_t payload_bytes);
     void (*recipe)(void *context, const char *run, const char *text, size_t length); /* once; text is borrowed, not terminated */
-    void (*work)(void *context, struct work *work);                  /* takes ownership */
-    void (*generation)(void *context, uint32_t generation);          /* orders of older generations are void: drop them */
-    void (*release)(void *context, struct trajectory *trajectory);   /* its fate is known: the buffer is the owner's again */
-    void (*refused)(void *context, int code, const char *text);      /* the link is dead */
+    void (*work)(void *context, struct work *work);                                  /* takes ownership */
+    void (*generation)(void *context, uint32_t generation);        /* orders of older generations are void: drop them */
+    void (*release)(void *context, struct trajectory *trajectory); /* its fate is known: the buffer is the owner's again */
+    void (*refused)(void *context, int code, const char *text);    /* the link is dead */
 };
 
 struct actor_link_options {
     uint32_t actor;
     uint64_t incarnation;
-    int window;                /* trajectories kept at most, 1..PROTOCOL_WINDOW_MAX */
-    size_t window_bytes;       /* and their frames together */
-    size_t cache_bytes;        /* blobs */
+    int window;          /* trajectories kept at most, 1..PROTOCOL_WINDOW_MAX */
+    size_t window_bytes; /* and their frames together */
+    size_t cache_bytes;  /* blobs */
     const struct actor_link_ops *ops;
     void *context;
 };

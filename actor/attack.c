@@ -34,7 +34,8 @@ int threat_parse(struct threat *threat, const char *text, struct err *err)
     if (!(threat->ops = find_attack(name)))
         return unknown_threat(name, err);
     if (threat->ops->has_strength != (text[length] == ':'))
-        return err_set(err, ERR_INVALID, "bad threat \"%s\": expected %s%s", text, name, threat->ops->has_strength ? ":NUMBER" : "");
+        return err_set(err, ERR_INVALID, "bad threat \"%s\": expected %s%s", text, name,
+                       threat->ops->has_strength ? ":NUMBER" : "");
     if (threat->ops->has_strength) {
         char *end;
         threat->strength = strtof(text + length + 1, &end);
@@ -68,7 +69,7 @@ static void logits_of_net(struct stage *stage, const struct net_weights *net, co
                           const int32_t *rows, int n, float *logits)
 {
     size_t mark = arena_mark(stage->scratch), O = (size_t)stage->O, A = (size_t)stage->A, in = (size_t)net_weights_arch(net)->in;
-    float *x = arena_zero_array(stage->scratch, float, (size_t)n * in), *out = arena_array(stage->scratch, float, (size_t)n * A);
+    float *x = arena_zero_array(stage->scratch, float, (size_t)n *in), *out = arena_array(stage->scratch, float, (size_t)n *A);
     int32_t *from = arena_array(stage->scratch, int32_t, n);
     int count = 0;
     for (int i = 0; i < n; i++) {
@@ -109,8 +110,8 @@ int adversary_logits(struct stage *stage, const int32_t *rows, int n, float *log
 
 size_t attack_scratch(const struct nets *nets, const struct spec *spec, int I, int rows)
 {
-    size_t wide = 2 * (size_t)I + 2 * (size_t)spec->A;                          /* PGD: input, gradient, logits, target */
-    size_t adversary = (size_t)(spec->O + spec->N + spec->A + 1);               /* adversary_logits */
+    size_t wide = 2 * (size_t)I + 2 * (size_t)spec->A;            /* PGD: input, gradient, logits, target */
+    size_t adversary = (size_t)(spec->O + spec->N + spec->A + 1); /* adversary_logits */
     size_t greedy = (size_t)spec->N * (sizeof(int32_t) + sizeof(float));
     return (size_t)rows * (wide + adversary) * sizeof(float) + greedy + nets_gradient_scratch(nets, rows) + 16 * ARENA_ALIGN;
 }

@@ -13,23 +13,23 @@ enum attack_channel { ATTACK_OBSERVATION = 1, ATTACK_ACTION = 2, ATTACK_MESSAGE 
 
 /* One step of all lanes of a group. R = B*N rows, I = O + K numbers of policy input (K knowledge slots). */
 struct stage {
-    const struct vec *vec;           /* the environments before the step; clean observations and masks */
+    const struct vec *vec; /* the environments before the step; clean observations and masks */
     const struct env_instance *env;
     const struct nets *nets;
     const struct net_weights *defender; /* NULL when a script plays the team */
     int B, N, O, K, A;
     uint64_t seed;
-    const uint64_t *episode;         /* [B] */
-    const int32_t *episode_step;     /* [B] */
-    const int32_t *attacked;         /* [n_attacked] rows under attack, ascending */
+    const uint64_t *episode;     /* [B] */
+    const int32_t *episode_step; /* [B] */
+    const int32_t *attacked;     /* [n_attacked] rows under attack, ascending */
     int n_attacked;
-    float strength;                  /* the number behind the colon: "pgd:0.5" */
+    float strength; /* the number behind the colon: "pgd:0.5" */
 
-    float *input;                    /* [R,I] observation as acted on, then knowledge; observation hooks change the first O numbers */
-    float *probability;              /* [R,A] of the defender policy on the input */
-    int32_t *action;                 /* [R] executed; the defender's until an action hook changes it */
-    float *action_logp;              /* [R] */
-    uint8_t *channels;               /* [R] bits of enum attack_channel */
+    float *input;       /* [R,I] observation as acted on, then knowledge; observation hooks change the first O numbers */
+    float *probability; /* [R,A] of the defender policy on the input */
+    int32_t *action;    /* [R] executed; the defender's until an action hook changes it */
+    float *action_logp; /* [R] */
+    uint8_t *channels;  /* [R] bits of enum attack_channel */
     struct arena *scratch;
 };
 

@@ -18,8 +18,8 @@ int columns_declare(struct columns *columns, struct schema *schema, const struct
 {
     const int N = spec->N, O = spec->O, A = spec->A;
     int r;
-#define COLUMN_DECLARE(name, type, span, width, min, max)                                              \
-    if ((r = declare(columns, schema, COL_##name, #name, type, span, (int)(width), min, max, err)))  \
+#define COLUMN_DECLARE(name, type, span, width, min, max)                                           \
+    if ((r = declare(columns, schema, COL_##name, #name, type, span, (int)(width), min, max, err))) \
         return r;
     COLUMN_MAP(COLUMN_DECLARE)
 #undef COLUMN_DECLARE

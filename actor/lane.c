@@ -64,7 +64,8 @@ void lane_save(const struct lanes *lanes, const struct vec *vec, int place, unsi
 static int check_parts(const struct lanes *lanes, const struct lane_head *head, const unsigned char *belief, struct err *err)
 {
     uint64_t agents = lanes->N == 64 ? ~0ull : (1ull << lanes->N) - 1;
-    if (head->episode_step < 0 || head->episode_step >= EPISODE_STEPS_MAX || (head->partition & ~agents) || !isfinite(head->episode_return))
+    if (head->episode_step < 0 || head->episode_step >= EPISODE_STEPS_MAX || (head->partition & ~agents) ||
+        !isfinite(head->episode_return))
         return err_set(err, ERR_RANGE, "snapshot head is out of range: step %d, partition %llx", head->episode_step,
                        (unsigned long long)head->partition);
     for (size_t i = 0; i < belief_floats(lanes); i++) {
@@ -79,7 +80,8 @@ static int check_parts(const struct lanes *lanes, const struct lane_head *head, 
 int lane_load(struct lanes *lanes, struct vec *vec, int place, const unsigned char *bytes, size_t length, struct err *err)
 {
     if (length != lane_snapshot_bytes(vec->instance, lanes->H))
-        return err_set(err, ERR_MISMATCH, "snapshot has %zu bytes, expected %zu", length, lane_snapshot_bytes(vec->instance, lanes->H));
+        return err_set(err, ERR_MISMATCH, "snapshot has %zu bytes, expected %zu", length,
+                       lane_snapshot_bytes(vec->instance, lanes->H));
     struct lane_head head;
     const unsigned char *state = bytes + padded(sizeof head), *belief = state + padded(lanes->state_bytes);
     memcpy(&head, bytes, sizeof head);
@@ -88,16 +90,19 @@ int lane_load(struct lanes *lanes, struct vec *vec, int place, const unsigned ch
         return r;
     lanes->head[place] = head;
     memcpy(lanes->belief_state + (size_t)place * belief_floats(lanes), belief, belief_floats(lanes) * sizeof(float));
-    memcpy(lanes->memory + (size_t)place * memory_bytes(lanes), belief + padded(belief_floats(lanes) * sizeof(float)), memory_bytes(lanes));
+    memcpy(lanes->memory + (size_t)place * memory_bytes(lanes), belief + padded(belief_floats(lanes) * sizeof(float)),
+           memory_bytes(lanes));
     return 0;
 }
 
-void lane_copy(struct lanes *to, struct vec *to_vec, int to_place, const struct lanes *from, const struct vec *from_vec, int from_place)
+void lane_copy(struct lanes *to, struct vec *to_vec, int to_place, const struct lanes *from, const struct vec *from_vec,
+               int from_place)
 {
     to->head[to_place] = from->head[from_place];
     memcpy(to->belief_state + (size_t)to_place * belief_floats(to), from->belief_state + (size_t)from_place * belief_floats(from),
            belief_floats(to) * sizeof(float));
-    memcpy(to->memory + (size_t)to_place * memory_bytes(to), from->memory + (size_t)from_place * memory_bytes(from), memory_bytes(to));
+    memcpy(to->memory + (size_t)to_place * memory_bytes(to), from->memory + (size_t)from_place * memory_bytes(from),
+           memory_bytes(to));
     memcpy(to_vec->states + (size_t)to_place * to_vec->state_stride, from_vec->states + (size_t)from_place * from_vec->state_stride,
            to->state_bytes);
 }

@@ -12,19 +12,19 @@
 #define SCRIPT_MEMORY_MAX 64 /* bytes per agent */
 
 struct lane_head {
-    uint64_t episode;      /* id: lane << 32 | count of the episode in the lane */
-    uint64_t partition;    /* mask of adversaries */
-    uint64_t next_slice;   /* the slice that continues this state */
+    uint64_t episode;    /* id: lane << 32 | count of the episode in the lane */
+    uint64_t partition;  /* mask of adversaries */
+    uint64_t next_slice; /* the slice that continues this state */
     int32_t episode_step;
-    float episode_return;  /* team return so far: mean over agents of their rewards */
+    float episode_return; /* team return so far: mean over agents of their rewards */
 };
 
 struct lanes { /* structs of arrays over `count` places; a place holds one lane */
     int count, N, H;
     size_t state_bytes;
-    struct lane_head *head;     /* [count] */
-    float *belief_state;        /* [count,N,H] */
-    unsigned char *memory;      /* [count,N,SCRIPT_MEMORY_MAX] */
+    struct lane_head *head; /* [count] */
+    float *belief_state;    /* [count,N,H] */
+    unsigned char *memory;  /* [count,N,SCRIPT_MEMORY_MAX] */
 };
 
 MUST_USE int lanes_init(struct lanes *lanes, int count, const struct env_instance *env, int H);
@@ -35,6 +35,7 @@ void lane_save(const struct lanes *lanes, const struct vec *vec, int place, unsi
 /* ERR_MISMATCH, ERR_RANGE, ERR_FORMAT or ERR_NOT_FINITE when the bytes, which may come from the network, are no snapshot. */
 MUST_USE int lane_load(struct lanes *lanes, struct vec *vec, int place, const unsigned char *bytes, size_t length, struct err *err);
 /* Copies what a place of lanes and of their environments holds to another; the environments are not observed again. */
-void lane_copy(struct lanes *to, struct vec *to_vec, int to_place, const struct lanes *from, const struct vec *from_vec, int from_place);
+void lane_copy(struct lanes *to, struct vec *to_vec, int to_place, const struct lanes *from, const struct vec *from_vec,
+               int from_place);
 
 #endif

@@ -8,7 +8,8 @@ static const struct config_row rows[] = {
     {"partition.kind", CONFIG_CHOICE, OFF(kind), "none", 0, 0, "", "none|k-of-n|fixed|by-lane",
      "which agents are adversaries in an episode; drawn per episode, where the released code draws per rollout"},
     {"partition.probability", CONFIG_REAL, OFF(probability), "0.5", 0, 1, "", NULL, "share of episodes with adversaries (k-of-n)"},
-    {"partition.adversaries", CONFIG_INT, OFF(adversaries), "1", 1, SPEC_AGENTS_MAX, "agents", NULL, "adversaries in an attacked episode"},
+    {"partition.adversaries", CONFIG_INT, OFF(adversaries), "1", 1, SPEC_AGENTS_MAX, "agents", NULL,
+     "adversaries in an attacked episode"},
     {"partition.victim", CONFIG_INT, OFF(victim), "0", 0, SPEC_AGENTS_MAX - 1, "agent", NULL, "the adversary of kind fixed"},
 };
 

@@ -22,20 +22,20 @@
 
 enum { PLACES_MIN = 64 }; /* evaluation groups are at least this wide */
 
-struct buffers { /* one step of all places; R = places * N rows */
-    float *input;        /* [R,O+K] */
-    float *logits;       /* [R,max(A,N)] */
-    float *probability;  /* [R,A] */
-    float *logp, *action_logp, *unit; /* [R] */
+struct buffers {                           /* one step of all places; R = places * N rows */
+    float *input;                          /* [R,O+K] */
+    float *logits;                         /* [R,max(A,N)] */
+    float *probability;                    /* [R,A] */
+    float *logp, *action_logp, *unit;      /* [R] */
     int32_t *intended, *action, *attacked; /* [R] */
-    uint8_t *channels;   /* [R] */
-    uint64_t *episode;   /* [places] */
-    int32_t *episode_step; /* [places] */
-    float *belief_copy;  /* [R,H] */
-    struct rng *step_rng; /* [places] */
+    uint8_t *channels;                     /* [R] */
+    uint64_t *episode;                     /* [places] */
+    int32_t *episode_step;                 /* [places] */
+    float *belief_copy;                    /* [R,H] */
+    struct rng *step_rng;                  /* [places] */
 };
 
-struct place { /* what a place of the running group writes to */
+struct place {            /* what a place of the running group writes to */
     struct frame frame;   /* columns of the order's frame that do not depend on the number of episodes */
     struct frame staging; /* episode columns, until their number is known */
     unsigned char *staging_bytes;
@@ -84,11 +84,14 @@ static int check_partition(const struct rollout *rollout, struct err *err)
     const struct partition_config *partition = &rollout->partition;
     int N = rollout->env.spec.N;
     if (partition->kind == PARTITION_K_OF_N && partition->adversaries > N)
-        return err_set(err, ERR_INVALID, "partition.adversaries is %lld, the environment has %d agents", (long long)partition->adversaries, N);
+        return err_set(err, ERR_INVALID, "partition.adversaries is %lld, the environment has %d agents",
+                       (long long)partition->adversaries, N);
     if (partition->kind == PARTITION_FIXED && partition->victim >= N)
-        return err_set(err, ERR_INVALID, "partition.victim is %lld, the environment has agents 0 to %d", (long long)partition->victim, N - 1);
+        return err_set(err, ERR_INVALID, "partition.victim is %lld, the environment has agents 0 to %d",
+                       (long long)partition->victim, N - 1);
     if (partition->kind != PARTITION_NONE && !rollout->training_threat.ops)
-        return err_set(err, ERR_INVALID, "partition.kind names adversaries but attack.threat is clean: they would be recorded and nobody play them");
+        return err_set(err, ERR_INVALID,
+                       "partition.kind names adversaries but attack.threat is clean: they would be recorded and nobody play them");
     return 0;
 }
 
@@ -96,8 +99,8 @@ static int bind_config(struct rollout *rollout, const struct recipe *recipe, str
 {
     int r;
     if ((r = run_config_bind(&rollout->run, recipe, err)) || (r = knowledge_config_bind(&rollout->knowledge, recipe, err)) ||
-        (r = partition_config_bind(&rollout->partition, recipe, err)) ||
-        (r = rollout_config_bind(&rollout->config, recipe, err)) || (r = env_open(&rollout->env, recipe, err)))
+        (r = partition_config_bind(&rollout->partition, recipe, err)) || (r = rollout_config_bind(&rollout->config, recipe, err)) ||
+        (r = env_open(&rollout->env, recipe, err)))
         return r;
     if ((r = threat_parse(&rollout->training_threat, rollout->config.threat, err)))
         return err_prefix(err, r, "attack.threat");
@@ -142,9 +145,9 @@ static int allocate_buffers(struct rollout *rollout)
         return r;
     struct arena *arena = &rollout->memory;
     rollout->buffers = (struct buffers){
-        .input = arena_zero_array(arena, float, R * I),
-        .logits = arena_zero_array(arena, float, R * wide),
-        .probability = arena_zero_array(arena, float, R * A),
+        .input = arena_zero_array(arena, float, R *I),
+        .logits = arena_zero_array(arena, float, R *wide),
+        .probability = arena_zero_array(arena, float, R *A),
         .logp = arena_zero_array(arena, float, R),
         .action_logp = arena_zero_array(arena, float, R),
         .unit = arena_zero_array(arena, float, R),
@@ -154,7 +157,7 @@ static int allocate_buffers(struct rollout *rollout)
         .channels = arena_zero_array(arena, uint8_t, R),
         .episode = arena_zero_array(arena, uint64_t, places),
         .episode_step = arena_zero_array(arena, int32_t, places),
-        .belief_copy = arena_zero_array(arena, float, R * H),
+        .belief_copy = arena_zero_array(arena, float, R *H),
         .step_rng = arena_zero_array(arena, struct rng, places),
     };
     rollout->places = arena_zero_array(arena, struct place, places);
@@ -170,7 +173,8 @@ static int allocate(struct rollout *rollout)
 {
     int lanes = (int)rollout->run.lanes, r;
     rollout->n_places = lanes > PLACES_MIN ? lanes : PLACES_MIN;
-    if ((r = lanes_init(&rollout->held, lanes, &rollout->env, rollout->H)) || (r = vec_init(&rollout->held_vec, &rollout->env, lanes)) ||
+    if ((r = lanes_init(&rollout->held, lanes, &rollout->env, rollout->H)) ||
+        (r = vec_init(&rollout->held_vec, &rollout->env, lanes)) ||
         (r = lanes_init(&rollout->work, rollout->n_places, &rollout->env, rollout->H)) ||
         (r = vec_init(&rollout->work_vec, &rollout->env, rollout->n_places)))
         return r;
@@ -245,7 +249,8 @@ static void clear_recurrent(struct rollout *rollout, int place)
 {
     memset(rollout->work.belief_state + (size_t)place * row_floats(rollout, rollout->H), 0,
            row_floats(rollout, rollout->H) * sizeof(float));
-    memset(rollout->work.memory + (size_t)place * row_floats(rollout, SCRIPT_MEMORY_MAX), 0, row_floats(rollout, SCRIPT_MEMORY_MAX));
+    memset(rollout->work.memory + (size_t)place * row_floats(rollout, SCRIPT_MEMORY_MAX), 0,
+           row_floats(rollout, SCRIPT_MEMORY_MAX));
 }
 
 static void begin_episode(struct rollout *rollout, const struct group *group, int place, uint64_t episode)
@@ -315,8 +320,8 @@ static int check_net(const struct rollout *rollout, const char *id, int in, int 
         return err_set(err, ERR_MISMATCH, "the weights have no net \"%s\"", id);
     const struct net_arch *arch = net_weights_arch(net);
     if (arch->in != in || arch->out != out || (arch->gru ? arch->hidden : 0) != hidden)
-        return err_set(err, ERR_MISMATCH, "net %s maps %d to %d with %d recurrent, expected %d to %d with %d", id, arch->in, arch->out,
-                       arch->gru ? arch->hidden : 0, in, out, hidden);
+        return err_set(err, ERR_MISMATCH, "net %s maps %d to %d with %d recurrent, expected %d to %d with %d", id, arch->in,
+                       arch->out, arch->gru ? arch->hidden : 0, in, out, hidden);
     return 0;
 }
 
@@ -330,7 +335,8 @@ static int take_weights(struct rollout *rollout, const struct weights *weights, 
         return r;
     if (rollout->knowledge.kind == KNOWLEDGE_BELIEF && (r = check_net(rollout, "belief", spec->O, spec->N, rollout->H, err)))
         return r;
-    size_t need = attack_scratch(&rollout->nets, spec, spec->O + rollout->K, rollout->n_places * spec->N) + rollout->env.state_bytes + ARENA_ALIGN;
+    size_t need = attack_scratch(&rollout->nets, spec, spec->O + rollout->K, rollout->n_places * spec->N) +
+                  rollout->env.state_bytes + ARENA_ALIGN;
     if (need > rollout->scratch.size) {
         arena_deinit(&rollout->scratch);
         if (arena_init(&rollout->scratch, "rollout scratch", need))
@@ -355,13 +361,25 @@ static struct stage make_stage(struct rollout *rollout, const struct group *grou
         buffers->episode_step[b] = rollout->work.head[b].episode_step;
     }
     return (struct stage){
-        .vec = &rollout->work_vec, .env = &rollout->env, .nets = &rollout->nets,
+        .vec = &rollout->work_vec,
+        .env = &rollout->env,
+        .nets = &rollout->nets,
         .defender = rollout->script ? NULL : nets_find(&rollout->nets, "defender"),
-        .B = group->B, .N = rollout->env.spec.N, .O = rollout->env.spec.O, .K = rollout->K, .A = rollout->env.spec.A,
-        .seed = group->seed, .episode = buffers->episode, .episode_step = buffers->episode_step,
-        .attacked = buffers->attacked, .strength = group->threat.strength,
-        .input = buffers->input, .probability = buffers->probability,
-        .action = buffers->action, .action_logp = buffers->action_logp, .channels = buffers->channels,
+        .B = group->B,
+        .N = rollout->env.spec.N,
+        .O = rollout->env.spec.O,
+        .K = rollout->K,
+        .A = rollout->env.spec.A,
+        .seed = group->seed,
+        .episode = buffers->episode,
+        .episode_step = buffers->episode_step,
+        .attacked = buffers->attacked,
+        .strength = group->threat.strength,
+        .input = buffers->input,
+        .probability = buffers->probability,
+        .action = buffers->action,
+        .action_logp = buffers->action_logp,
+        .channels = buffers->channels,
         .scratch = &rollout->scratch,
     };
 }
@@ -468,12 +486,12 @@ static void record_input(const struct rollout *rollout, const struct stage *stag
     size_t O = (size_t)stage->O, K = (size_t)stage->K, N = (size_t)stage->N, S = (size_t)rollout->env.spec.S;
     for (size_t n = 0; n < N; n++) {
         const float *input = stage->input + ((size_t)b * N + n) * (O + K);
-        memcpy(PUT(frame, observation, float, t, N * O) + n * O, input, O * sizeof(float));
+        memcpy(PUT(frame, observation, float, t, N *O) + n * O, input, O * sizeof(float));
         if (K)
-            memcpy(PUT(frame, knowledge, float, t, N * K) + n * K, input + O, K * sizeof(float));
+            memcpy(PUT(frame, knowledge, float, t, N *K) + n * K, input + O, K * sizeof(float));
     }
     if (frame->at[COL_state])
-        memcpy(PUT(frame, state, float, t, N * S), rollout->work_vec.state + (size_t)b * N * S, N * S * sizeof(float));
+        memcpy(PUT(frame, state, float, t, N *S), rollout->work_vec.state + (size_t)b * N * S, N * S * sizeof(float));
 }
 
 /* Before the belief moves on: its state at the start of a chunk. */
@@ -519,14 +537,15 @@ static void record_outcome(const struct rollout *rollout, int b, int t)
 static void record_final_view(struct rollout *rollout, int b, int e)
 {
     const struct frame *staging = &rollout->places[b].staging;
-    size_t N = (size_t)rollout->env.spec.N, O = (size_t)rollout->env.spec.O, S = (size_t)rollout->env.spec.S, K = (size_t)rollout->K;
+    size_t N = (size_t)rollout->env.spec.N, O = (size_t)rollout->env.spec.O, S = (size_t)rollout->env.spec.S,
+           K = (size_t)rollout->K;
     const float *observation = rollout->work_vec.observation + (size_t)b * N * O;
-    put_rows(PUT(staging, final_observation, float, e, N * O), observation, N * O * sizeof(float));
+    put_rows(PUT(staging, final_observation, float, e, N *O), observation, N * O * sizeof(float));
     if (staging->at[COL_final_state])
-        memcpy(PUT(staging, final_state, float, e, N * S), rollout->work_vec.state + (size_t)b * N * S, N * S * sizeof(float));
+        memcpy(PUT(staging, final_state, float, e, N *S), rollout->work_vec.state + (size_t)b * N * S, N * S * sizeof(float));
     if (!K)
         return;
-    float *knowledge = PUT(staging, final_knowledge, float, e, N * K);
+    float *knowledge = PUT(staging, final_knowledge, float, e, N *K);
     memset(knowledge, 0, N * K * sizeof(float));
     if (rollout->work_vec.truncated[b]) {
         size_t width = row_floats(rollout, rollout->H);
@@ -737,7 +756,8 @@ int rollout_run(struct rollout *rollout, const struct weights *weights, const st
     struct group whole = {.is_evaluation = orders[0]->purpose == ORDER_EVALUATE,
                           .threat = rollout->training_threat,
                           .seed = (uint64_t)rollout->run.seed,
-                          .attack_probability = weights_scalar(weights, "attack_probability", (float)rollout->partition.probability),
+                          .attack_probability =
+                              weights_scalar(weights, "attack_probability", (float)rollout->partition.probability),
                           .weights_hash = weights_hash(&weights->manifest)};
     if (!r && whole.is_evaluation) {
         whole.seed = rng_bits(whole.seed, RNG_EVALUATE, 0, 0, 0);

@@ -16,7 +16,7 @@
 
 #define TICK_MS 20
 #define CACHE_BYTES (512u << 20)
-#define SEND_MAX 4096    /* messages per peer: the learner's window of all actors fits many times over */
+#define SEND_MAX 4096 /* messages per peer: the learner's window of all actors fits many times over */
 #define RECEIVE_MAX 8192
 #define ROUTES_MAX 4096
 
@@ -70,8 +70,12 @@ static int on_send(void *context, const struct wire_peer *peer, const void *enve
                    size_t payload_bytes)
 {
     struct broker *broker = context;
-    const struct loop_zmq_outgoing message = {.peer = peer->id, .peer_bytes = peer->length, .envelope = envelope,
-                                              .envelope_bytes = envelope_bytes, .payload = payload, .payload_bytes = payload_bytes};
+    const struct loop_zmq_outgoing message = {.peer = peer->id,
+                                              .peer_bytes = peer->length,
+                                              .envelope = envelope,
+                                              .envelope_bytes = envelope_bytes,
+                                              .payload = payload,
+                                              .payload_bytes = payload_bytes};
     struct loop_zmq *socket = broker->listeners[route_of(broker, peer)].socket;
     return socket ? loop_zmq_send(socket, &message) : ERR_CLOSED;
 }
@@ -163,8 +167,10 @@ int broker_run(const struct broker_options *options, struct err *err)
     struct broker *broker = calloc(1, sizeof *broker);
     if (!broker)
         return err_set(err, ERR_NOMEM, "cannot start broker: out of memory");
-    const struct broker_core_options core = {.epoch = process_epoch(), .cache_bytes = options->cache_bytes ? options->cache_bytes : CACHE_BYTES,
-                                             .ops = &ops, .context = broker};
+    const struct broker_core_options core = {.epoch = process_epoch(),
+                                             .cache_bytes = options->cache_bytes ? options->cache_bytes : CACHE_BYTES,
+                                             .ops = &ops,
+                                             .context = broker};
     int r = broker_core_create(&broker->core, &core);
     if (r) {
         free(broker);

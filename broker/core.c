@@ -15,8 +15,8 @@
 
 #define SILENCE_US (PROTOCOL_MISSED * PROTOCOL_HEARTBEAT_US)
 #define GONE_LISTED_US 60000000
-#define ROSTER_GAP_US 20000       /* changes within are told together */
-#define FROZEN_US 2000000         /* a longer pause between ticks is ours, not the peers' silence */
+#define ROSTER_GAP_US 20000 /* changes within are told together */
+#define FROZEN_US 2000000   /* a longer pause between ticks is ours, not the peers' silence */
 #define WAITERS_MAX 2048
 #define REFUSALS_MAX 64
 #define CACHE_ENTRIES 1024
@@ -95,14 +95,15 @@ static void refuse(struct broker_core *core, monotonic_us now, const struct wire
 {
     core->counts.refused++;
     for (int i = 0; i < REFUSALS_MAX; i++)
-        if (wire_peer_equal(&core->refusals[i].peer, peer) && core->refusals[i].at && now - core->refusals[i].at < PROTOCOL_HEARTBEAT_US)
+        if (wire_peer_equal(&core->refusals[i].peer, peer) && core->refusals[i].at &&
+            now - core->refusals[i].at < PROTOCOL_HEARTBEAT_US)
             return;
     core->refusals[core->refusals_at].peer = *peer;
     core->refusals[core->refusals_at].at = now;
     core->refusals_at = (core->refusals_at + 1) % REFUSALS_MAX;
     core->out->kind = MESSAGE_REFUSED;
-    core->out->refused = (struct message_refused){.major = PROTOCOL_MAJOR, .minor = PROTOCOL_MINOR, .code = code,
-                                                  .incarnation = incarnation};
+    core->out->refused =
+        (struct message_refused){.major = PROTOCOL_MAJOR, .minor = PROTOCOL_MINOR, .code = code, .incarnation = incarnation};
     snprintf(core->out->refused.text, sizeof core->out->refused.text, "%s", text);
     log_warning("peer refused peer=%.*s reason=\"%s\"", (int)peer->length, (const char *)peer->id, text);
     (void)emit(core, peer, NULL, 0);
@@ -116,12 +117,19 @@ static bool learner_is_here(const struct broker_core *core)
 static void send_state(struct broker_core *core, struct broker_actor *actor)
 {
     core->out->kind = MESSAGE_STATE;
-    core->out->state = (struct message_state){
-        .major = PROTOCOL_MAJOR, .minor = PROTOCOL_MINOR, .incarnation = actor->incarnation, .epoch = core->options.epoch,
-        .recipe = core->learner.recipe,
-        .learner = learner_is_here(core) ? core->learner.incarnation : 0, .acked_upto = actor->acked, .received_upto = actor->received,
-        .may_send_upto = actor->may_send, .version = core->newest, .manifest = core->newest_manifest,
-        .wants_description = actor->wants_description, .is_finished = core->learner.is_finished};
+    core->out->state = (struct message_state){.major = PROTOCOL_MAJOR,
+                                              .minor = PROTOCOL_MINOR,
+                                              .incarnation = actor->incarnation,
+                                              .epoch = core->options.epoch,
+                                              .recipe = core->learner.recipe,
+                                              .learner = learner_is_here(core) ? core->learner.incarnation : 0,
+                                              .acked_upto = actor->acked,
+                                              .received_upto = actor->received,
+                                              .may_send_upto = actor->may_send,
+                                              .version = core->newest,
+                                              .manifest = core->newest_manifest,
+                                              .wants_description = actor->wants_description,
+                                              .is_finished = core->learner.is_finished};
     memcpy(core->out->state.run, core->learner.run, sizeof core->learner.run);
     memcpy(core->out->state.fates, actor->fates, sizeof actor->fates);
     actor->state_due = emit(core, &actor->peer, NULL, 0) != 0;
@@ -154,10 +162,16 @@ static int send_roster(struct broker_core *core, monotonic_us now)
     roster->count = (uint32_t)core->n_actors;
     for (int i = 0; i < core->n_actors; i++) {
         const struct broker_actor *a = &core->actors[i];
-        roster->rows[i] = (struct roster_row){
-            .actor = a->actor, .incarnation = a->incarnation, .presence = a->presence, .lanes = a->lanes,
-            .orders_generation = a->orders_generation, .orders_upto = a->orders_upto, .next_sequence = a->next_sequence,
-            .acked_upto = a->acked, .version = a->version, .weights = a->weights};
+        roster->rows[i] = (struct roster_row){.actor = a->actor,
+                                              .incarnation = a->incarnation,
+                                              .presence = a->presence,
+                                              .lanes = a->lanes,
+                                              .orders_generation = a->orders_generation,
+                                              .orders_upto = a->orders_upto,
+                                              .next_sequence = a->next_sequence,
+                                              .acked_upto = a->acked,
+                                              .version = a->version,
+                                              .weights = a->weights};
         if (!a->wants_description)
             roster->rows[i].description = a->description;
     }
@@ -358,8 +372,12 @@ static struct broker_actor *actor_admit(struct broker_core *core, monotonic_us n
         return NULL;
     }
     /* Without state of ours the sequence begins where the actor says; what it may send, the learner says. */
-    *actor = (struct broker_actor){.actor = hello->actor, .incarnation = hello->incarnation, .presence = ROSTER_GONE,
-                                   .acked = hello->acked_upto, .received = hello->acked_upto, .forwarded = hello->acked_upto};
+    *actor = (struct broker_actor){.actor = hello->actor,
+                                   .incarnation = hello->incarnation,
+                                   .presence = ROSTER_GONE,
+                                   .acked = hello->acked_upto,
+                                   .received = hello->acked_upto,
+                                   .forwarded = hello->acked_upto};
     return actor;
 }
 
@@ -467,7 +485,8 @@ static void on_trajectory(struct broker_core *core, monotonic_us now, const stru
     }
 }
 
-static void on_orders(struct broker_core *core, const void *envelope, size_t envelope_bytes, const void *payload, size_t payload_bytes)
+static void on_orders(struct broker_core *core, const void *envelope, size_t envelope_bytes, const void *payload,
+                      size_t payload_bytes)
 {
     const struct message_orders *orders = &core->in->orders;
     struct broker_actor *actor = actor_find(core, orders->actor, orders->incarnation);
@@ -495,7 +514,8 @@ static void learner_replace(struct broker_core *core, monotonic_us now, const st
 {
     bool is_new_run = core->learner.run[0] && strcmp(core->learner.run, hello->run) != 0;
     log_notice("learner here run=%s generation=%u", hello->run, hello->generation);
-    core->learner = (struct broker_learner){.incarnation = hello->incarnation, .generation = hello->generation, .status = core->learner.status};
+    core->learner =
+        (struct broker_learner){.incarnation = hello->incarnation, .generation = hello->generation, .status = core->learner.status};
     core->learner.status_bytes = 0;
     memcpy(core->learner.run, hello->run, sizeof hello->run);
     core->counts.learners++;
@@ -765,9 +785,16 @@ struct broker_counts broker_core_counts(const struct broker_core *core)
 
 int broker_core_stats(struct broker_core *core, monotonic_us now, char *json, size_t size)
 {
-    const struct broker_view view = {
-        .now = now, .started_at = core->started_at, .epoch = core->options.epoch, .counts = &core->counts, .actors = core->actors,
-        .n_actors = core->n_actors, .learner = &core->learner, .newest = core->newest, .cache_bytes = fetcher_bytes(core->cache),
-        .cache_blobs = fetcher_count(core->cache), .waiters = core->n_waiters};
+    const struct broker_view view = {.now = now,
+                                     .started_at = core->started_at,
+                                     .epoch = core->options.epoch,
+                                     .counts = &core->counts,
+                                     .actors = core->actors,
+                                     .n_actors = core->n_actors,
+                                     .learner = &core->learner,
+                                     .newest = core->newest,
+                                     .cache_bytes = fetcher_bytes(core->cache),
+                                     .cache_blobs = fetcher_count(core->cache),
+                                     .waiters = core->n_waiters};
     return broker_stats_json(&view, json, size);
 }

@@ -15,7 +15,7 @@ struct broker_core_ops {
 };
 
 struct broker_core_options {
-    uint64_t epoch;     /* different for each process: start time in us */
+    uint64_t epoch; /* different for each process: start time in us */
     size_t cache_bytes;
     const struct broker_core_ops *ops;
     void *context;

@@ -46,10 +46,13 @@ static void add_traffic(struct text *text, const struct broker_counts *counts)
 
 static void add_deliveries(struct text *text, const struct broker_counts *c)
 {
-    add(text, "\"deliveries\":{\"received\":%llu,\"distinct\":%llu,\"duplicate\":%llu,\"gap\":%llu,\"unknown\":%llu,\"over_grant\":%llu,"
-              "\"unrouted\":%llu},",
+    add(text,
+        "\"deliveries\":{\"received\":%llu,\"distinct\":%llu,\"duplicate\":%llu,\"gap\":%llu,\"unknown\":%llu,\"over_grant\":%llu,"
+        "\"unrouted\":%llu},",
         N(c->received), N(c->distinct), N(c->duplicate), N(c->gap), N(c->unknown), N(c->over_grant), N(c->unrouted));
-    add(text, "\"stray\":%llu,\"malformed\":%llu,\"dropped\":%llu,\"refused\":%llu,\"actors_gone\":%llu,\"reconnects\":%llu,\"learners\":%llu,",
+    add(text,
+        "\"stray\":%llu,\"malformed\":%llu,\"dropped\":%llu,\"refused\":%llu,\"actors_gone\":%llu,\"reconnects\":%llu,\"learners\":"
+        "%llu,",
         N(c->stray), N(c->malformed), N(c->dropped), N(c->refused), N(c->actors_gone), N(c->reconnects), N(c->learners));
 }
 
@@ -58,10 +61,11 @@ static void add_actor(struct text *text, const struct broker_view *view, const s
     static const char *const presences[] = {"joining", "ready", "draining", "gone"};
     char weights[HASH_TEXT_SIZE];
     hash_text(a->weights, weights);
-    add(text, "{\"actor\":%u,\"incarnation\":%llu,\"state\":\"%s\",\"lanes\":%u,\"silent_seconds\":%.3f,", a->actor, N(a->incarnation),
-        presences[a->presence], a->lanes, (double)(view->now - a->heard_at) * 1e-6);
+    add(text, "{\"actor\":%u,\"incarnation\":%llu,\"state\":\"%s\",\"lanes\":%u,\"silent_seconds\":%.3f,", a->actor,
+        N(a->incarnation), presences[a->presence], a->lanes, (double)(view->now - a->heard_at) * 1e-6);
     add(text, "\"announced\":%llu,\"forwarded\":%llu,\"received\":%llu,\"acked\":%llu,\"may_send\":%llu,\"orders\":%llu,",
-        N(a->next_sequence ? a->next_sequence - 1 : 0), N(a->forwarded), N(a->received), N(a->acked), N(a->may_send), N(a->orders_upto));
+        N(a->next_sequence ? a->next_sequence - 1 : 0), N(a->forwarded), N(a->received), N(a->acked), N(a->may_send),
+        N(a->orders_upto));
     add(text, "\"trajectories\":%llu,\"gaps\":%llu,\"repeats\":%llu,\"version\":[%u,%llu],\"weights\":\"%s\"}", N(a->trajectories),
         N(a->gaps), N(a->repeats), a->version.generation, N(a->version.number), weights);
 }

@@ -175,7 +175,8 @@ static double median(const double *values, int count)
     return sorted[count / 2];
 }
 
-static void add(struct figures *figures, const struct task *task, const char *what, double value, const char *unit, double must, double aim)
+static void add(struct figures *figures, const struct task *task, const char *what, double value, const char *unit, double must,
+                double aim)
 {
     char name[128];
     snprintf(name, sizeof name, "%s: %s", task->name, what);

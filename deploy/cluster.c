@@ -207,8 +207,8 @@ static void fail(struct child *child, const char *how)
     if (disk_is_full(c))
         snprintf(words, sizeof words, "the disk that holds the run folder is full");
     if (!c->result)
-        c->result = err_set(c->err, ERR_STATE, "%s/%d %s%s%s (log: %.150s)", role_names[child->role], child->index, how, words[0] ? ": " : "",
-                            words, c->log_path);
+        c->result = err_set(c->err, ERR_STATE, "%s/%d %s%s%s (log: %.150s)", role_names[child->role], child->index, how,
+                            words[0] ? ": " : "", words, c->log_path);
     close_cluster(c, c->result);
 }
 
@@ -237,8 +237,8 @@ static void restart_later(struct child *child)
     uint64_t pause_ms = (uint64_t)FIRST_PAUSE_MS << (child->restarts < PAUSE_DOUBLINGS ? child->restarts : PAUSE_DOUBLINGS);
     child->restarts++;
     child->state = CHILD_WAIT_RESTART;
-    log_warning("child restarts name=%s/%d pause_ms=%llu restarts=%d", role_names[child->role], child->index, (unsigned long long)pause_ms,
-                child->restarts);
+    log_warning("child restarts name=%s/%d pause_ms=%llu restarts=%d", role_names[child->role], child->index,
+                (unsigned long long)pause_ms, child->restarts);
     uv_timer_start(&child->pause, on_pause_over, pause_ms, 0);
 }
 
@@ -434,7 +434,8 @@ static void start_children(struct cluster *c)
     c->n_children = 2 + actors;
     for (int i = 0; i < c->n_children; i++) {
         struct child *child = &c->children[i];
-        *child = (struct child){.cluster = c, .role = i < ROLE_ACTOR ? (enum role)i : ROLE_ACTOR, .index = i < ROLE_ACTOR ? 0 : i - ROLE_ACTOR};
+        *child = (struct child){
+            .cluster = c, .role = i < ROLE_ACTOR ? (enum role)i : ROLE_ACTOR, .index = i < ROLE_ACTOR ? 0 : i - ROLE_ACTOR};
         uv_timer_init(&c->loop, &child->pause);
         child->pause.data = child;
     }

@@ -160,11 +160,13 @@ static void print_table(const char *mappo, const char *eir, double seconds)
         {"mappo", mappo, "eval/results/eval.json", "attack/results/attack.json"},
         {"eir-mappo (adversary partitions)", eir, "eval/results/eval.json", "attack/results/attack.json"},
     };
-    printf("\nmean episode return of the team\n%-34s %12s %12s %12s %12s\n", "team", "clean", "random mate", "attacked", "worst victim");
+    printf("\nmean episode return of the team\n%-34s %12s %12s %12s %12s\n", "team", "clean", "random mate", "attacked",
+           "worst victim");
     for (size_t i = 0; i < ARRAY_LEN(lines); i++)
         print_line(&lines[i]);
     printf("\nattacked: one agent is replaced by an adversary trained against the frozen team; mean and worst over the agents.\n"
-           "The runs are in %s and %s (progress.csv, tb/, results/); this took %.0f s.\n", mappo, eir, seconds);
+           "The runs are in %s and %s (progress.csv, tb/, results/); this took %.0f s.\n",
+           mappo, eir, seconds);
 }
 
 static int run_steps(const struct demo *demo)

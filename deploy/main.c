@@ -8,8 +8,8 @@
 #include "math/blas_core.h"
 
 static const struct verb *const verbs[] = {
-    &verb_train, &verb_eval,    &verb_attack, &verb_report, &verb_demo,  &verb_envs,
-    &verb_keys,  &verb_inspect, &verb_bench,  &verb_broker, &verb_learner, &verb_actor, &verb_stats,
+    &verb_train,   &verb_eval,  &verb_attack, &verb_report,  &verb_demo,  &verb_envs,  &verb_keys,
+    &verb_inspect, &verb_bench, &verb_broker, &verb_learner, &verb_actor, &verb_stats,
 };
 
 static int print_help(FILE *out)
@@ -28,8 +28,8 @@ static int unknown_verb(const char *name)
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
         names[i] = verbs[i]->name;
     const char *near = config_nearest(name, names, (int)ARRAY_LEN(verbs));
-    fprintf(stderr, "testudo: unknown verb \"%s\"%s%s%s (see: testudo --help)\n", name, near ? "; did you mean " : "", near ? near : "",
-            near ? "?" : "");
+    fprintf(stderr, "testudo: unknown verb \"%s\"%s%s%s (see: testudo --help)\n", name, near ? "; did you mean " : "",
+            near ? near : "", near ? "?" : "");
     return EXIT_MISUSED;
 }
 

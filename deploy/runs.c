@@ -96,8 +96,8 @@ static int compare_recipes(const char *folder, const struct recipe *saved, const
         const struct config_row *row = row_of(&tables, entry->key);
         bool is_same = row ? config_same_value(row, before, entry->value) : !strcmp(before, entry->value);
         if (!is_same)
-            return err_set(err, ERR_MISMATCH, "cannot resume %.200s: %s is %s there and %s here; choose another run.name", folder, entry->key,
-                           before, entry->value);
+            return err_set(err, ERR_MISMATCH, "cannot resume %.200s: %s is %s there and %s here; choose another run.name", folder,
+                           entry->key, before, entry->value);
     }
     return 0;
 }
@@ -229,7 +229,8 @@ int runs_visit(const char *path, int (*each)(void *context, const char *folder, 
 {
     struct visit v = {each, context, err, 0};
     int r = visit(&v, path, 0);
-    return r || v.found ? r : err_set(err, ERR_UNKNOWN, "no run in \"%.300s\": it has no recipe.yaml, nor has any folder below", path);
+    return r || v.found ? r
+                        : err_set(err, ERR_UNKNOWN, "no run in \"%.300s\": it has no recipe.yaml, nor has any folder below", path);
 }
 
 struct only {
@@ -270,7 +271,9 @@ int run_checkpoint(const char *folder, enum run_checkpoint which, char path[PATH
 {
     char checkpoints[PATH_MAX];
     struct dirent **entries;
-    int n = file_join(checkpoints, sizeof checkpoints, folder, "checkpoints") ? -1 : scandir(checkpoints, &entries, is_checkpoint, versionsort);
+    int n = file_join(checkpoints, sizeof checkpoints, folder, "checkpoints")
+                ? -1
+                : scandir(checkpoints, &entries, is_checkpoint, versionsort);
     int r = n > 0 ? file_join(path, PATH_MAX, checkpoints, entries[which == RUN_FIRST ? 0 : n - 1]->d_name) : 0;
     for (int i = 0; i < n; i++)
         free(entries[i]);

@@ -33,6 +33,7 @@ void run_close(struct run *run);
 void run_forget(const char *folder);
 
 /* Calls `each` for every run folder at or below `path`, in the order of their names; stops at the first error. ERR_UNKNOWN when there is none. */
-MUST_USE int runs_visit(const char *path, int (*each)(void *context, const char *folder, struct err *err), void *context, struct err *err);
+MUST_USE int runs_visit(const char *path, int (*each)(void *context, const char *folder, struct err *err), void *context,
+                        struct err *err);
 
 #endif

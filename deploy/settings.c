@@ -23,8 +23,10 @@ struct naming { /* keys that name things and belong to no room alone */
 };
 
 static const struct config_row naming_rows[] = {
-    {"method", CONFIG_TEXT, offsetof(struct naming, method), "", 0, 0, "", NULL, "method: its recipe is read first; default: the file's name"},
-    {"run.name", CONFIG_TEXT, offsetof(struct naming, name), "default", 0, 0, "", NULL, "tells runs of one method apart; part of the folder"},
+    {"method", CONFIG_TEXT, offsetof(struct naming, method), "", 0, 0, "", NULL,
+     "method: its recipe is read first; default: the file's name"},
+    {"run.name", CONFIG_TEXT, offsetof(struct naming, name), "default", 0, 0, "", NULL,
+     "tells runs of one method apart; part of the folder"},
 };
 
 static const struct config_table naming_table = {"names", naming_rows, ARRAY_LEN(naming_rows)};
@@ -176,7 +178,8 @@ static int parse_with_method(struct recipe *recipe, const char *path, const char
     stem_of(path, stem);
     snprintf(method, sizeof method, "%s", asked ? asked : recipe_value(recipe, "method", stem));
     if (!strcmp(method, stem))
-        return recipe_set(recipe, "method", stem, recipe_find(recipe, "method") ? recipe_find(recipe, "method")->where : "file name", err);
+        return recipe_set(recipe, "method", stem,
+                          recipe_find(recipe, "method") ? recipe_find(recipe, "method")->where : "file name", err);
     recipe->count = 0;
     if ((r = find_recipe(method, base, err)))
         return err_prefix(err, r, "%s with method %s", path, method);

@@ -59,7 +59,8 @@ void summary_boil_down(const struct results *results, const char *threat, struct
 
 static bool is_same_group(const struct summary_sample *a, const struct summary_sample *b)
 {
-    return !strcmp(a->env, b->env) && !strcmp(a->scenario, b->scenario) && !strcmp(a->method, b->method) && !strcmp(a->threat, b->threat);
+    return !strcmp(a->env, b->env) && !strcmp(a->scenario, b->scenario) && !strcmp(a->method, b->method) &&
+           !strcmp(a->threat, b->threat);
 }
 
 static int add_sample(struct summary *summary, const struct summary_sample *sample, struct err *err)
@@ -174,7 +175,8 @@ static int add_curve(json_t *seed, const char *folder, struct err *err)
     if (r)
         return r;
     char *header = strtok_r((char *)text, "\n", &save);
-    for (char *name = header ? strtok_r(header, ",", &save_name) : NULL; name && n_names < COLUMNS_MAX; name = strtok_r(NULL, ",", &save_name))
+    for (char *name = header ? strtok_r(header, ",", &save_name) : NULL; name && n_names < COLUMNS_MAX;
+         name = strtok_r(NULL, ",", &save_name))
         names[n_names++] = name;
     for (char *line; (line = strtok_r(NULL, "\n", &save));)
         k += add_step(seed, line, names, n_names, k);
@@ -184,7 +186,8 @@ static int add_curve(json_t *seed, const char *folder, struct err *err)
 
 int summary_add_run(struct summary *summary, const char *folder, struct err *err)
 {
-    static const char *const files[] = {"results/train.json", "eval/results/eval.json", "results/eval.json", "attack/results/attack.json"};
+    static const char *const files[] = {"results/train.json", "eval/results/eval.json", "results/eval.json",
+                                        "attack/results/attack.json"};
     int found = 0, r = 0;
     for (size_t i = 0; i < ARRAY_LEN(files) && !r; i++) {
         char path[PATH_MAX];
@@ -198,7 +201,9 @@ int summary_add_run(struct summary *summary, const char *folder, struct err *err
             r = add_curve(seed_node(summary, results), folder, err);
         results_destroy(&results);
     }
-    return r || found ? r : err_set(err, ERR_STATE, "no results in \"%.300s\"; train it to the end, or run: testudo eval %.150s", folder, folder);
+    return r || found ? r
+                      : err_set(err, ERR_STATE, "no results in \"%.300s\"; train it to the end, or run: testudo eval %.150s",
+                                folder, folder);
 }
 
 /* -- table ------------------------------------------------------------------------------------------------------------------ */
@@ -239,8 +244,8 @@ static int print_group(const struct summary_sample *samples, int n, FILE *out, s
         snprintf(won, sizeof won, "%.1f %%", 100 * success);
     if (samples[0].attack_steps)
         snprintf(attack, sizeof attack, "%.3g", (double)samples[0].attack_steps);
-    fprintf(out, "  %-20s %-14s %5d %9.3g %10.4g %-20s %13s %8s %12s\n", samples[0].method, samples[0].threat, n, (double)samples[0].steps,
-            interval.mean, range, low, won, attack);
+    fprintf(out, "  %-20s %-14s %5d %9.3g %10.4g %-20s %13s %8s %12s\n", samples[0].method, samples[0].threat, n,
+            (double)samples[0].steps, interval.mean, range, low, won, attack);
     return 0;
 }
 
@@ -255,8 +260,9 @@ int summary_print(const struct summary *summary, FILE *out, struct err *err)
     for (int i = 0, n; i < summary->count && !r; i += n) {
         bool is_new_task = !i || strcmp(sorted[i].env, sorted[i - 1].env) || strcmp(sorted[i].scenario, sorted[i - 1].scenario);
         if (is_new_task)
-            fprintf(out, "%s%s %s\n  %-20s %-14s %5s %9s %10s %-20s %13s %8s %12s\n", i ? "\n" : "", sorted[i].env, sorted[i].scenario, "method",
-                    "threat", "seeds", "steps", "return", "95 % interval", "lowest victim", "success", "attack steps");
+            fprintf(out, "%s%s %s\n  %-20s %-14s %5s %9s %10s %-20s %13s %8s %12s\n", i ? "\n" : "", sorted[i].env,
+                    sorted[i].scenario, "method", "threat", "seeds", "steps", "return", "95 % interval", "lowest victim", "success",
+                    "attack steps");
         for (n = 1; i + n < summary->count && is_same_group(&sorted[i], &sorted[i + n]);)
             n++;
         r = print_group(&sorted[i], n, out, err);

@@ -15,7 +15,8 @@ static void print_options(const struct option_row *rows, int n_rows)
         snprintf(left, sizeof left, "--%s%s%s", rows[i].name, rows[i].type == OPTION_FLAG ? "" : " ",
                  rows[i].type == OPTION_FLAG ? "" : rows[i].placeholder);
         bool has_example = rows[i].example != NULL;
-        printf("  %-22s %s%s%s%s\n", left, rows[i].help, has_example ? " (e.g. " : "", has_example ? rows[i].example : "", has_example ? ")" : "");
+        printf("  %-22s %s%s%s%s\n", left, rows[i].help, has_example ? " (e.g. " : "", has_example ? rows[i].example : "",
+               has_example ? ")" : "");
     }
     printf("  %-22s %s\n", "--help", "this text");
 }
@@ -59,8 +60,13 @@ int verb_exit_code(int result)
 {
     switch (result) {
     case 0: return EXIT_DONE;
-    case ERR_INVALID: case ERR_RANGE: case ERR_FORMAT: case ERR_MISMATCH: case ERR_UNKNOWN: case ERR_LIMIT: case ERR_DUPLICATE:
-        return EXIT_MISUSED;
+    case ERR_INVALID:
+    case ERR_RANGE:
+    case ERR_FORMAT:
+    case ERR_MISMATCH:
+    case ERR_UNKNOWN:
+    case ERR_LIMIT:
+    case ERR_DUPLICATE: return EXIT_MISUSED;
     default: return EXIT_FAILED;
     }
 }
@@ -80,7 +86,8 @@ static int unknown_option(const struct verb *verb, const struct option_row *rows
     for (int i = 0; i < n_rows && n < 32; i++)
         names[n++] = rows[i].name;
     const char *near = config_nearest(name, names, n);
-    return verb_misused(verb, "unknown option --%s%s%s%s", name, near ? "; did you mean --" : "", near ? near : "", near ? "?" : "");
+    return verb_misused(verb, "unknown option --%s%s%s%s", name, near ? "; did you mean --" : "", near ? near : "",
+                        near ? "?" : "");
 }
 
 static bool store_flag(bool *flag, const char *value)
@@ -96,8 +103,8 @@ static bool store_int(const struct option_row *row, const char *value)
     const struct config_row as_row = {row->name, CONFIG_INT, 0, "0", row->min < 0 ? row->min : 0, row->max, "", NULL, ""};
     struct recipe *recipe = recipe_create();
     int64_t number = 0;
-    bool ok = recipe && !recipe_set(recipe, row->name, value, "command line", &err) && !config_bind(&as_row, 1, recipe, &number, &err) &&
-              (double)number >= row->min;
+    bool ok = recipe && !recipe_set(recipe, row->name, value, "command line", &err) &&
+              !config_bind(&as_row, 1, recipe, &number, &err) && (double)number >= row->min;
     recipe_destroy(&recipe);
     if (ok)
         *(int64_t *)row->value = number;
@@ -110,12 +117,10 @@ static int store_option(const struct verb *verb, const struct option_row *row, c
     case OPTION_FLAG:
         return store_flag(row->value, value) ? 0 : verb_misused(verb, "--%s is \"%s\", expected true or false", row->name, value);
     case OPTION_INT:
-        return store_int(row, value)
-                   ? 0
-                   : verb_misused(verb, "--%s is \"%s\", expected a whole number from %.15g to %.15g", row->name, value, row->min, row->max);
-    case OPTION_TEXT:
-        *(const char **)row->value = value;
-        return 0;
+        return store_int(row, value) ? 0
+                                     : verb_misused(verb, "--%s is \"%s\", expected a whole number from %.15g to %.15g", row->name,
+                                                    value, row->min, row->max);
+    case OPTION_TEXT: *(const char **)row->value = value; return 0;
     }
     return 0;
 }

@@ -20,8 +20,8 @@ enum option_type {
 struct option_row {
     const char *name; /* "connect" for --connect */
     enum option_type type;
-    void *value;      /* where it goes; keeps its content when the option is not given */
-    double min, max;  /* INT */
+    void *value;     /* where it goes; keeps its content when the option is not given */
+    double min, max; /* INT */
     const char *placeholder, *help, *example;
 };
 
@@ -35,13 +35,13 @@ struct verb {
     const char *name, *summary;
     const char *arguments; /* "RECIPE [key=value ...]" */
     const char *example;
-    const char *more;      /* further lines of --help, or NULL */
+    const char *more; /* further lines of --help, or NULL */
     /* argv[0] is the verb's name. Returns an exit code. */
     int (*run)(const struct verb *verb, int argc, char **argv);
 };
 
-extern const struct verb verb_train, verb_broker, verb_learner, verb_actor, verb_eval, verb_attack, verb_report, verb_stats, verb_envs,
-    verb_bench, verb_inspect, verb_demo, verb_keys;
+extern const struct verb verb_train, verb_broker, verb_learner, verb_actor, verb_eval, verb_attack, verb_report, verb_stats,
+    verb_envs, verb_bench, verb_inspect, verb_demo, verb_keys;
 
 /* Reads options and words. Returns -1 to go on, else the exit code to leave with: 0 after --help, 2 after a message about misuse. */
 int verb_parse(const struct verb *verb, const struct option_row *rows, int n_rows, int argc, char **argv, struct words *words);

@@ -34,7 +34,8 @@ void figures_add(struct figures *figures, const struct figure *figure)
 
 /* ---- environments ---- */
 
-static int time_environment(struct figures *figures, const struct env_ops *ops, const char *scenario, double seconds, struct err *err)
+static int time_environment(struct figures *figures, const struct env_ops *ops, const char *scenario, double seconds,
+                            struct err *err)
 {
     char name[128];
     struct recipe *recipe = recipe_create();
@@ -120,9 +121,10 @@ static double sgemm_of_child(const char *core, double seconds)
 {
     char command[256];
     double rate = 0;
-    snprintf(command, sizeof command, "env -u TESTUDO_BLAS_CORE -u OPENBLAS_CORETYPE %s%s%s%s /proc/%ld/exe bench sgemm --tenths %d 2>/dev/null",
-             core ? "TESTUDO_BLAS_CORE=" : "", core ? core : "", core ? " OPENBLAS_CORETYPE=" : "", core ? core : "", (long)getpid(),
-             seconds < 0.1 ? 1 : (int)(seconds * 10));
+    snprintf(command, sizeof command,
+             "env -u TESTUDO_BLAS_CORE -u OPENBLAS_CORETYPE %s%s%s%s /proc/%ld/exe bench sgemm --tenths %d 2>/dev/null",
+             core ? "TESTUDO_BLAS_CORE=" : "", core ? core : "", core ? " OPENBLAS_CORETYPE=" : "", core ? core : "",
+             (long)getpid(), seconds < 0.1 ? 1 : (int)(seconds * 10));
     FILE *child = popen(command, "r");
     if (!child)
         return 0;
@@ -172,7 +174,7 @@ static const struct {
     const char *name;
     int (*run)(struct figures *figures, double seconds, struct err *err);
     bool is_default;
-} benches[] = {{"envs", bench_envs, true},   {"wire", bench_wire, true},   {"net", bench_net, true},
+} benches[] = {{"envs", bench_envs, true},   {"wire", bench_wire, true},    {"net", bench_net, true},
                {"cores", bench_cores, true}, {"sgemm", bench_sgemm, false}, {"train", bench_train_seconds, true}};
 
 static bool is_asked(const struct words *words, size_t bench)

@@ -24,13 +24,15 @@ static int print_spec(const struct verb *verb, const struct env_ops *ops)
     struct err err = {""};
     struct recipe *recipe = recipe_create();
     struct env_instance *instance = malloc(sizeof *instance);
-    int r = recipe && instance ? recipe_set(recipe, "env.name", ops->name, "default", &err) : err_set(&err, ERR_NOMEM, "out of memory");
+    int r =
+        recipe && instance ? recipe_set(recipe, "env.name", ops->name, "default", &err) : err_set(&err, ERR_NOMEM, "out of memory");
     if (!r && !(r = env_open(instance, recipe, &err))) {
         const struct spec *spec = &instance->spec;
-        printf("\nas %s: %d agents, %d observation numbers, %d actions, state %s, at most %d steps\n", spec->scenario, spec->N, spec->O, spec->A,
-               spec->state_is_observation ? "= observation" : "of its own", spec->horizon);
+        printf("\nas %s: %d agents, %d observation numbers, %d actions, state %s, at most %d steps\n", spec->scenario, spec->N,
+               spec->O, spec->A, spec->state_is_observation ? "= observation" : "of its own", spec->horizon);
         for (int i = 0; i < spec->n_blocks; i++)
-            printf("  observation %d..%d: %s\n", spec->blocks[i].start, spec->blocks[i].start + spec->blocks[i].width - 1, spec->blocks[i].name);
+            printf("  observation %d..%d: %s\n", spec->blocks[i].start, spec->blocks[i].start + spec->blocks[i].width - 1,
+                   spec->blocks[i].name);
     }
     free(instance);
     recipe_destroy(&recipe);
@@ -70,9 +72,9 @@ static int check(const struct verb *verb, const struct words *words)
         if (r && r != ERR_MISMATCH)
             failed += verb_failed(verb, "%s", err.text);
         else
-            printf("%-8s %s %s: %lld episodes, %lld steps, %lld mismatches, largest difference %.3g%s%s\n", r ? "DIFFERS" : "agrees",
-                   report.env, report.name, (long long)report.episodes, (long long)report.steps, (long long)report.mismatches, report.largest,
-                   r ? "; first: " : "", r ? report.first : "");
+            printf("%-8s %s %s: %lld episodes, %lld steps, %lld mismatches, largest difference %.3g%s%s\n",
+                   r ? "DIFFERS" : "agrees", report.env, report.name, (long long)report.episodes, (long long)report.steps,
+                   (long long)report.mismatches, report.largest, r ? "; first: " : "", r ? report.first : "");
         failed += r == ERR_MISMATCH;
     }
     return failed ? EXIT_FAILED : EXIT_DONE;

@@ -15,7 +15,7 @@
 
 struct look { /* what one of the two verbs was asked to do */
     const struct verb *verb;
-    const char *task, *overlay; /* overlay: recipe that goes over the run's, NULL for none */
+    const char *task, *overlay;       /* overlay: recipe that goes over the run's, NULL for none */
     const char *checkpoint, *results; /* as the options say; NULL: the newest, <task>.json */
     int64_t actors;
     bool as_json, is_quiet;
@@ -102,7 +102,8 @@ static int settle(struct look *look, const char *run, struct err *err)
         if (!is_same)
             run_forget(look->folder);
         free(recipe);
-        r = file_join(path, sizeof path, look->folder, "source.txt") ? ERR_LIMIT : file_write(path, look->source, strlen(look->source), err);
+        r = file_join(path, sizeof path, look->folder, "source.txt") ? ERR_LIMIT
+                                                                     : file_write(path, look->source, strlen(look->source), err);
     }
     free(old_recipe);
     free(old_source);
@@ -135,8 +136,13 @@ static int run_cluster(const struct look *look)
 {
     struct err err = {""};
     struct progress_status status;
-    const struct cluster_options options = {.task = look->task, .run_folder = look->folder, .source = look->source,
-                                            .results = look->results, .actors = (int)look->actors, .label = "", .is_quiet = look->is_quiet};
+    const struct cluster_options options = {.task = look->task,
+                                            .run_folder = look->folder,
+                                            .source = look->source,
+                                            .results = look->results,
+                                            .actors = (int)look->actors,
+                                            .label = "",
+                                            .is_quiet = look->is_quiet};
     int r = cluster_run(&options, &status, &err);
     return r ? verb_failed(look->verb, "%s", err.text) : print_results(look);
 }
@@ -170,8 +176,10 @@ static int run_look(const struct verb *verb, int argc, char **argv)
     look->overlay = verb == &verb_attack ? "attack" : NULL;
     const struct option_row rows[] = {
         {"checkpoint", OPTION_TEXT, &look->checkpoint, 0, 0, "FILE", "which weights; default: the run's newest", NULL},
-        {"recipe", OPTION_TEXT, &look->overlay, 0, 0, "RECIPE", "put over the run's own; attack: default is the recipe attack", NULL},
-        {"results", OPTION_TEXT, &look->results, 0, 0, "NAME", "name of the results file; default: eval.json or attack.json", "untrained.json"},
+        {"recipe", OPTION_TEXT, &look->overlay, 0, 0, "RECIPE", "put over the run's own; attack: default is the recipe attack",
+         NULL},
+        {"results", OPTION_TEXT, &look->results, 0, 0, "NAME", "name of the results file; default: eval.json or attack.json",
+         "untrained.json"},
         {"actors", OPTION_INT, &look->actors, 0, CLUSTER_ACTORS_MAX, "N", "actor processes; default: one per core", "2"},
         {"json", OPTION_FLAG, &look->as_json, 0, 0, "", "print JSON in marl-eval's layout", NULL},
         {"quiet", OPTION_FLAG, &look->is_quiet, 0, 0, "", "no progress lines", NULL},

@@ -11,7 +11,8 @@
 
 static const char *type_name(enum tensor_type type)
 {
-    static const char *const names[] = {[TENSOR_F32] = "f32", [TENSOR_F64] = "f64", [TENSOR_I32] = "i32", [TENSOR_I64] = "i64", [TENSOR_U8] = "u8"};
+    static const char *const names[] = {
+        [TENSOR_F32] = "f32", [TENSOR_F64] = "f64", [TENSOR_I32] = "i32", [TENSOR_I64] = "i64", [TENSOR_U8] = "u8"};
     return names[type];
 }
 
@@ -94,7 +95,8 @@ static int inspect(const struct verb *verb, const char *path, bool only_hash)
 static int run_inspect(const struct verb *verb, int argc, char **argv)
 {
     bool only_hash = false;
-    const struct option_row rows[] = {{"hash", OPTION_FLAG, &only_hash, 0, 0, "", "print only the hash of the learning state", NULL}};
+    const struct option_row rows[] = {
+        {"hash", OPTION_FLAG, &only_hash, 0, 0, "", "print only the hash of the learning state", NULL}};
     struct words words;
     int r = verb_parse(verb, rows, ARRAY_LEN(rows), argc, argv, &words);
     if (r >= 0)

@@ -19,8 +19,10 @@
 #include "deploy/verb.h"
 #include "learner/learner.h"
 
-#define OPTION_PARENT(value) \
-    {"parent", OPTION_INT, value, 1, INT32_MAX, "PID", "leave when this process, our parent, is gone", NULL}
+#define OPTION_PARENT(value)                                                                                   \
+    {                                                                                                          \
+        "parent", OPTION_INT, value, 1, INT32_MAX, "PID", "leave when this process, our parent, is gone", NULL \
+    }
 
 /* Asks the kernel for SIGTERM at the parent's death. The parent may have died before we asked: then leave at once. */
 static int follow_parent(const struct verb *verb, int64_t parent)
@@ -72,8 +74,8 @@ static int run_broker(const struct verb *verb, int argc, char **argv)
     const char *listen = "tcp://127.0.0.1:5555";
     int64_t parent = 0, cache_mib = 512;
     const struct option_row rows[] = {
-        {"listen", OPTION_TEXT, &listen, 0, 0, "ENDPOINTS", "where actors, learner and observers connect; up to three, joined by commas",
-         "tcp://127.0.0.1:5555"},
+        {"listen", OPTION_TEXT, &listen, 0, 0, "ENDPOINTS",
+         "where actors, learner and observers connect; up to three, joined by commas", "tcp://127.0.0.1:5555"},
         {"cache", OPTION_INT, &cache_mib, 1, 1 << 20, "MIB", "memory for weights that wait to be fetched", "512"},
         OPTION_PARENT(&parent),
     };
@@ -148,11 +150,11 @@ static int run_learner(const struct verb *verb, int argc, char **argv)
         return r;
     if (!folder)
         return verb_misused(verb, "--run FOLDER is missing");
-    if ((r = no_words(verb, &words)) || (r = read_mode(verb, task, &mode)) || (r = follow_parent(verb, parent)) || (r = open_log(verb, 0)) ||
-        (r = hold_folder(verb, folder)))
+    if ((r = no_words(verb, &words)) || (r = read_mode(verb, task, &mode)) || (r = follow_parent(verb, parent)) ||
+        (r = open_log(verb, 0)) || (r = hold_folder(verb, folder)))
         return r;
-    const struct learner_options options = {.connect = connect, .run = folder, .source = source, .results = results, .mode = mode,
-                                            .status_fd = (int)status_fd};
+    const struct learner_options options = {
+        .connect = connect, .run = folder, .source = source, .results = results, .mode = mode, .status_fd = (int)status_fd};
     return finish(verb, learner_run(&options, &err), &err);
 }
 
@@ -176,7 +178,8 @@ static int join_runs(const struct actor_options *options, struct err *err)
         pauses = clock_seconds_since(start) > LIVED_WELL_S ? 0 : pauses < PAUSES ? pauses + 1 : PAUSES;
         long pause_ms = FIRST_PAUSE_MS << pauses;
         log_notice("broker serves another run, joining it reason=\"%s\" pause_ms=%ld", err->text, pause_ms);
-        nanosleep(&(struct timespec){pause_ms / 1000, pause_ms % 1000 * 1000000}, NULL); /* nothing is held: a signal ends us here */
+        nanosleep(&(struct timespec){pause_ms / 1000, pause_ms % 1000 * 1000000},
+                  NULL); /* nothing is held: a signal ends us here */
     }
     return r;
 }
@@ -199,8 +202,11 @@ static int run_actor(const struct verb *verb, int argc, char **argv)
         return r;
     if ((r = no_words(verb, &words)) || (r = follow_parent(verb, parent)) || (r = open_log(verb, id)))
         return r;
-    const struct actor_options options = {.connect = connect, .actor = (uint32_t)id, .lanes = (int)lanes,
-                                          .memory_bytes = (size_t)memory_mib << 20, .exit_when_finished = 1};
+    const struct actor_options options = {.connect = connect,
+                                          .actor = (uint32_t)id,
+                                          .lanes = (int)lanes,
+                                          .memory_bytes = (size_t)memory_mib << 20,
+                                          .exit_when_finished = 1};
     return finish(verb, join_runs(&options, &err), &err);
 }
 

@@ -71,7 +71,8 @@ static void print_books(const json_t *deliveries, const json_t *book)
     printf(" | announced %.0f", number(book, "announced"));
     for (size_t i = 0; i < ARRAY_LEN(fates); i++)
         printf(" %s %.0f", fates[i], number(book, fates[i]));
-    printf(" in_flight %.0f unexplained %.0f", number(in_flight, "actors") + number(in_flight, "learner"), number(book, "unexplained"));
+    printf(" in_flight %.0f unexplained %.0f", number(in_flight, "actors") + number(in_flight, "learner"),
+           number(book, "unexplained"));
 }
 
 /* Share, return and count of each partition, by its adversaries: "none 54.1% 0.333 (971)  {2} 11.8% 0.191 (212)". */

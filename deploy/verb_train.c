@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "deploy/cluster.h"
-#include "deploy/summary.h"
 #include "deploy/runs.h"
 #include "deploy/settings.h"
+#include "deploy/summary.h"
 #include "deploy/terminal.h"
 #include "deploy/verb.h"
 
@@ -42,7 +42,8 @@ static int parse_seeds(struct train *train, const char *text)
             ok = end != p && last >= first;
         }
         if (!ok || (*end && *end != ',') || last - first >= SEEDS_MAX - train->n_seeds)
-            return verb_misused(train->verb, "seeds=%s is no list of at most %d seeds, expected something like 1-5 or 1,3,8", text, SEEDS_MAX);
+            return verb_misused(train->verb, "seeds=%s is no list of at most %d seeds, expected something like 1-5 or 1,3,8", text,
+                                SEEDS_MAX);
         for (long seed = first; seed <= last; seed++)
             train->seeds[train->n_seeds++] = seed;
         p = end + (*end == ',');
@@ -105,13 +106,14 @@ static int run_cluster(const struct train *train, const struct run *run, const c
 {
     struct err err = {""};
     struct progress_status status;
-    const struct cluster_options options = {.task = "train", .run_folder = run->folder, .actors = (int)train->actors, .label = label,
-                                            .is_quiet = train->is_quiet};
-    fprintf(stderr, "%s%s%s %s%s\n", label, terminal_style(stderr, STYLE_DIM), run->is_resumed ? "resuming" : "training in", run->folder,
-            terminal_style(stderr, STYLE_OFF));
+    const struct cluster_options options = {
+        .task = "train", .run_folder = run->folder, .actors = (int)train->actors, .label = label, .is_quiet = train->is_quiet};
+    fprintf(stderr, "%s%s%s %s%s\n", label, terminal_style(stderr, STYLE_DIM), run->is_resumed ? "resuming" : "training in",
+            run->folder, terminal_style(stderr, STYLE_OFF));
     int r = cluster_run(&options, &status, &err);
     if (r == ERR_CLOSED)
-        return verb_failed(train->verb, "stopped at step %" PRId64 " of %" PRId64 ", checkpoint saved; the same command goes on from there",
+        return verb_failed(train->verb,
+                           "stopped at step %" PRId64 " of %" PRId64 ", checkpoint saved; the same command goes on from there",
                            status.steps, status.budget);
     if (r)
         return verb_failed(train->verb, "%s", err.text);

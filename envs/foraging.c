@@ -378,8 +378,7 @@ bool foraging_is_over(const struct foraging_params *p, const struct foraging_sta
     return foraging_is_cleared(g) || g->step >= p->horizon;
 }
 
-static void foraging_step(const void *params, void *state, const int32_t *action, struct rng *rng,
-                          const struct env_result *result)
+static void foraging_step(const void *params, void *state, const int32_t *action, struct rng *rng, const struct env_result *result)
 {
     (void)rng;
     const struct foraging_params *p = params;

@@ -17,9 +17,9 @@
 
 #include "envs/foraging.h"
 
-#define KEY(key, kind, field, fallback, low, high, unit, choices, help)                                                        \
-    {                                                                                                                          \
-        "env." key, kind, offsetof(struct foraging_params, field), fallback, low, high, unit, choices, help                    \
+#define KEY(key, kind, field, fallback, low, high, unit, choices, help)                                     \
+    {                                                                                                       \
+        "env." key, kind, offsetof(struct foraging_params, field), fallback, low, high, unit, choices, help \
     }
 const struct config_row foraging_rows[FORAGING_ROWS] = {
     KEY("rules", CONFIG_CHOICE, rules, "robust", 0, 0, "", "robust|v3|eir",
@@ -40,8 +40,7 @@ const struct config_row foraging_rows[FORAGING_ROWS] = {
     KEY("max_food_level", CONFIG_TEXT, max_food_level_text, "none", 0, 0, "", NULL,
         "highest food level, or one per food; none: the sum of the three lowest player levels"),
     KEY("sight", CONFIG_INT, sight, "-1", -1, FORAGING_SIDE_MAX, "cells", NULL, "how far a player sees; -1: the whole grid"),
-    KEY("penalty", CONFIG_REAL, penalty, "0", 0, 1000, "reward", NULL,
-        "what each loader of a food too heavy for the group loses"),
+    KEY("penalty", CONFIG_REAL, penalty, "0", 0, 1000, "reward", NULL, "what each loader of a food too heavy for the group loses"),
     KEY("normalise_reward", CONFIG_BOOL, normalises_reward, "true", 0, 0, "", NULL, "a cleared map is worth 1 to the team"),
     KEY("observe_levels", CONFIG_BOOL, observes_levels, "true", 0, 0, "", NULL, "players see each other's levels"),
     KEY("grid", CONFIG_BOOL, is_grid, "false", 0, 0, "", NULL, "observe three layers of cells around the player, not lists"),
@@ -82,10 +81,9 @@ static const struct {
     const char *key;
     const char *value; /* NULL: the word's number */
 } words[] = {
-    {"Foraging", NULL, NULL},           {"v3", "env.rules", "v3"},     {"eir", "env.rules", "eir"},
-    {"grid", "env.grid", "true"},       {"c", "env.coop", "true"},     {"coop", "env.coop", "true"},
-    {"ind", "env.max_food_level", "1"}, {"pen", "env.penalty", "0.1"}, {"%p", "env.players", NULL},
-    {"%f", "env.foods", NULL},          {"%s", "env.sight", NULL},     {"s%", "env.sight", NULL},
+    {"Foraging", NULL, NULL},    {"v3", "env.rules", "v3"},    {"eir", "env.rules", "eir"},        {"grid", "env.grid", "true"},
+    {"c", "env.coop", "true"},   {"coop", "env.coop", "true"}, {"ind", "env.max_food_level", "1"}, {"pen", "env.penalty", "0.1"},
+    {"%p", "env.players", NULL}, {"%f", "env.foods", NULL},    {"%s", "env.sight", NULL},          {"s%", "env.sight", NULL},
 };
 
 /* Does the word have the form, '%' standing for a number of at most six digits? Copies that number to digits. */
@@ -161,9 +159,8 @@ int foraging_scenario(const char *scenario, struct recipe *defaults, struct err 
     }
     for (size_t i = 0; i < ARRAY_LEN(needed) && !r; i++)
         if (!recipe_find(defaults, needed[i]))
-            r = err_set(err, ERR_INVALID,
-                        "bad scenario \"%s\" of foraging: it does not say %s; expected a name like 12x12-4p-3f-c", scenario,
-                        needed[i]);
+            r = err_set(err, ERR_INVALID, "bad scenario \"%s\" of foraging: it does not say %s; expected a name like 12x12-4p-3f-c",
+                        scenario, needed[i]);
     return r;
 }
 
@@ -188,17 +185,16 @@ static int read_levels(const char *key, const char *text, int count, int16_t *le
         if (*at != ',')
             break;
     }
-    return err_set(err, ERR_RANGE,
-                   "bad value for %s: got \"%s\", expected a level from 1 to %d, or %d of them joined by commas", key, text,
-                   FORAGING_LEVEL_MAX, count);
+    return err_set(err, ERR_RANGE, "bad value for %s: got \"%s\", expected a level from 1 to %d, or %d of them joined by commas",
+                   key, text, FORAGING_LEVEL_MAX, count);
 }
 
 static int check_order(const char *what, const int16_t *low, const int16_t *high, int count, struct err *err)
 {
     for (int i = 0; i < count; i++)
         if (low[i] > high[i])
-            return err_set(err, ERR_RANGE, "bad levels: env.min_%s_level is %d, above env.max_%s_level %d (entry %d)", what,
-                           low[i], what, high[i], i);
+            return err_set(err, ERR_RANGE, "bad levels: env.min_%s_level is %d, above env.max_%s_level %d (entry %d)", what, low[i],
+                           what, high[i], i);
     return 0;
 }
 

@@ -80,8 +80,8 @@ static int useful_actions(struct sighting self, struct sighting food, const uint
     return count;
 }
 
-static void act_greedy(const void *params, int agent, int step, const float *observation, const uint8_t *available,
-                       void *memory, float *probability)
+static void act_greedy(const void *params, int agent, int step, const float *observation, const uint8_t *available, void *memory,
+                       float *probability)
 {
     (void)agent, (void)step, (void)memory;
     const struct foraging_params *p = params;

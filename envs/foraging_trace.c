@@ -100,8 +100,7 @@ static int foraging_set_state(const void *params, void *state, const json_t *lin
         return r;
     if (json_array_size(players) != (size_t)p->P)
         return err_set(err, ERR_FORMAT, "got %zu players, expected %d", json_array_size(players), p->P);
-    foraging_place(p, state, player, food, (int)json_array_size(foods),
-                   (int)json_integer_value(json_object_get(line, "spawned")));
+    foraging_place(p, state, player, food, (int)json_array_size(foods), (int)json_integer_value(json_object_get(line, "spawned")));
     return env_foraging.check_state(params, state, err);
 }
 

@@ -27,9 +27,9 @@
 
 enum { LIMIT_TERMINATES, LIMIT_TRUNCATES };
 
-#define KEY(key, kind, field, fallback, low, high, unit, choices, help)                                                        \
-    {                                                                                                                          \
-        "env." key, kind, offsetof(struct matrix_params, field), fallback, low, high, unit, choices, help                      \
+#define KEY(key, kind, field, fallback, low, high, unit, choices, help)                                   \
+    {                                                                                                     \
+        "env." key, kind, offsetof(struct matrix_params, field), fallback, low, high, unit, choices, help \
     }
 static const struct config_row rows[] = {
     KEY("horizon", CONFIG_INT, horizon, "100", 1, 1000000, "steps", NULL, "length of an episode"),
@@ -134,8 +134,7 @@ static uint8_t payoff(uint8_t s, uint8_t a0, uint8_t a1)
     return s ? a0 != a1 : a0 == a1;
 }
 
-static void matrix_step(const void *params, void *state, const int32_t *action, struct rng *rng,
-                        const struct env_result *result)
+static void matrix_step(const void *params, void *state, const int32_t *action, struct rng *rng, const struct env_result *result)
 {
     (void)rng;
     const struct matrix_params *p = params;
@@ -185,8 +184,8 @@ static void act_convention(const void *params, int agent, int step, const float 
     play(probability, observation[0] > 0.5f ? agent : 0);
 }
 
-static void act_uniform(const void *params, int agent, int step, const float *observation, const uint8_t *available,
-                        void *memory, float *probability)
+static void act_uniform(const void *params, int agent, int step, const float *observation, const uint8_t *available, void *memory,
+                        float *probability)
 {
     (void)params, (void)agent, (void)step, (void)observation, (void)available, (void)memory;
     play_even(probability);

@@ -94,8 +94,8 @@ int trace_int(const json_t *array, size_t i, int64_t low, int64_t high, int64_t 
     const json_t *item = json_array_get(array, i);
     *value = json_is_integer(item) ? (int64_t)json_integer_value(item) : (int64_t)json_number_value(item);
     if (!json_is_number(item) || *value < low || *value > high || (double)*value != json_number_value(item))
-        return err_set(err, ERR_FORMAT, "bad number %zu of a list: expected a whole number from %lld to %lld", i,
-                       (long long)low, (long long)high);
+        return err_set(err, ERR_FORMAT, "bad number %zu of a list: expected a whole number from %lld to %lld", i, (long long)low,
+                       (long long)high);
     return 0;
 }
 
@@ -172,8 +172,7 @@ static int open_env(struct replay *replay, const struct env_ops *ops, const json
 static int open_header(struct replay *replay, const json_t *header, struct err *err)
 {
     struct trace_report *report = replay->report;
-    const char *env = json_string_value(json_object_get(header, "env")),
-               *name = json_string_value(json_object_get(header, "name"));
+    const char *env = json_string_value(json_object_get(header, "env")), *name = json_string_value(json_object_get(header, "name"));
     if (json_integer_value(json_object_get(header, "format")) != TRACE_FORMAT)
         return err_set(err, ERR_VERSION, "cannot replay %s: its first line is no header of format %d", replay->reader.path,
                        TRACE_FORMAT);
@@ -231,16 +230,16 @@ static void mismatch(struct replay *replay, const json_t *line, const char *form
     if (report->mismatches++)
         return;
     va_list args;
-    int n = snprintf(
-        report->first, sizeof report->first, "line %lld, episode %lld, step %lld: ", (long long)replay->reader.number,
-        (long long)json_integer_value(json_object_get(line, "ep")), (long long)json_integer_value(json_object_get(line, "t")));
+    int n = snprintf(report->first, sizeof report->first, "line %lld, episode %lld, step %lld: ", (long long)replay->reader.number,
+                     (long long)json_integer_value(json_object_get(line, "ep")),
+                     (long long)json_integer_value(json_object_get(line, "t")));
     va_start(args, format);
     vsnprintf(report->first + n, sizeof report->first - (size_t)n, format, args);
     va_end(args);
 }
 
-static void compare_number(struct replay *replay, const json_t *line, const char *what, size_t n, size_t i,
-                           const json_t *theirs, double ours, double tolerance)
+static void compare_number(struct replay *replay, const json_t *line, const char *what, size_t n, size_t i, const json_t *theirs,
+                           double ours, double tolerance)
 {
     double difference = json_is_number(theirs) ? fabs(ours - json_number_value(theirs)) : INFINITY;
     if (!(difference <= replay->report->largest))
@@ -285,8 +284,7 @@ static void compare_result(struct replay *replay, const json_t *line)
 {
     const json_t *rewards = json_object_get(line, "rew");
     for (size_t n = 0; n < (size_t)replay->instance.spec.N; n++)
-        compare_number(replay, line, "reward", n, 0, json_array_get(rewards, n), replay->reward[n],
-                       replay->ops->reward_tolerance);
+        compare_number(replay, line, "reward", n, 0, json_array_get(rewards, n), replay->reward[n], replay->ops->reward_tolerance);
     if (!json_is_integer(json_object_get(line, "done")) ||
         replay->is_over != (json_integer_value(json_object_get(line, "done")) == 1))
         mismatch(replay, line, "ending: got %d, recorded the opposite", replay->is_over);

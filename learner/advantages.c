@@ -51,20 +51,29 @@ static void undo_leading_ratio(const struct advantages *advantages, double rho_b
     }
 }
 
-void advantages_compute(struct advantages *advantages, struct updater *updater, struct batch *batch, const struct ppo_config *config,
-                        const struct model *defender, const struct model *adversary, const uint8_t *counts_in)
+void advantages_compute(struct advantages *advantages, struct updater *updater, struct batch *batch,
+                        const struct ppo_config *config, const struct model *defender, const struct model *adversary,
+                        const uint8_t *counts_in)
 {
     const struct batch_shape *s = &batch->shape;
-    struct returns_in in = {.B = s->L, .T = s->T, .N = s->N, .reward = batch->reward, .value = batch->value,
-                            .final_value = batch->final_value, .terminated = batch->terminated, .truncated = batch->truncated};
+    struct returns_in in = {.B = s->L,
+                            .T = s->T,
+                            .N = s->N,
+                            .reward = batch->reward,
+                            .value = batch->value,
+                            .final_value = batch->final_value,
+                            .terminated = batch->terminated,
+                            .truncated = batch->truncated};
     int r;
     if (advantages->is_async) {
         for (int i = 0; i < batch_rows(batch); i++)
             advantages->ratio[i] = 1;
         if (defender)
-            ratios_of(advantages, updater, batch, defender, batch->defender_rows, batch->n_defender_rows, false, (int)config->block_rows);
+            ratios_of(advantages, updater, batch, defender, batch->defender_rows, batch->n_defender_rows, false,
+                      (int)config->block_rows);
         if (adversary)
-            ratios_of(advantages, updater, batch, adversary, batch->adversary_rows, batch->n_adversary_rows, true, (int)config->block_rows);
+            ratios_of(advantages, updater, batch, adversary, batch->adversary_rows, batch->n_adversary_rows, true,
+                      (int)config->block_rows);
         r = vtrace_compute(&in, advantages->ratio, config->gamma, config->lambda, config->rho_bar, config->c_bar, batch->advantage,
                            batch->target);
         undo_leading_ratio(advantages, config->rho_bar, batch);

@@ -23,6 +23,6 @@ int algorithm_find(const char *name, const struct algorithm_ops **ops, struct er
         }
     }
     const char *near = config_nearest(name, names, n);
-    return err_set(err, ERR_UNKNOWN, "unknown learner.algorithm \"%s\"%s%s%s", name, near ? "; did you mean " : "", near ? near : "",
-                   near ? "?" : "");
+    return err_set(err, ERR_UNKNOWN, "unknown learner.algorithm \"%s\"%s%s%s", name, near ? "; did you mean " : "",
+                   near ? near : "", near ? "?" : "");
 }

@@ -10,9 +10,9 @@
 #include "learner/updater.h"
 #include "net/knowledge.h"
 
-struct progress { /* where in the run an update stands; counts updates, never seconds */
-    uint64_t update;       /* updates done before this one */
-    uint64_t total;        /* updates that the budget amounts to */
+struct progress {    /* where in the run an update stands; counts updates, never seconds */
+    uint64_t update; /* updates done before this one */
+    uint64_t total;  /* updates that the budget amounts to */
     uint64_t seed;
 };
 
@@ -32,14 +32,14 @@ struct algorithm_context { /* borrowed */
     const struct batch_shape *shape;
     const struct knowledge_config *knowledge;
     uint64_t seed;
-    bool is_async; /* run.mode */
+    bool is_async;               /* run.mode */
     const struct models *source; /* nets of another run that is attacked or evaluated; NULL when there is none */
 };
 
 struct algorithm;
 
 struct algorithm_ops {
-    const char *name, *summary; /* recipe key learner.algorithm */
+    const char *name, *summary;    /* recipe key learner.algorithm */
     const struct config_row *rows; /* its own keys beside those of learner/ppo_config.h */
     int n_rows;
     int (*create)(struct algorithm **algorithm, const struct algorithm_context *context, struct err *err);

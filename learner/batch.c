@@ -26,14 +26,22 @@ static const struct {
 static int wanted_width(const struct batch_shape *s, enum batch_column column)
 {
     switch (column) {
-    case BATCH_observation: case BATCH_final_observation: return s->N * s->O;
-    case BATCH_state: case BATCH_final_state: return s->state_is_observation ? 0 : s->N * s->S;
-    case BATCH_knowledge: case BATCH_final_knowledge: return s->N * s->K;
+    case BATCH_observation:
+    case BATCH_final_observation: return s->N * s->O;
+    case BATCH_state:
+    case BATCH_final_state: return s->state_is_observation ? 0 : s->N * s->S;
+    case BATCH_knowledge:
+    case BATCH_final_knowledge: return s->N * s->K;
     case BATCH_belief_state: return s->N * s->H;
     case BATCH_available: return s->N * s->A;
-    case BATCH_terminated: case BATCH_truncated: case BATCH_episode_step: return 1;
-    case BATCH_record_episode: case BATCH_record_partition: case BATCH_record_return: return 1;
-    case BATCH_record_length: case BATCH_record_success: return 1;
+    case BATCH_terminated:
+    case BATCH_truncated:
+    case BATCH_episode_step: return 1;
+    case BATCH_record_episode:
+    case BATCH_record_partition:
+    case BATCH_record_return: return 1;
+    case BATCH_record_length:
+    case BATCH_record_success: return 1;
     case BATCH_snapshot: return -1;
     default: return s->N;
     }
@@ -43,8 +51,13 @@ static int wanted_width(const struct batch_shape *s, enum batch_column column)
 static double wanted_max(const struct batch_shape *s, enum batch_column column)
 {
     switch (column) {
-    case BATCH_intended: case BATCH_action: return s->A - 1;
-    case BATCH_available: case BATCH_alive: case BATCH_slot: case BATCH_terminated: case BATCH_truncated: return 1;
+    case BATCH_intended:
+    case BATCH_action: return s->A - 1;
+    case BATCH_available:
+    case BATCH_alive:
+    case BATCH_slot:
+    case BATCH_terminated:
+    case BATCH_truncated: return 1;
     case BATCH_record_success: return 2;
     default: return INFINITY;
     }
@@ -56,7 +69,8 @@ static int check_column(const struct column *column, int i, int width, double ma
         return err_set(err, ERR_MISMATCH, "column \"%s\" has width %d, type %d and span %d, expected %d, %d and %d", wanted[i].name,
                        column->width, (int)column->type, (int)column->span, width, (int)wanted[i].type, (int)wanted[i].span);
     if (isfinite(max) && !(column->min >= 0 && column->max <= max))
-        return err_set(err, ERR_MISMATCH, "column \"%s\" allows %g to %g, expected 0 to %g", wanted[i].name, column->min, column->max, max);
+        return err_set(err, ERR_MISMATCH, "column \"%s\" allows %g to %g, expected 0 to %g", wanted[i].name, column->min,
+                       column->max, max);
     return 0;
 }
 
@@ -81,8 +95,8 @@ int batch_init(struct batch *batch, const struct batch_shape *shape, const struc
 {
     *batch = (struct batch){.shape = *shape, .schema = schema};
     if (schema->T != shape->T || schema->chunk != shape->chunk)
-        return err_set(err, ERR_MISMATCH, "trajectories have %d steps in chunks of %d, expected %d and %d", schema->T, schema->chunk,
-                       shape->T, shape->chunk);
+        return err_set(err, ERR_MISMATCH, "trajectories have %d steps in chunks of %d, expected %d and %d", schema->T,
+                       schema->chunk, shape->T, shape->chunk);
     int r = find_columns(batch, err);
     if (r)
         return r;
@@ -131,9 +145,9 @@ void batch_map(const struct batch *batch, const struct trajectory *trajectory, s
 {
     struct schema_layout layout;
     schema_layout(batch->schema, trajectory->steps, trajectory->episodes, &layout);
-#define BATCH_POINT(type, name, column_type, span)                                                                    \
-    view->name = batch->index[BATCH_##name] < 0 ? NULL                                                          \
-                                                : (const type *)(trajectory->frame + layout.start[batch->index[BATCH_##name]]);
+#define BATCH_POINT(type, name, column_type, span) \
+    view->name =                                   \
+        batch->index[BATCH_##name] < 0 ? NULL : (const type *)(trajectory->frame + layout.start[batch->index[BATCH_##name]]);
     BATCH_COLUMNS(BATCH_POINT)
 #undef BATCH_POINT
     view->episodes = trajectory->episodes;

@@ -11,30 +11,30 @@
 #include "wire/trajectory.h"
 
 /* The columns that learning reads; the actor declares them under the same names. type, field, column type, span */
-#define BATCH_COLUMNS(X)                                                      \
-    X(float, observation, COLUMN_F32, SPAN_STEP_NEXT)                         \
-    X(float, state, COLUMN_F32, SPAN_STEP_NEXT)                               \
-    X(float, knowledge, COLUMN_F32, SPAN_STEP_NEXT)                           \
-    X(float, belief_state, COLUMN_F32, SPAN_CHUNK)                            \
-    X(uint8_t, available, COLUMN_U8, SPAN_STEP)                               \
-    X(uint8_t, alive, COLUMN_U8, SPAN_STEP)                                   \
-    X(int32_t, intended, COLUMN_I32, SPAN_STEP)                               \
-    X(float, intended_logp, COLUMN_F32, SPAN_STEP)                            \
-    X(int32_t, action, COLUMN_I32, SPAN_STEP)                                 \
-    X(float, action_logp, COLUMN_F32, SPAN_STEP)                              \
-    X(uint8_t, slot, COLUMN_U8, SPAN_STEP)                                    \
-    X(float, reward, COLUMN_F32, SPAN_STEP)                                   \
-    X(uint8_t, terminated, COLUMN_U8, SPAN_STEP)                              \
-    X(uint8_t, truncated, COLUMN_U8, SPAN_STEP)                               \
-    X(int32_t, episode_step, COLUMN_I32, SPAN_STEP)                           \
-    X(float, final_observation, COLUMN_F32, SPAN_EPISODE)                     \
-    X(float, final_state, COLUMN_F32, SPAN_EPISODE)                           \
-    X(float, final_knowledge, COLUMN_F32, SPAN_EPISODE)                       \
-    X(int64_t, record_episode, COLUMN_I64, SPAN_EPISODE)                      \
-    X(int64_t, record_partition, COLUMN_I64, SPAN_EPISODE)                    \
-    X(float, record_return, COLUMN_F32, SPAN_EPISODE)                         \
-    X(int32_t, record_length, COLUMN_I32, SPAN_EPISODE)                       \
-    X(uint8_t, record_success, COLUMN_U8, SPAN_EPISODE)                       \
+#define BATCH_COLUMNS(X)                                   \
+    X(float, observation, COLUMN_F32, SPAN_STEP_NEXT)      \
+    X(float, state, COLUMN_F32, SPAN_STEP_NEXT)            \
+    X(float, knowledge, COLUMN_F32, SPAN_STEP_NEXT)        \
+    X(float, belief_state, COLUMN_F32, SPAN_CHUNK)         \
+    X(uint8_t, available, COLUMN_U8, SPAN_STEP)            \
+    X(uint8_t, alive, COLUMN_U8, SPAN_STEP)                \
+    X(int32_t, intended, COLUMN_I32, SPAN_STEP)            \
+    X(float, intended_logp, COLUMN_F32, SPAN_STEP)         \
+    X(int32_t, action, COLUMN_I32, SPAN_STEP)              \
+    X(float, action_logp, COLUMN_F32, SPAN_STEP)           \
+    X(uint8_t, slot, COLUMN_U8, SPAN_STEP)                 \
+    X(float, reward, COLUMN_F32, SPAN_STEP)                \
+    X(uint8_t, terminated, COLUMN_U8, SPAN_STEP)           \
+    X(uint8_t, truncated, COLUMN_U8, SPAN_STEP)            \
+    X(int32_t, episode_step, COLUMN_I32, SPAN_STEP)        \
+    X(float, final_observation, COLUMN_F32, SPAN_EPISODE)  \
+    X(float, final_state, COLUMN_F32, SPAN_EPISODE)        \
+    X(float, final_knowledge, COLUMN_F32, SPAN_EPISODE)    \
+    X(int64_t, record_episode, COLUMN_I64, SPAN_EPISODE)   \
+    X(int64_t, record_partition, COLUMN_I64, SPAN_EPISODE) \
+    X(float, record_return, COLUMN_F32, SPAN_EPISODE)      \
+    X(int32_t, record_length, COLUMN_I32, SPAN_EPISODE)    \
+    X(uint8_t, record_success, COLUMN_U8, SPAN_EPISODE)    \
     X(uint8_t, snapshot, COLUMN_U8, SPAN_SLICE)
 
 struct batch_view { /* one trajectory's columns; NULL where the schema has none */
@@ -51,19 +51,19 @@ struct batch_shape {
 
 struct batch {
     struct batch_shape shape;
-    int index[24];           /* column of each field in the schema, -1 when absent */
-    const struct schema *schema; /* borrowed */
-    struct batch_view *view; /* [L] */
-    real *reward;            /* [L,T,N] may be shaped by a regulariser */
-    uint8_t *terminated, *truncated; /* [L,T] */
-    real *value;             /* [L,T+1,N] reward units; old_value in the critic's normalised units */
-    real *old_value;         /* [L,T,N] */
-    real *final_value;       /* [L,T,N] where truncated */
-    real *advantage, *target; /* [L,T,N] */
-    uint8_t *is_defender;    /* [L,T,N] alive and not an adversary */
+    int index[24];                           /* column of each field in the schema, -1 when absent */
+    const struct schema *schema;             /* borrowed */
+    struct batch_view *view;                 /* [L] */
+    real *reward;                            /* [L,T,N] may be shaped by a regulariser */
+    uint8_t *terminated, *truncated;         /* [L,T] */
+    real *value;                             /* [L,T+1,N] reward units; old_value in the critic's normalised units */
+    real *old_value;                         /* [L,T,N] */
+    real *final_value;                       /* [L,T,N] where truncated */
+    real *advantage, *target;                /* [L,T,N] */
+    uint8_t *is_defender;                    /* [L,T,N] alive and not an adversary */
     int32_t *defender_rows, *adversary_rows; /* r of alive defenders, of alive adversaries; ascending */
     int n_defender_rows, n_adversary_rows;
-    int32_t *final_row;      /* [L,T]: l * T + e of the episode that was truncated here, -1 elsewhere */
+    int32_t *final_row; /* [L,T]: l * T + e of the episode that was truncated here, -1 elsewhere */
 };
 
 /* Sizes and column handles. The schema may come from the network: ERR_MISMATCH naming the column when it lacks one, or has one of
@@ -88,7 +88,7 @@ void batch_gather_policy(const struct batch *batch, const int32_t *rows, int n, 
 void batch_gather_adversary(const struct batch *batch, const int32_t *rows, int n, int width, real *out);
 void batch_gather_critic(const struct batch *batch, int first_place, int n, real *out);
 void batch_gather_critic_rows(const struct batch *batch, const int32_t *rows, int n, real *out); /* rows r, not places */
-void batch_gather_final(const struct batch *batch, int l, int e, real *out); /* [N,S+K] */
+void batch_gather_final(const struct batch *batch, int l, int e, real *out);                     /* [N,S+K] */
 
 static inline int batch_rows(const struct batch *batch)
 {

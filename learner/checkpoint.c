@@ -104,7 +104,8 @@ int checkpoint_add_books(struct safetensors *file, const struct ledger *ledger, 
 int checkpoint_load_books(const struct safetensors *file, struct ledger *ledger, struct orders *orders,
                           struct convergence *convergence, struct err *err)
 {
-    const struct tensor *ledger_bytes = safetensors_find(file, "books/ledger"), *orders_bytes = safetensors_find(file, "books/orders");
+    const struct tensor *ledger_bytes = safetensors_find(file, "books/ledger"),
+                        *orders_bytes = safetensors_find(file, "books/orders");
     const struct tensor *sums = safetensors_find(file, "history/sums"), *counts = safetensors_find(file, "history/counts");
     if (!ledger_bytes || !orders_bytes)
         return err_set(err, ERR_MISMATCH, "tensor books/ledger or books/orders is missing");

@@ -49,7 +49,8 @@ static void set_agents(struct convergence *convergence, int N)
     *convergence = (struct convergence){.config = convergence->config, .range = convergence->range, .N = N};
 }
 
-void convergence_begin(struct convergence *convergence, const struct convergence_config *config, const struct spec *spec, uint64_t total)
+void convergence_begin(struct convergence *convergence, const struct convergence_config *config, const struct spec *spec,
+                       uint64_t total)
 {
     convergence->config = *config;
     set_agents(convergence, spec->N);

@@ -18,12 +18,13 @@ MUST_USE int convergence_config_bind(struct convergence_config *config, const st
 struct convergence {
     struct convergence_config config;
     int N;
-    double range;       /* of the return; 0: take the observed one */
+    double range; /* of the return; 0: take the observed one */
     int64_t updates, capacity;
     double *sums, *counts; /* [updates,N] attacked episodes that ended in each update, by victim; owned */
 };
 
-void convergence_begin(struct convergence *convergence, const struct convergence_config *config, const struct spec *spec, uint64_t total);
+void convergence_begin(struct convergence *convergence, const struct convergence_config *config, const struct spec *spec,
+                       uint64_t total);
 void convergence_deinit(struct convergence *convergence); /* safe on a zeroed struct */
 /* Takes in one update's episodes under single-agent partitions. */
 void convergence_count(struct convergence *convergence, const struct partitions *partitions);

@@ -13,7 +13,8 @@ static const struct config_row rows[] = {
      "whole episodes that one environment plays for an order; every environment plays as many, so short ones do not count more"},
     {"eval.threats", CONFIG_TEXT, OFF(threats), "clean,random", 0, 0, "", NULL,
      "what an evaluation looks at; each but clean with every agent as the victim: clean, random, greedy, learned, pgd:0.5"},
-    {"eval.training_threats", CONFIG_TEXT, OFF(training_threats), "clean", 0, 0, "", NULL, "the same, for evaluations during training"},
+    {"eval.training_threats", CONFIG_TEXT, OFF(training_threats), "clean", 0, 0, "", NULL,
+     "the same, for evaluations during training"},
 };
 
 const struct config_table evaluation_table = {"eval", rows, ARRAY_LEN(rows)};
@@ -122,9 +123,11 @@ int evaluation_tasks(const struct evaluation *evaluation)
 void evaluation_task(const struct evaluation *evaluation, int index, struct order *order)
 {
     const struct evaluation_row *row = &evaluation->rows[index / evaluation->tasks_per_row];
-    *order = (struct order){.purpose = ORDER_EVALUATE, .lane = index % evaluation->tasks_per_row, 
+    *order = (struct order){.purpose = ORDER_EVALUATE,
+                            .lane = index % evaluation->tasks_per_row,
                             .slice = (uint64_t)evaluation->id << 32 | (uint32_t)(index / evaluation->tasks_per_row),
-                            .episodes = evaluation->per_task, .victim = row->victim};
+                            .episodes = evaluation->per_task,
+                            .victim = row->victim};
     snprintf(order->threat, sizeof order->threat, "%s", row->threat);
 }
 

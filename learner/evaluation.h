@@ -25,7 +25,8 @@ void evaluation_destroy(struct evaluation **evaluation);
 /* Whether any of its threats is played by a trained adversary, or steers towards one. */
 bool evaluation_needs_adversary(const struct evaluation *evaluation);
 int evaluation_tasks(const struct evaluation *evaluation);
-void evaluation_task(const struct evaluation *evaluation, int index, struct order *order); /* purpose, lane, slice, episodes, threat, victim */
+void evaluation_task(const struct evaluation *evaluation, int index,
+                     struct order *order); /* purpose, lane, slice, episodes, threat, victim */
 /* Takes in an answer; returns false when it answers no open task of this evaluation. */
 bool evaluation_take(struct evaluation *evaluation, const struct trajectory *trajectory, const struct batch_view *view);
 bool evaluation_is_done(const struct evaluation *evaluation);
@@ -33,6 +34,7 @@ int evaluation_left(const struct evaluation *evaluation); /* tasks */
 
 /* Mean over clean rows, mean and lowest over victims of everything else; NaN when there is none. */
 void evaluation_summary(const struct evaluation *evaluation, double *clean, double *attacked_mean, double *attacked_lowest);
-MUST_USE int evaluation_results(const struct evaluation *evaluation, struct results *results, int64_t attack_steps, struct err *err);
+MUST_USE int evaluation_results(const struct evaluation *evaluation, struct results *results, int64_t attack_steps,
+                                struct err *err);
 
 #endif

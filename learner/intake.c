@@ -36,7 +36,7 @@ int intake_create(struct intake **intake, const struct intake_options *options)
     if (!*intake)
         return ERR_NOMEM;
     (*intake)->options = *options;
-    snprintf((*intake)->run, sizeof (*intake)->run, "%s", options->run);
+    snprintf((*intake)->run, sizeof(*intake)->run, "%s", options->run);
     (*intake)->options.run = (*intake)->run;
     return 0;
 }
@@ -144,8 +144,13 @@ static void quarantine(struct intake *intake, const struct message_trajectory *m
     if (!bad->bytes && !(bad->bytes = malloc(QUARANTINE_BYTES)))
         return;
     size_t kept = frame_bytes < QUARANTINE_BYTES ? frame_bytes : QUARANTINE_BYTES;
-    bad->info = (struct quarantined){.actor = message->actor, .incarnation = message->incarnation, .sequence = message->body.sequence,
-                                     .reason = verdict->reason, .bytes = frame_bytes, .kept = kept, .frame = bad->bytes};
+    bad->info = (struct quarantined){.actor = message->actor,
+                                     .incarnation = message->incarnation,
+                                     .sequence = message->body.sequence,
+                                     .reason = verdict->reason,
+                                     .bytes = frame_bytes,
+                                     .kept = kept,
+                                     .frame = bad->bytes};
     memcpy(bad->info.text, verdict->text, sizeof bad->info.text);
     if (kept)
         memcpy(bad->bytes, frame, kept);

@@ -47,14 +47,14 @@ bool intake_has_room(struct intake *intake); /* for one more arrival; ask before
 
 struct verdict {
     bool is_accepted;
-    enum fate fate;            /* STALE or REJECTED when not accepted */
+    enum fate fate; /* STALE or REJECTED when not accepted */
     enum reject_reason reason;
-    struct arrival *arrival;   /* when accepted; the caller's until intake_release */
+    struct arrival *arrival; /* when accepted; the caller's until intake_release */
     char text[PROTOCOL_TEXT_SIZE];
 };
 /* Judges one trajectory that the ledger received, while there is room. Tells the order book (arrived, failed). */
 void intake_judge(struct intake *intake, struct orders *orders, const struct message_trajectory *message, const void *frame,
-                          size_t frame_bytes, struct verdict *verdict);
+                  size_t frame_bytes, struct verdict *verdict);
 void intake_release(struct intake *intake, struct arrival **arrival);
 
 struct quarantined {

@@ -79,21 +79,21 @@ struct learner {
     enum stage stage;
     bool is_draining, is_finish_told;
     monotonic_us finish_us;
-    struct models *source;        /* nets of the attacked or evaluated checkpoint */
+    struct models *source; /* nets of the attacked or evaluated checkpoint */
     int64_t source_steps;
     struct safetensors *restored; /* checkpoint to resume from, until the task is known */
     struct trainer *trainer;
-    uint64_t updates;             /* done; the trainer's own count moves on a worker's thread */
-    struct weights *version;      /* newest published */
+    uint64_t updates;        /* done; the trainer's own count moves on a worker's thread */
+    struct weights *version; /* newest published */
     struct weights_version version_number;
 
-    struct arrival **waiting;     /* sync: [lanes] this update's slices; async: a queue, oldest versions first */
+    struct arrival **waiting; /* sync: [lanes] this update's slices; async: a queue, oldest versions first */
     int n_waiting, waiting_size;
     struct job job;
     int64_t checkpoint_every, eval_every;
     uint64_t rejected_seen; /* when the quarantine was written last */
     bool is_failing;        /* an alarm was given */
-    int unplaced; /* lanes, when last looked */
+    int unplaced;           /* lanes, when last looked */
 
     struct evaluation *evaluation; /* final */
     struct evaluation *training_evaluation;
@@ -124,7 +124,8 @@ const struct config_table *learner_tables(int *count)
     tables[n++] = convergence_table;
     for (int i = 0; algorithm_registry[i] && n < (int)ARRAY_LEN(tables); i++)
         if (algorithm_registry[i]->n_rows)
-            tables[n++] = (struct config_table){algorithm_registry[i]->name, algorithm_registry[i]->rows, algorithm_registry[i]->n_rows};
+            tables[n++] =
+                (struct config_table){algorithm_registry[i]->name, algorithm_registry[i]->rows, algorithm_registry[i]->n_rows};
     *count = n;
     return tables;
 }
@@ -268,8 +269,7 @@ static void write_metrics(struct learner *learner)
     double values[STATUS_NAMES];
     struct err err;
     status_fill(&learner->status, &learner->job.report, &learner->partitions, values);
-    if (learner->metrics &&
-        metrics_write(learner->metrics, steps_done(learner), clock_seconds_since(learner->start), values, &err))
+    if (learner->metrics && metrics_write(learner->metrics, steps_done(learner), clock_seconds_since(learner->start), values, &err))
         log_warning("metrics not written: %s", err.text);
 }
 
@@ -293,7 +293,8 @@ static void update_done(uv_work_t *work, int status)
     for (int i = 0; i < job->report.count; i++)
         if (!strcmp(job->report.entries[i].name, "skipped") && (int64_t)job->report.entries[i].value != learner->status.skipped) {
             learner->status.skipped = (int64_t)job->report.entries[i].value;
-            log_warning("optimiser step skipped, a loss or gradient was not finite skipped_total=%" PRId64, learner->status.skipped);
+            log_warning("optimiser step skipped, a loss or gradient was not finite skipped_total=%" PRId64,
+                        learner->status.skipped);
         }
     convergence_count(&learner->convergence, &learner->partitions);
     learner->status.updates = learner->updates;
@@ -317,8 +318,8 @@ static void go_on(struct learner *learner)
     if (learner->stage != STAGE_TRAIN)
         return;
     if (is_budget_reached(learner) && learner->options->mode == LEARNER_ATTACK) {
-        uint64_t total = convergence_next_total(&learner->convergence, learner->updates,
-                                                trainer_steps_per_update(learner->trainer));
+        uint64_t total =
+            convergence_next_total(&learner->convergence, learner->updates, trainer_steps_per_update(learner->trainer));
         trainer_extend(learner->trainer, total);
     }
     if (is_budget_reached(learner))
@@ -396,7 +397,8 @@ static void finish_training_evaluation(struct learner *learner)
 
 static int write_results(struct learner *learner)
 {
-    static const char *const names[] = {[LEARNER_TRAIN] = "train.json", [LEARNER_EVAL] = "eval.json", [LEARNER_ATTACK] = "attack.json"};
+    static const char *const names[] = {
+        [LEARNER_TRAIN] = "train.json", [LEARNER_EVAL] = "eval.json", [LEARNER_ATTACK] = "attack.json"};
     const char *name = learner->options->results ? learner->options->results : names[learner->options->mode];
     struct results *results = NULL;
     char folder[512], path[1024];
@@ -425,11 +427,13 @@ static void finish_evaluation(struct learner *learner)
 {
     int r = write_results(learner);
     struct book book = ledger_book(learner->ledger);
-    evaluation_summary(learner->evaluation, &learner->status.eval_clean, &learner->status.eval_attacked, &learner->status.eval_lowest);
-    log_notice("run complete steps=%" PRId64 " announced=%" PRIu64 " trained=%" PRIu64 " evaluated=%" PRIu64 " stale=%" PRIu64
-               " rejected=%" PRIu64 " rolled_back=%" PRIu64 " lost=%" PRIu64 " away=%" PRIu64 " held=%" PRIu64 " unexplained=%" PRId64,
-               learner->status.steps, book.announced, book.fates[FATE_TRAINED], book.fates[FATE_EVALUATED], book.fates[FATE_STALE],
-               book.fates[FATE_REJECTED], book.fates[FATE_ROLLED_BACK], book.fates[FATE_LOST], book.away, book.held, book.unexplained);
+    evaluation_summary(learner->evaluation, &learner->status.eval_clean, &learner->status.eval_attacked,
+                       &learner->status.eval_lowest);
+    log_notice(
+        "run complete steps=%" PRId64 " announced=%" PRIu64 " trained=%" PRIu64 " evaluated=%" PRIu64 " stale=%" PRIu64
+        " rejected=%" PRIu64 " rolled_back=%" PRIu64 " lost=%" PRIu64 " away=%" PRIu64 " held=%" PRIu64 " unexplained=%" PRId64,
+        learner->status.steps, book.announced, book.fates[FATE_TRAINED], book.fates[FATE_EVALUATED], book.fates[FATE_STALE],
+        book.fates[FATE_REJECTED], book.fates[FATE_ROLLED_BACK], book.fates[FATE_LOST], book.away, book.held, book.unexplained);
     learner->stage = STAGE_DONE;
     if (r)
         stop(learner, r);
@@ -457,8 +461,8 @@ static void take_evaluated(struct learner *learner, struct arrival *arrival)
 static int send_message(void *context, const void *envelope, size_t envelope_bytes, const void *payload, size_t payload_bytes)
 {
     struct learner *learner = context;
-    struct loop_zmq_outgoing message = {.envelope = envelope, .envelope_bytes = envelope_bytes, .payload = payload,
-                                        .payload_bytes = payload_bytes};
+    struct loop_zmq_outgoing message = {
+        .envelope = envelope, .envelope_bytes = envelope_bytes, .payload = payload, .payload_bytes = payload_bytes};
     return loop_zmq_send(learner->socket, &message);
 }
 
@@ -502,8 +506,8 @@ static int check_threats(struct learner *learner, const char *threats)
     struct evaluation *evaluation = NULL;
     int r = evaluation_create(&evaluation, threats, 1, 1, trainer_batch(learner->trainer)->shape.N, 0, learner->err);
     if (!r && evaluation_needs_adversary(evaluation) && !trainer_has_adversary(learner->trainer))
-        r = err_set(learner->err, ERR_MISMATCH, "cannot evaluate under \"%s\": this team has no trained adversary; `testudo attack` trains one",
-                    threats);
+        r = err_set(learner->err, ERR_MISMATCH,
+                    "cannot evaluate under \"%s\": this team has no trained adversary; `testudo attack` trains one", threats);
     evaluation_destroy(&evaluation);
     return r;
 }
@@ -571,7 +575,11 @@ static int write_status(void *context, char *json, size_t size)
 }
 
 static const struct learner_link_ops link_ops = {
-    .send = send_message, .described = described, .deliver = deliver, .refused = refused, .status = write_status,
+    .send = send_message,
+    .described = described,
+    .deliver = deliver,
+    .refused = refused,
+    .status = write_status,
 };
 
 static const void *snapshot_of(void *context, const struct arrival *arrival, uint32_t *bytes)
@@ -603,7 +611,8 @@ static void on_message(void *context, const struct loop_zmq_message *message)
 {
     struct learner *learner = context;
     learner->now = clock_us();
-    learner_link_message(learner->link, learner->now, message->envelope, message->envelope_bytes, message->payload, message->payload_bytes);
+    learner_link_message(learner->link, learner->now, message->envelope, message->envelope_bytes, message->payload,
+                         message->payload_bytes);
     learner_link_pump(learner->link, learner->now);
 }
 
@@ -624,7 +633,8 @@ static void warn_unplaced(struct learner *learner)
     struct orders_stats stats = orders_stats(learner->orders);
     int unplaced = stats.actors ? stats.unplaced : 0;
     if (unplaced && unplaced != learner->unplaced)
-        log_warning("lanes without a place lanes=%d of=%" PRId64 " actors=%d hint=\"start more actors, or give them more --lanes or memory\"",
+        log_warning("lanes without a place lanes=%d of=%" PRId64
+                    " actors=%d hint=\"start more actors, or give them more --lanes or memory\"",
                     unplaced, learner->run.lanes, stats.actors);
     learner->unplaced = unplaced;
 }
@@ -699,7 +709,8 @@ static int load_checkpoint(struct learner *learner)
     const struct learner_options *options = learner->options;
     if (options->mode != LEARNER_TRAIN) {
         struct safetensors *file = NULL;
-        int r = options->source ? (snprintf(path, sizeof path, "%s", options->source), 0) : checkpoint_newest(path, sizeof path, options->run, err);
+        int r = options->source ? (snprintf(path, sizeof path, "%s", options->source), 0)
+                                : checkpoint_newest(path, sizeof path, options->run, err);
         if (!r)
             r = safetensors_load(&file, path, err);
         if (!r && options->mode == LEARNER_EVAL) {
@@ -756,7 +767,8 @@ static int open_books(struct learner *learner)
 {
     /* With lanes * depth <= lanes * (max_lag + 1) nothing that was rolled out can grow too old to be trained on. */
     int depth = learner->run.mode == RUN_SYNC || learner->run.max_lag == 0 ? 1 : 2;
-    struct orders_options orders = {.lanes = (int)learner->run.lanes, .depth = depth,
+    struct orders_options orders = {.lanes = (int)learner->run.lanes,
+                                    .depth = depth,
                                     .max_lag = learner->run.mode == RUN_SYNC ? 0 : (uint64_t)learner->run.max_lag,
                                     .lease_ms = learner->run.lease_ms};
     learner->waiting_size = (int)learner->run.lanes * (depth + 1);
@@ -773,13 +785,22 @@ static int open_link(struct learner *learner)
     if (!text)
         return err_set(learner->err, ERR_NOMEM, "no memory for the recipe");
     int r = checkpoint_run_name(learner->run_name, sizeof learner->run_name, learner->options->run, learner->err);
-    struct intake_options intake = {.run = learner->run_name, .generation = learner->generation, .pool_bytes = (size_t)4 << 30,
-                                    .ops = &intake_ops, .context = learner};
+    struct intake_options intake = {.run = learner->run_name,
+                                    .generation = learner->generation,
+                                    .pool_bytes = (size_t)4 << 30,
+                                    .ops = &intake_ops,
+                                    .context = learner};
     if (!r && (r = intake_create(&learner->intake, &intake)))
         err_set(learner->err, r, "no memory for the intake");
-    struct learner_link_options link = {.generation = learner->generation, .incarnation = checkpoint_incarnation(), .recipe = text,
-                                        .recipe_bytes = strlen(text), .ledger = learner->ledger, .orders = learner->orders,
-                                        .intake = learner->intake, .ops = &link_ops, .context = learner};
+    struct learner_link_options link = {.generation = learner->generation,
+                                        .incarnation = checkpoint_incarnation(),
+                                        .recipe = text,
+                                        .recipe_bytes = strlen(text),
+                                        .ledger = learner->ledger,
+                                        .orders = learner->orders,
+                                        .intake = learner->intake,
+                                        .ops = &link_ops,
+                                        .context = learner};
     snprintf(link.run, sizeof link.run, "%s", learner->run_name);
     if (!r && (r = learner_link_create(&learner->link, &link)))
         err_set(learner->err, r, "cannot create the link");

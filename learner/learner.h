@@ -11,12 +11,12 @@ enum learner_mode {
 };
 
 struct learner_options {
-    const char *connect;  /* endpoint of the broker */
-    const char *run;      /* folder of the run, with recipe.yaml (resolved); checkpoints/, results/, progress.csv, tb/ lie there */
-    const char *source;   /* a checkpoint file: the frozen team of ATTACK, what EVAL looks at; NULL: the newest of the run */
-    const char *results;  /* file name under results/, NULL: as above */
+    const char *connect; /* endpoint of the broker */
+    const char *run;     /* folder of the run, with recipe.yaml (resolved); checkpoints/, results/, progress.csv, tb/ lie there */
+    const char *source;  /* a checkpoint file: the frozen team of ATTACK, what EVAL looks at; NULL: the newest of the run */
+    const char *results; /* file name under results/, NULL: as above */
     enum learner_mode mode;
-    int status_fd;        /* JSON lines for the launcher, about two a second; -1: none */
+    int status_fd; /* JSON lines for the launcher, about two a second; -1: none */
 };
 
 /* Tables of all keys that the learner reads, algorithms' included; *count of them. */

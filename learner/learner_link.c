@@ -14,8 +14,8 @@
 
 #define HELLO_RETRY_US 50000
 #define SILENCE_US (PROTOCOL_MISSED * PROTOCOL_HEARTBEAT_US)
-#define ABSENT_US (2 * SILENCE_US)  /* not in any roster for so long: gone (after a broker's restart actors need a moment) */
-#define FATES_LAZY_US 200000        /* "received" alone is told with this delay; decided fates at once */
+#define ABSENT_US (2 * SILENCE_US) /* not in any roster for so long: gone (after a broker's restart actors need a moment) */
+#define FATES_LAZY_US 200000       /* "received" alone is told with this delay; decided fates at once */
 #define VERSIONS_KEPT 64
 #define DESCRIPTIONS_MAX 8
 
@@ -72,16 +72,21 @@ static int emit(struct learner_link *link, const void *payload, size_t payload_b
 
 static void send_hello(struct learner_link *link, monotonic_us now)
 {
-    int bytes = link->options.ops->status ? link->options.ops->status(link->options.context, link->status, PROTOCOL_STATUS_BYTES) : 0;
+    int bytes =
+        link->options.ops->status ? link->options.ops->status(link->options.context, link->status, PROTOCOL_STATUS_BYTES) : 0;
     link->out->kind = MESSAGE_LEARNER_HELLO;
-    link->out->learner_hello = (struct message_learner_hello){
-        .major = PROTOCOL_MAJOR, .minor = PROTOCOL_MINOR, .generation = link->options.generation,
-        .incarnation = link->options.incarnation, .recipe = link->recipe_name, .is_finished = link->is_finished};
+    link->out->learner_hello = (struct message_learner_hello){.major = PROTOCOL_MAJOR,
+                                                              .minor = PROTOCOL_MINOR,
+                                                              .generation = link->options.generation,
+                                                              .incarnation = link->options.incarnation,
+                                                              .recipe = link->recipe_name,
+                                                              .is_finished = link->is_finished};
     memcpy(link->out->learner_hello.run, link->options.run, sizeof link->options.run);
     link->hello_at = now;
     bool is_lost = emit(link, bytes > 0 ? link->status : NULL, bytes > 0 ? (size_t)bytes : 0) != 0;
     if (is_lost && link->state == LEARNER_WAIT_ROSTER)
-        link->hello_at = now - PROTOCOL_HEARTBEAT_US + HELLO_RETRY_US; /* the broker is just starting: nobody wants to wait a second */
+        link->hello_at =
+            now - PROTOCOL_HEARTBEAT_US + HELLO_RETRY_US; /* the broker is just starting: nobody wants to wait a second */
 }
 
 static void send_publish(struct learner_link *link)
@@ -90,8 +95,8 @@ static void send_publish(struct learner_link *link)
         return;
     const struct published *newest = &link->published[link->n_published - 1];
     link->out->kind = MESSAGE_PUBLISH;
-    link->out->publish = (struct message_publish){.learner = link->options.incarnation, .version = newest->weights->manifest.version,
-                                                  .manifest = newest->name};
+    link->out->publish = (struct message_publish){
+        .learner = link->options.incarnation, .version = newest->weights->manifest.version, .manifest = newest->name};
     link->publish_due = emit(link, NULL, 0) != 0;
 }
 
@@ -117,8 +122,11 @@ static void send_fates(struct learner_link *link, monotonic_us now)
         if (!(entry = ledger_find(link->options.ledger, peer->actor, peer->incarnation)))
             continue;
         struct fates_row *row = &fates->rows[fates->count++];
-        *row = (struct fates_row){.actor = peer->actor, .incarnation = peer->incarnation, .acked_upto = entry->decided_upto,
-                                  .received_upto = entry->received_upto, .may_send_upto = window_of(entry)};
+        *row = (struct fates_row){.actor = peer->actor,
+                                  .incarnation = peer->incarnation,
+                                  .acked_upto = entry->decided_upto,
+                                  .received_upto = entry->received_upto,
+                                  .may_send_upto = window_of(entry)};
         memcpy(row->fates, entry->count, sizeof row->fates);
     }
     if (lazy)
@@ -136,9 +144,12 @@ static void send_orders_to(struct learner_link *link, const struct peer *peer, m
         if (bytes <= 0)
             return;
         link->out->kind = MESSAGE_ORDERS;
-        link->out->orders = (struct message_orders){
-            .learner = link->options.incarnation, .actor = peer->actor, .incarnation = peer->incarnation,
-            .generation = link->options.generation, .first = link->items[0].order.number, .count = (uint32_t)packed};
+        link->out->orders = (struct message_orders){.learner = link->options.incarnation,
+                                                    .actor = peer->actor,
+                                                    .incarnation = peer->incarnation,
+                                                    .generation = link->options.generation,
+                                                    .first = link->items[0].order.number,
+                                                    .count = (uint32_t)packed};
         if (emit(link, link->payload, (size_t)bytes))
             return; /* the tick tries again */
         orders_sent(orders, peer->actor, peer->incarnation, packed, now);
@@ -245,7 +256,8 @@ static void follow_row(struct learner_link *link, monotonic_us now, const struct
     if (row->presence == ROSTER_GONE) {
         if (peer && peer->is_live)
             peer_gone(link, peer);
-        else if (!peer && ledger_find(link->options.ledger, row->actor, row->incarnation) && (peer = peer_add(link, row->actor, row->incarnation)))
+        else if (!peer && ledger_find(link->options.ledger, row->actor, row->incarnation) &&
+                 (peer = peer_add(link, row->actor, row->incarnation)))
             peer_gone(link, peer);
         return;
     }
@@ -377,7 +389,8 @@ static void published_drop(struct learner_link *link, int index)
 {
     weights_unref(&link->published[index].weights);
     free(link->published[index].manifest);
-    memmove(&link->published[index], &link->published[index + 1], (size_t)(--link->n_published - index) * sizeof link->published[0]);
+    memmove(&link->published[index], &link->published[index + 1],
+            (size_t)(--link->n_published - index) * sizeof link->published[0]);
 }
 
 /* Keeps the newest and what orders name; with all places taken the oldest goes (its orders are given back and issued anew). */
@@ -533,8 +546,8 @@ void learner_link_tick(struct learner_link *link, monotonic_us now)
     learner_link_pump(link, now);
 }
 
-void learner_link_message(struct learner_link *link, monotonic_us now, const void *envelope, size_t envelope_bytes, const void *payload,
-                          size_t payload_bytes)
+void learner_link_message(struct learner_link *link, monotonic_us now, const void *envelope, size_t envelope_bytes,
+                          const void *payload, size_t payload_bytes)
 {
     struct err err;
     if (link->state == LEARNER_REFUSED)

@@ -27,11 +27,12 @@ struct learner_link_ops {
 
 struct learner_link_options {
     char run[PROTOCOL_RUN_SIZE];
-    uint32_t generation;    /* raised at every start of a learner process, never used twice: keep it on disk before creating the link */
-    uint64_t incarnation;   /* start time in us */
-    const char *recipe;     /* resolved text; copied */
+    uint32_t
+        generation; /* raised at every start of a learner process, never used twice: keep it on disk before creating the link */
+    uint64_t incarnation; /* start time in us */
+    const char *recipe;   /* resolved text; copied */
     size_t recipe_bytes;
-    struct ledger *ledger;  /* borrowed, all three */
+    struct ledger *ledger; /* borrowed, all three */
     struct orders *orders;
     struct intake *intake;
     const struct learner_link_ops *ops;
@@ -43,8 +44,8 @@ MUST_USE int learner_link_create(struct learner_link **link, const struct learne
 void learner_link_destroy(struct learner_link **link);
 
 void learner_link_tick(struct learner_link *link, monotonic_us now); /* every 10-100 ms: heartbeats, leases, orders */
-void learner_link_message(struct learner_link *link, monotonic_us now, const void *envelope, size_t envelope_bytes, const void *payload,
-                          size_t payload_bytes);
+void learner_link_message(struct learner_link *link, monotonic_us now, const void *envelope, size_t envelope_bytes,
+                          const void *payload, size_t payload_bytes);
 /* Publishes (takes a reference; version above all before) and lets lanes run below slice_end. Kept until a newer version is
  * there and no order names it. Sends at once. */
 MUST_USE int learner_link_publish(struct learner_link *link, monotonic_us now, struct weights *weights, uint64_t slice_end);

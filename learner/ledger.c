@@ -20,8 +20,8 @@ struct ledger {
 
 const char *reject_reason_name(enum reject_reason reason)
 {
-    static const char *const names[REJECT_REASONS] = {"run", "version", "order", "schema", "shape", "bytes", "not_finite", "range", "content",
-                                                      "given_back"};
+    static const char *const names[REJECT_REASONS] = {"run",   "version",    "order", "schema",  "shape",
+                                                      "bytes", "not_finite", "range", "content", "given_back"};
     return (unsigned)reason < REJECT_REASONS ? names[reason] : "?";
 }
 
@@ -153,7 +153,8 @@ static void come_back(struct ledger_entry *entry)
     entry->count[FATE_LOST] = 0; /* in flight again, with what it may have announced since */
 }
 
-struct ledger_entry *ledger_seen(struct ledger *ledger, uint32_t actor, uint64_t incarnation, uint64_t announced, uint64_t acked_upto)
+struct ledger_entry *ledger_seen(struct ledger *ledger, uint32_t actor, uint64_t incarnation, uint64_t announced,
+                                 uint64_t acked_upto)
 {
     struct ledger_entry *entry = ledger_find(ledger, actor, incarnation);
     if (!entry && !(entry = add(ledger, actor, incarnation)))
@@ -232,8 +233,11 @@ struct ledger_entry *ledger_at(struct ledger *ledger, int index)
 
 struct book ledger_book(const struct ledger *ledger)
 {
-    struct book book = {.announced = ledger->folded_announced, .received = ledger->received, .distinct = ledger->distinct,
-                        .duplicate = ledger->duplicate, .gap = ledger->gap};
+    struct book book = {.announced = ledger->folded_announced,
+                        .received = ledger->received,
+                        .distinct = ledger->distinct,
+                        .duplicate = ledger->duplicate,
+                        .gap = ledger->gap};
     memcpy(book.fates, ledger->folded, sizeof book.fates);
     memcpy(book.rejected, ledger->rejected, sizeof book.rejected);
     for (int i = 0; i < ledger->count; i++) {
@@ -262,8 +266,9 @@ int ledger_json(const struct ledger *ledger, char *out, size_t size)
         (unsigned long long)book.held, (long long)book.unexplained);
     for (int r = 0; r < REJECT_REASONS; r++)
         ADD("%s\"%s\":%llu", r ? "," : "", reject_reason_name((enum reject_reason)r), (unsigned long long)book.rejected[r]);
-    ADD("},\"deliveries\":{\"received\":%llu,\"distinct\":%llu,\"duplicate\":%llu,\"gap\":%llu}}", (unsigned long long)book.received,
-        (unsigned long long)book.distinct, (unsigned long long)book.duplicate, (unsigned long long)book.gap);
+    ADD("},\"deliveries\":{\"received\":%llu,\"distinct\":%llu,\"duplicate\":%llu,\"gap\":%llu}}",
+        (unsigned long long)book.received, (unsigned long long)book.distinct, (unsigned long long)book.duplicate,
+        (unsigned long long)book.gap);
 #undef ADD
     return used < size ? (int)used : ERR_LIMIT;
 }
@@ -272,9 +277,13 @@ int ledger_json(const struct ledger *ledger, char *out, size_t size)
 
 #define OFF(field) offsetof(struct ledger_entry, field)
 static const struct codec_field entry_fields[] = {
-    {"actor", CODEC_U32, OFF(actor), 0}, {"incarnation", CODEC_U64, OFF(incarnation), 0}, {"gone", CODEC_BOOL, OFF(is_gone), 0},
-    {"announced", CODEC_U64, OFF(announced), 0}, {"decided_upto", CODEC_U64, OFF(decided_upto), 0},
-    {"count", CODEC_U64S, OFF(count), FATES}, {"decided", CODEC_U64S, OFF(decided), PROTOCOL_WINDOW_MAX / 64},
+    {"actor", CODEC_U32, OFF(actor), 0},
+    {"incarnation", CODEC_U64, OFF(incarnation), 0},
+    {"gone", CODEC_BOOL, OFF(is_gone), 0},
+    {"announced", CODEC_U64, OFF(announced), 0},
+    {"decided_upto", CODEC_U64, OFF(decided_upto), 0},
+    {"count", CODEC_U64S, OFF(count), FATES},
+    {"decided", CODEC_U64S, OFF(decided), PROTOCOL_WINDOW_MAX / 64},
 };
 static const struct codec_field totals_fields[] = {
     {"folded_announced", CODEC_U64, offsetof(struct ledger, folded_announced), 0},

@@ -17,7 +17,15 @@
 #define LEDGER_ENTRIES_MAX 4096 /* incarnations remembered; beyond, the longest-gone one is folded into the totals */
 
 enum reject_reason {
-    REJECT_RUN, REJECT_VERSION, REJECT_ORDER, REJECT_SCHEMA, REJECT_SHAPE, REJECT_BYTES, REJECT_NOT_FINITE, REJECT_RANGE, REJECT_CONTENT,
+    REJECT_RUN,
+    REJECT_VERSION,
+    REJECT_ORDER,
+    REJECT_SCHEMA,
+    REJECT_SHAPE,
+    REJECT_BYTES,
+    REJECT_NOT_FINITE,
+    REJECT_RANGE,
+    REJECT_CONTENT,
     REJECT_GIVEN_BACK, /* the actor could not carry out the order */
     REJECT_REASONS,
 };
@@ -41,7 +49,8 @@ void ledger_destroy(struct ledger **ledger);
 
 struct ledger_entry *ledger_find(struct ledger *ledger, uint32_t actor, uint64_t incarnation); /* NULL when unknown */
 /* From the roster: announced and acknowledged so far. Adds the incarnation when it is new. Counts what was rolled back. */
-struct ledger_entry *ledger_seen(struct ledger *ledger, uint32_t actor, uint64_t incarnation, uint64_t announced, uint64_t acked_upto);
+struct ledger_entry *ledger_seen(struct ledger *ledger, uint32_t actor, uint64_t incarnation, uint64_t announced,
+                                 uint64_t acked_upto);
 void ledger_gone(struct ledger *ledger, struct ledger_entry *entry);
 /* A trajectory arrived. 0: it is new and now held; ERR_DUPLICATE; ERR_AGAIN: an earlier one is missing (a gap), not received.
  * ERR_RANGE: beyond any window that was granted. */
@@ -56,8 +65,8 @@ struct ledger_entry *ledger_at(struct ledger *ledger, int index);
 struct book {
     uint64_t announced, fates[FATES], rejected[REJECT_REASONS];
     uint64_t away, held;
-    int64_t unexplained;                            /* announced - all of the above; 0 */
-    uint64_t received, distinct, duplicate, gap;    /* deliveries of this process: received = distinct + duplicate + gap */
+    int64_t unexplained;                         /* announced - all of the above; 0 */
+    uint64_t received, distinct, duplicate, gap; /* deliveries of this process: received = distinct + duplicate + gap */
 };
 struct book ledger_book(const struct ledger *ledger);
 int ledger_json(const struct ledger *ledger, char *out, size_t size); /* the book as one JSON object; length or ERR_LIMIT */

@@ -29,7 +29,7 @@
 struct metrics {
     int n;
     char names[METRICS_NAMES_MAX][METRICS_NAME_MAX];
-    int csv, events; /* descriptors */
+    int csv, events;  /* descriptors */
     bool row_is_torn; /* the last CSV row went out short */
     char row[(METRICS_NAMES_MAX + 2) * CELL_BYTES];
     unsigned char event[EVENT_BYTES_MAX], record[EVENT_BYTES_MAX + 16];
@@ -146,8 +146,8 @@ static int open_events(struct metrics *m, const char *folder, int64_t resume_ste
     int r;
     if (snprintf(path, sizeof path, "%s/tb", folder) >= (int)sizeof path || (r = file_make_folder(path, err)))
         return err_prefix(err, ERR_IO, "cannot open metrics");
-    if (snprintf(path, sizeof path, "%s/tb/events.out.tfevents.%010lld.testudo.%ld", folder, (long long)time(NULL), (long)getpid()) >=
-        (int)sizeof path)
+    if (snprintf(path, sizeof path, "%s/tb/events.out.tfevents.%010lld.testudo.%ld", folder, (long long)time(NULL),
+                 (long)getpid()) >= (int)sizeof path)
         return err_set(err, ERR_LIMIT, "cannot open metrics in \"%.100s\": path too long", folder);
     m->events = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (m->events < 0)
@@ -228,7 +228,8 @@ static int copy_names(struct metrics *m, const char *const *names, int n, struct
     return 0;
 }
 
-int metrics_open(struct metrics **metrics, const char *folder, const char *const *names, int n, int64_t resume_steps, struct err *err)
+int metrics_open(struct metrics **metrics, const char *folder, const char *const *names, int n, int64_t resume_steps,
+                 struct err *err)
 {
     struct metrics *m = *metrics = calloc(1, sizeof *m);
     if (!m)

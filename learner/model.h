@@ -12,7 +12,7 @@ struct model {
     char id[32]; /* policy id on the wire: "defender", "adversary", "belief", "critic" */
     struct net_arch arch;
     size_t count;
-    real *w;                     /* [count] owned */
+    real *w; /* [count] owned */
     struct adam adam;
     struct net_weights *weights; /* follows w after every step */
     bool is_published;           /* actors need it */
@@ -22,7 +22,7 @@ struct model {
 /* Initial weights are a pure function of (seed, id). */
 MUST_USE int model_init(struct model *model, const char *id, const struct net_arch *arch, uint64_t seed, double head_gain,
                         bool is_published, struct err *err);
-void model_deinit(struct model *model); /* safe on a zeroed struct */
+void model_deinit(struct model *model);  /* safe on a zeroed struct */
 void model_changed(struct model *model); /* after w was written */
 
 /* Everything that an algorithm learns, in an order that never changes in a run: what a checkpoint holds and a version publishes. */

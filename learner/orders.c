@@ -35,11 +35,11 @@ struct assignment { /* who does it, under which number, until when */
 };
 
 struct lane {
-    uint64_t next, committed;      /* first slice not arrived; first slice not decided */
+    uint64_t next, committed; /* first slice not arrived; first slice not decided */
     struct assignment assignment;
-    int holder;                    /* worker that holds the lane's state at the start of `next`, or NOBODY */
-    int target;                    /* worker by fair share, or NOBODY */
-    uint64_t versions[ORDERS_DEPTH_MAX]; /* of arrived, undecided slices: at slice % depth */
+    int holder;                           /* worker that holds the lane's state at the start of `next`, or NOBODY */
+    int target;                           /* worker by fair share, or NOBODY */
+    uint64_t versions[ORDERS_DEPTH_MAX];  /* of arrived, undecided slices: at slice % depth */
     struct snapshot snapshots[SNAPSHOTS]; /* start state of a slice: at slice % SNAPSHOTS; slice 0 has none */
 };
 
@@ -546,7 +546,9 @@ int orders_match(struct orders *orders, uint32_t actor, uint64_t incarnation, co
     if (!task)
         return ERR_DUPLICATE;
     return task->order.purpose == trajectory->purpose && task->order.lane == trajectory->lane &&
-                   task->order.slice == trajectory->slice && same_version(task->order.version, trajectory->version) ? 0 : ERR_MISMATCH;
+                   task->order.slice == trajectory->slice && same_version(task->order.version, trajectory->version)
+               ? 0
+               : ERR_MISMATCH;
 }
 
 static int snapshot_set(struct snapshot *snapshot, const void *data, uint32_t bytes)
@@ -585,8 +587,8 @@ static void task_remove(struct orders *orders, struct task *task)
 }
 
 /* The one assignment that a matched trajectory answers. */
-static struct assignment *assignment_of(struct orders *orders, uint32_t actor, uint64_t incarnation, const struct trajectory *trajectory,
-                                        struct task **task)
+static struct assignment *assignment_of(struct orders *orders, uint32_t actor, uint64_t incarnation,
+                                        const struct trajectory *trajectory, struct task **task)
 {
     int w = worker_find(orders, actor, incarnation);
     *task = trajectory->purpose == ORDER_TRAIN ? NULL : task_find(orders, w, trajectory);
@@ -595,8 +597,8 @@ static struct assignment *assignment_of(struct orders *orders, uint32_t actor, u
     return assignment;
 }
 
-int orders_arrived(struct orders *orders, uint32_t actor, uint64_t incarnation, const struct trajectory *trajectory, const void *snapshot,
-                   uint32_t snapshot_bytes)
+int orders_arrived(struct orders *orders, uint32_t actor, uint64_t incarnation, const struct trajectory *trajectory,
+                   const void *snapshot, uint32_t snapshot_bytes)
 {
     struct task *task;
     struct assignment *assignment = assignment_of(orders, actor, incarnation, trajectory, &task);

@@ -16,9 +16,9 @@
 #define ORDERS_TASKS_MAX 4096
 
 struct orders_options {
-    int lanes;            /* of the run, 1..ORDER_LANES_MAX */
-    int depth;            /* sync 1; async 2..ORDERS_DEPTH_MAX */
-    uint64_t max_lag;     /* versions; sync 0 */
+    int lanes;        /* of the run, 1..ORDER_LANES_MAX */
+    int depth;        /* sync 1; async 2..ORDERS_DEPTH_MAX */
+    uint64_t max_lag; /* versions; sync 0 */
     int64_t lease_ms;
 };
 
@@ -58,8 +58,10 @@ void orders_actor_has(struct orders *orders, uint32_t actor, uint64_t incarnatio
 void orders_issue(struct orders *orders, monotonic_us now);
 /* The orders that an actor should be sent now: fills items with up to max consecutive ones from its first that it does not have and
  * that was not sent within two seconds (after a new broker: at once). Snapshots are borrowed until the next call of anything. */
-int orders_to_send(struct orders *orders, uint32_t actor, uint64_t incarnation, monotonic_us now, struct order_item *items, int max);
-void orders_sent(struct orders *orders, uint32_t actor, uint64_t incarnation, int n, monotonic_us now); /* the first n of them really went out */
+int orders_to_send(struct orders *orders, uint32_t actor, uint64_t incarnation, monotonic_us now, struct order_item *items,
+                   int max);
+void orders_sent(struct orders *orders, uint32_t actor, uint64_t incarnation, int n,
+                 monotonic_us now); /* the first n of them really went out */
 void orders_resend_all(struct orders *orders);
 
 /* Does this trajectory answer the order that the lane or task waits for? 0; ERR_DUPLICATE: late copy, the work was given to
@@ -78,8 +80,8 @@ void orders_set_generation(struct orders *orders, uint32_t generation);
 struct orders_stats {
     uint64_t issued, reissued, leases_over, moved, cancelled;
     int outstanding, idle, actors, tasks;
-    int unplaced; /* lanes for which the live actors have no room */
-    int most_failures; /* how often the unluckiest lane or task came back as impossible since it last went well */
+    int unplaced;            /* lanes for which the live actors have no room */
+    int most_failures;       /* how often the unluckiest lane or task came back as impossible since it last went well */
     uint64_t oldest_version; /* of undecided training slices; UINT64_MAX: none */
 };
 struct orders_stats orders_stats(const struct orders *orders);

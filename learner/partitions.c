@@ -69,8 +69,8 @@ static int write_row(const struct partition_row *row, int64_t total, char *out, 
             comma = ",";
         }
     if (used < size)
-        used += (size_t)snprintf(out + used, size - used, "],\"episodes\":%" PRId64 ",\"share\":%.6g,\"return\":%.9g}", row->episodes,
-                                 (double)row->episodes / (double)total, row->recent);
+        used += (size_t)snprintf(out + used, size - used, "],\"episodes\":%" PRId64 ",\"share\":%.6g,\"return\":%.9g}",
+                                 row->episodes, (double)row->episodes / (double)total, row->recent);
     return used < size ? (int)used : ERR_LIMIT;
 }
 

@@ -8,10 +8,10 @@
 #define PARTITIONS_MAX 128 /* kinds remembered; episodes of further ones are counted in `others` */
 
 struct partition_row {
-    uint64_t mask;         /* of adversaries */
-    int64_t episodes;      /* since this process started */
-    double recent;         /* return, averaged over about the last 100 episodes */
-    double update_sum;     /* of returns since partitions_begin_update */
+    uint64_t mask;     /* of adversaries */
+    int64_t episodes;  /* since this process started */
+    double recent;     /* return, averaged over about the last 100 episodes */
+    double update_sum; /* of returns since partitions_begin_update */
     int64_t update_count;
 };
 

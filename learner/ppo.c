@@ -63,8 +63,13 @@ static void policy_block(void *context, struct block *block)
     struct gathered g = gather_policy_rows(pass, rows, n, block->scratch);
     struct node *input = tape_input(block->tape, n, pass->width, x, false);
     struct node *logits = net_forward(block->tape, block->weights, block->gradient, input, 1, n, NULL, NULL, NULL);
-    struct ppo_rows loss = {.available = g.available, .action = g.action, .old_logp = g.old_logp, .advantage = g.advantage,
-                            .weight = g.weight, .clip = (real)pass->step->clip, .entropy_coef = (real)pass->step->entropy};
+    struct ppo_rows loss = {.available = g.available,
+                            .action = g.action,
+                            .old_logp = g.old_logp,
+                            .advantage = g.advantage,
+                            .weight = g.weight,
+                            .clip = (real)pass->step->clip,
+                            .entropy_coef = (real)pass->step->entropy};
     struct ppo_stats stats = {0};
     tape_ppo_loss(block->tape, logits, &loss, &stats);
     block->stats[STAT_LOSS] += stats.policy_loss;
@@ -73,8 +78,8 @@ static void policy_block(void *context, struct block *block)
     block->stats[STAT_KL] += stats.kl;
 }
 
-void ppo_policy(struct updater *updater, struct model *model, const struct policy_step *step, double lr, double max_norm, int epochs,
-                int block_rows, struct policy_result *result)
+void ppo_policy(struct updater *updater, struct model *model, const struct policy_step *step, double lr, double max_norm,
+                int epochs, int block_rows, struct policy_result *result)
 {
     struct policy_pass pass = {.step = step, .width = model->arch.in, .weight = step->n_rows ? 1.0 / step->n_rows : 0.0};
     *result = (struct policy_result){0};
@@ -117,8 +122,8 @@ void ppo_policy_logp(struct updater *updater, const struct model *model, const s
 struct value_pass {
     const struct batch *batch;
     const struct value_norm *norm;
-    int agent;                /* -1: all places; else only the agent's in these trajectories: */
-    const int32_t *attacked;  /* [n_attacked] ascending */
+    int agent;               /* -1: all places; else only the agent's in these trajectories: */
+    const int32_t *attacked; /* [n_attacked] ascending */
     int n_attacked;
 };
 
@@ -158,7 +163,8 @@ static void value_block(void *context, struct block *block)
 }
 
 /* Values of the last observations of a trajectory's cut episodes; few, so one at a time and on the calling thread. */
-static void final_values(struct updater *updater, const struct model *critic, const struct value_norm *norm, struct batch *batch, int l)
+static void final_values(struct updater *updater, const struct model *critic, const struct value_norm *norm, struct batch *batch,
+                         int l)
 {
     const struct batch_shape *s = &batch->shape;
     struct arena *scratch = &updater->scratch[0];
@@ -166,7 +172,8 @@ static void final_values(struct updater *updater, const struct model *critic, co
         if (batch->final_row[step] < 0)
             continue;
         size_t mark = arena_mark(scratch);
-        real *x = arena_array(scratch, real, (size_t)s->N * (size_t)critic->arch.in), *out = batch->final_value + (size_t)step * (size_t)s->N;
+        real *x = arena_array(scratch, real, (size_t)s->N * (size_t)critic->arch.in),
+             *out = batch->final_value + (size_t)step * (size_t)s->N;
         batch_gather_final(batch, l, batch->final_row[step] % s->T, x);
         net_act(critic->weights, s->N, x, NULL, out, scratch);
         value_norm_denormalise(norm, (size_t)s->N, out, out);
@@ -174,7 +181,8 @@ static void final_values(struct updater *updater, const struct model *critic, co
     }
 }
 
-void ppo_values(struct updater *updater, const struct model *critic, const struct value_norm *norm, struct batch *batch, int block_rows)
+void ppo_values(struct updater *updater, const struct model *critic, const struct value_norm *norm, struct batch *batch,
+                int block_rows)
 {
     struct value_pass pass = {.batch = batch, .norm = norm, .agent = -1};
     updater_forward(updater, critic, value_items(&pass), block_rows, value_block, &pass);
@@ -237,12 +245,16 @@ static void critic_block(void *context, struct block *block)
     value_norm_normalise(pass->norm, (size_t)n, target, target);
     struct node *input = tape_input(block->tape, n, width, x, false);
     struct node *value = net_forward(block->tape, block->weights, block->gradient, input, 1, n, NULL, NULL, NULL);
-    struct value_rows loss = {.old_value = old_value, .target = target, .weight = weight, .clip = (real)pass->config->value_clip,
+    struct value_rows loss = {.old_value = old_value,
+                              .target = target,
+                              .weight = weight,
+                              .clip = (real)pass->config->value_clip,
                               .huber_delta = (real)pass->config->huber_delta};
     tape_value_loss(block->tape, value, &loss);
 }
 
-static void take_in_targets(struct value_norm *norm, const struct batch *batch, const int32_t *rows, int n_rows, struct arena *scratch)
+static void take_in_targets(struct value_norm *norm, const struct batch *batch, const int32_t *rows, int n_rows,
+                            struct arena *scratch)
 {
     if (!rows) {
         value_norm_update(norm, (size_t)n_rows, batch->target);
@@ -256,8 +268,8 @@ static void take_in_targets(struct value_norm *norm, const struct batch *batch, 
     arena_release(scratch, mark);
 }
 
-void ppo_critic(struct updater *updater, struct model *critic, struct value_norm *norm, const struct batch *batch, const int32_t *rows,
-                int n_rows, const struct ppo_config *config, double lr, struct critic_result *result)
+void ppo_critic(struct updater *updater, struct model *critic, struct value_norm *norm, const struct batch *batch,
+                const int32_t *rows, int n_rows, const struct ppo_config *config, double lr, struct critic_result *result)
 {
     struct critic_pass pass = {.batch = batch, .norm = norm, .config = config, .rows = rows, .weight = n_rows ? 1.0 / n_rows : 0.0};
     *result = (struct critic_result){0};
@@ -281,7 +293,8 @@ struct belief_pass {
 };
 
 /* Sequence s is agent n in chunk c of trajectory l: s = (l*C + c)*N + n. Fills time-major rows of a block of sequences. */
-static void gather_sequences(const struct belief_pass *pass, const struct block *block, real *x, real *keep, real *h0, real *theta, real *weight)
+static void gather_sequences(const struct belief_pass *pass, const struct block *block, real *x, real *keep, real *h0, real *theta,
+                             real *weight)
 {
     const struct batch_shape *s = &pass->batch->shape;
     size_t B = (size_t)block->count, O = (size_t)s->O, N = (size_t)s->N, H = (size_t)s->H;

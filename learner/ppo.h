@@ -9,7 +9,7 @@ struct policy_step { /* which rows, whose actions, which sign */
     const struct batch *batch;
     const int32_t *rows;
     int n_rows;
-    bool is_adversary; /* adversary's input and executed action; else policy input and intended action */
+    bool is_adversary;     /* adversary's input and executed action; else policy input and intended action */
     const real *advantage; /* [L,T,N] indexed by row */
     double sign;           /* +1 for the team, -1 for an adversary (zero-sum) */
     double clip, entropy;
@@ -21,14 +21,16 @@ struct policy_result {
 };
 
 /* `epochs` passes; result is the last pass's. With n_rows 0 nothing happens. */
-void ppo_policy(struct updater *updater, struct model *model, const struct policy_step *step, double lr, double max_norm, int epochs,
-                int block_rows, struct policy_result *result);
+void ppo_policy(struct updater *updater, struct model *model, const struct policy_step *step, double lr, double max_norm,
+                int epochs, int block_rows, struct policy_result *result);
 
 /* log-probabilities of the same actions under the model as it is: logp [L,T,N], written at the rows. For ratios. */
-void ppo_policy_logp(struct updater *updater, const struct model *model, const struct policy_step *step, int block_rows, real *logp);
+void ppo_policy_logp(struct updater *updater, const struct model *model, const struct policy_step *step, int block_rows,
+                     real *logp);
 
 /* Critic values of all places, denormalised into batch->value and batch->final_value; batch->old_value in normalised units. */
-void ppo_values(struct updater *updater, const struct model *critic, const struct value_norm *norm, struct batch *batch, int block_rows);
+void ppo_values(struct updater *updater, const struct model *critic, const struct value_norm *norm, struct batch *batch,
+                int block_rows);
 
 /* The same for one agent's rows in the trajectories where it is an adversary at any step; other places keep what they hold. */
 void ppo_values_of_agent(struct updater *updater, const struct model *critic, const struct value_norm *norm, struct batch *batch,
@@ -40,8 +42,8 @@ struct critic_result {
 };
 /* The normaliser takes in batch->target once per pass, before the pass. rows NULL: all rows of the batch (agents' own rows are
  * neither masked by type nor by death, as published). */
-void ppo_critic(struct updater *updater, struct model *critic, struct value_norm *norm, const struct batch *batch, const int32_t *rows,
-                int n_rows, const struct ppo_config *config, double lr, struct critic_result *result);
+void ppo_critic(struct updater *updater, struct model *critic, struct value_norm *norm, const struct batch *batch,
+                const int32_t *rows, int n_rows, const struct ppo_config *config, double lr, struct critic_result *result);
 
 struct belief_result {
     double loss, accuracy, norm;

@@ -9,14 +9,17 @@ static const struct config_row rows[] = {
     {"learner.depth", CONFIG_INT, OFF(depth), "3", 0, 8, "layers", NULL,
      "hidden layers; the released code of EIR-MAPPO has 3, the paper gives only the width"},
     {"learner.activation", CONFIG_CHOICE, OFF(activation), "relu", 0, 0, "", "none|relu|tanh|elu|sigmoid", "between layers"},
-    {"learner.input_norm", CONFIG_BOOL, OFF(input_norm), "true", 0, 0, "", NULL, "LayerNorm over the whole input, knowledge slots included"},
+    {"learner.input_norm", CONFIG_BOOL, OFF(input_norm), "true", 0, 0, "", NULL,
+     "LayerNorm over the whole input, knowledge slots included"},
     {"learner.layer_norm", CONFIG_BOOL, OFF(layer_norm), "true", 0, 0, "", NULL, "LayerNorm after every activation"},
-    {"learner.head_gain", CONFIG_REAL, OFF(head_gain), "0.01", 0, 100, "", NULL, "orthogonal gain of the action head; the critic's is 1"},
+    {"learner.head_gain", CONFIG_REAL, OFF(head_gain), "0.01", 0, 100, "", NULL,
+     "orthogonal gain of the action head; the critic's is 1"},
     {"learner.lr", CONFIG_REAL, OFF(lr), "5e-4", 0, 1, "per step", NULL, "Adam step size of the team's policy"},
     {"learner.critic_lr", CONFIG_REAL, OFF(critic_lr), "5e-4", 0, 1, "per step", NULL, "Adam step size of the critic"},
     {"learner.lr_decay", CONFIG_CHOICE, OFF(lr_decay), "none", 0, 0, "", "none|linear",
      "none as published; linear to 0 ends the cycling that matching-pennies play falls into"},
-    {"learner.lr_hold", CONFIG_REAL, OFF(lr_hold), "0.3", 0, 1, "share of the run", NULL, "constant step size before a linear decay"},
+    {"learner.lr_hold", CONFIG_REAL, OFF(lr_hold), "0.3", 0, 1, "share of the run", NULL,
+     "constant step size before a linear decay"},
     {"learner.gamma", CONFIG_REAL, OFF(gamma), "0.99", 0, 1, "per step", NULL, "discount"},
     {"learner.lambda", CONFIG_REAL, OFF(lambda), "0.95", 0, 1, "per step", NULL, "of generalised advantage estimation"},
     {"learner.clip", CONFIG_REAL, OFF(clip), "0.05", 0, 10, "", NULL, "bound on the probability ratio's distance from 1"},
@@ -34,7 +37,8 @@ static const struct config_row rows[] = {
     {"learner.c_bar", CONFIG_REAL, OFF(c_bar), "1", 0.001, 1000, "", NULL, "V-trace ceiling on the trace's ratio (async)"},
     {"learner.block_rows", CONFIG_INT, OFF(block_rows), "256", 16, 65536, "rows", NULL,
      "rows that are differentiated together; part of what a checkpoint hash means"},
-    {"learner.threads", CONFIG_INT, OFF(n_threads), "0", 0, 64, "threads", NULL, "cores for updates; 0: all; does not change results"},
+    {"learner.threads", CONFIG_INT, OFF(n_threads), "0", 0, 64, "threads", NULL,
+     "cores for updates; 0: all; does not change results"},
 };
 
 const struct config_table ppo_table = {"learner", rows, ARRAY_LEN(rows)};
@@ -46,8 +50,13 @@ int ppo_config_bind(struct ppo_config *config, const struct recipe *recipe, stru
 
 struct net_arch ppo_arch(const struct ppo_config *config, int in, int out)
 {
-    return (struct net_arch){.in = in, .hidden = (int32_t)config->hidden, .depth = (int32_t)config->depth, .out = out,
-                             .activation = config->activation, .input_norm = config->input_norm, .layer_norm = config->layer_norm};
+    return (struct net_arch){.in = in,
+                             .hidden = (int32_t)config->hidden,
+                             .depth = (int32_t)config->depth,
+                             .out = out,
+                             .activation = config->activation,
+                             .input_norm = config->input_norm,
+                             .layer_norm = config->layer_norm};
 }
 
 double ppo_lr(const struct ppo_config *config, double lr, const struct progress *progress)

@@ -14,10 +14,10 @@ static int write_entry(const char *folder, const struct quarantined *entry, int 
     int r = file_write(path, entry->frame, entry->kept, err);
     if (r)
         return r;
-    json_t *tree = json_pack("{s:I,s:I,s:I,s:s,s:s,s:I,s:I}", "actor", (json_int_t)entry->actor, "incarnation",
-                             (json_int_t)entry->incarnation, "sequence", (json_int_t)entry->sequence, "reason",
-                             reject_reason_name(entry->reason), "text", entry->text, "bytes", (json_int_t)entry->bytes, "kept",
-                             (json_int_t)entry->kept);
+    json_t *tree =
+        json_pack("{s:I,s:I,s:I,s:s,s:s,s:I,s:I}", "actor", (json_int_t)entry->actor, "incarnation", (json_int_t)entry->incarnation,
+                  "sequence", (json_int_t)entry->sequence, "reason", reject_reason_name(entry->reason), "text", entry->text,
+                  "bytes", (json_int_t)entry->bytes, "kept", (json_int_t)entry->kept);
     if (!tree)
         return err_set(err, ERR_NOMEM, "cannot describe a refused trajectory");
     int length = snprintf(path, sizeof path, "%s/%d.json", folder, place);

@@ -37,8 +37,10 @@ int results_add(struct results *results, const char *threat, int32_t victim, int
                 int64_t episodes, int64_t successes, struct err *err)
 {
     struct result_row *row = &results->rows[results->count];
-    if (results->count == RESULTS_ROWS_MAX || episodes < 1 || episodes > RESULTS_EPISODES_MAX || strlen(threat) >= sizeof row->threat)
-        return err_set(err, ERR_LIMIT, "row %d of results (%.40s, %lld episodes) exceeds a ceiling", results->count, threat, (long long)episodes);
+    if (results->count == RESULTS_ROWS_MAX || episodes < 1 || episodes > RESULTS_EPISODES_MAX ||
+        strlen(threat) >= sizeof row->threat)
+        return err_set(err, ERR_LIMIT, "row %d of results (%.40s, %lld episodes) exceeds a ceiling", results->count, threat,
+                       (long long)episodes);
     int r = check_returns(threat, returns, episodes, err);
     if (r)
         return r;
@@ -49,8 +51,13 @@ int results_add(struct results *results, const char *threat, int32_t victim, int
         return err_set(err, ERR_NOMEM, "cannot keep results: out of memory");
     }
     memcpy(copy, returns, (size_t)episodes * sizeof *copy);
-    *row = (struct result_row){.victim = victim, .attack_steps = attack_steps, .episodes = episodes, .mean = interval.mean,
-                               .low = interval.low, .high = interval.high, .returns = copy,
+    *row = (struct result_row){.victim = victim,
+                               .attack_steps = attack_steps,
+                               .episodes = episodes,
+                               .mean = interval.mean,
+                               .low = interval.low,
+                               .high = interval.high,
+                               .returns = copy,
                                .success = successes < 0 ? NAN : (double)successes / (double)episodes};
     snprintf(row->threat, sizeof row->threat, "%s", threat);
     results->count++;
@@ -63,8 +70,8 @@ static json_t *row_tree(const struct result_row *row)
     for (int64_t i = 0; i < row->episodes; i++)
         json_array_append_new(returns, json_real(row->returns[i]));
     return json_pack("{s:s, s:i, s:I, s:I, s:f, s:f, s:f, s:o, s:o}", "threat", row->threat, "victim", row->victim, "attack_steps",
-                     (json_int_t)row->attack_steps, "episodes", (json_int_t)row->episodes, "mean", row->mean, "low", row->low, "high",
-                     row->high, "success", json_number_or_null(row->success), "returns", returns);
+                     (json_int_t)row->attack_steps, "episodes", (json_int_t)row->episodes, "mean", row->mean, "low", row->low,
+                     "high", row->high, "success", json_number_or_null(row->success), "returns", returns);
 }
 
 int results_write(const struct results *results, const char *path, struct err *err)
@@ -73,8 +80,8 @@ int results_write(const struct results *results, const char *path, struct err *e
     for (int i = 0; i < results->count; i++)
         json_array_append_new(rows, row_tree(&results->rows[i]));
     json_t *tree = json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:o}", "method", results->method, "env", results->env, "scenario",
-                             results->scenario, "seed", (json_int_t)results->seed, "steps", (json_int_t)results->steps, "wall_seconds",
-                             results->wall_seconds, "rows", rows);
+                             results->scenario, "seed", (json_int_t)results->seed, "steps", (json_int_t)results->steps,
+                             "wall_seconds", results->wall_seconds, "rows", rows);
     if (!tree || json_array_size(rows) != (size_t)results->count) {
         json_decref(tree);
         return err_set(err, ERR_NOMEM, "cannot write \"%s\": out of memory, or a name is not UTF-8", path);
@@ -108,8 +115,8 @@ static int read_row(struct results *results, const json_t *row, struct err *err)
     int64_t victim, attack_steps;
     const json_t *returns = json_object_get(row, "returns"), *success = json_object_get(row, "success");
     size_t n = json_array_size(returns);
-    if (!read_text(row, "threat", threat, sizeof threat) || !read_whole(row, "victim", &victim) || victim < -1 || victim > INT32_MAX ||
-        !read_whole(row, "attack_steps", &attack_steps) || !n || n > RESULTS_EPISODES_MAX)
+    if (!read_text(row, "threat", threat, sizeof threat) || !read_whole(row, "victim", &victim) || victim < -1 ||
+        victim > INT32_MAX || !read_whole(row, "attack_steps", &attack_steps) || !n || n > RESULTS_EPISODES_MAX)
         return err_set(err, ERR_FORMAT, "row %d is malformed", results->count);
     double *values = malloc(n * sizeof *values);
     if (!values)
@@ -125,7 +132,8 @@ static int read_row(struct results *results, const json_t *row, struct err *err)
 static int read_tree(struct results *results, const json_t *tree, struct err *err)
 {
     const json_t *rows = json_object_get(tree, "rows"), *wall = json_object_get(tree, "wall_seconds");
-    if (!read_text(tree, "method", results->method, sizeof results->method) || !read_text(tree, "env", results->env, sizeof results->env) ||
+    if (!read_text(tree, "method", results->method, sizeof results->method) ||
+        !read_text(tree, "env", results->env, sizeof results->env) ||
         !read_text(tree, "scenario", results->scenario, sizeof results->scenario) || !read_whole(tree, "seed", &results->seed) ||
         !read_whole(tree, "steps", &results->steps) || !json_is_number(wall) || !json_is_array(rows))
         return err_set(err, ERR_FORMAT, "a field is missing or malformed");

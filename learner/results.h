@@ -27,8 +27,8 @@ struct result_row {
 
 struct results {
     char method[64], env[32], scenario[64];
-    int64_t seed, steps;  /* steps: the team was trained for */
-    double wall_seconds;  /* of this evaluation */
+    int64_t seed, steps; /* steps: the team was trained for */
+    double wall_seconds; /* of this evaluation */
     int count;
     struct result_row rows[RESULTS_ROWS_MAX];
 };

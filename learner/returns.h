@@ -9,9 +9,9 @@
 
 struct returns_in { /* borrowed; B trajectories, T steps, N agents */
     int B, T, N;
-    const real *reward;           /* [B,T,N] */
-    const real *value;            /* [B,T+1,N] in reward units */
-    const real *final_value;      /* [B,T,N] of the observation before the reset; read where truncated */
+    const real *reward;                    /* [B,T,N] */
+    const real *value;                     /* [B,T+1,N] in reward units */
+    const real *final_value;               /* [B,T,N] of the observation before the reset; read where truncated */
     const uint8_t *terminated, *truncated; /* [B,T] */
 };
 
@@ -30,8 +30,8 @@ MUST_USE int gae_compute(const struct returns_in *in, double gamma, double lambd
  *   adv_t = rho_t (r_t + gamma v_next - V_t), v_next the target at t+1 (bootstrap as above at ends)
  * ratio [B,T,N]: new over collecting probability of the action. With ratio 1 everywhere the targets are those of GAE.
  * Source: Espeholt et al. 2018, arXiv:1802.01561, eq. (1) and section 4.2. ERR_RANGE as above, or when a ceiling is not positive. */
-MUST_USE int vtrace_compute(const struct returns_in *in, const real *ratio, double gamma, double lambda, double rho_bar, double c_bar,
-                            real *adv, real *target);
+MUST_USE int vtrace_compute(const struct returns_in *in, const real *ratio, double gamma, double lambda, double rho_bar,
+                            double c_bar, real *adv, real *target);
 
 /* adv <- (adv - mean) / (std + 1e-5), mean and population deviation over the entries with weight != 0, applied to all `count`.
  * One mean for all agents (EIR-MAPPO: over the defenders' rows, applied to the adversary's rows as well). Sums in double. */

@@ -7,17 +7,25 @@
 #include <unistd.h>
 
 const char *const status_names[STATUS_NAMES] = {
-    "update",         "lag",            "return/clean",    "return/attacked",  "return/lowest", "eval/clean",       "eval/attacked",
-    "eval/lowest",    "steps_per_s",    "policy/loss",     "policy/entropy",   "policy/clip",   "policy/kl",        "policy/norm",
-    "adversary/loss", "adversary/entropy", "adversary/clip", "adversary/kl",   "adversary/norm", "critic/loss",     "belief/loss",
-    "belief/accuracy", "mi/mean",       "mi/max",          "mi/nll",           "mi/share",      "skipped",          "episodes/clean",
-    "episodes/attacked", "seconds/update", "seconds/wait",
+    "update",         "lag",         "return/clean",   "return/attacked",   "return/lowest",     "eval/clean",
+    "eval/attacked",  "eval/lowest", "steps_per_s",    "policy/loss",       "policy/entropy",    "policy/clip",
+    "policy/kl",      "policy/norm", "adversary/loss", "adversary/entropy", "adversary/clip",    "adversary/kl",
+    "adversary/norm", "critic/loss", "belief/loss",    "belief/accuracy",   "mi/mean",           "mi/max",
+    "mi/nll",         "mi/share",    "skipped",        "episodes/clean",    "episodes/attacked", "seconds/update",
+    "seconds/wait",
 };
 
 void status_init(struct status *status)
 {
-    *status = (struct status){.phase = "wait", .lag = NAN, .steps_per_s = NAN, .return_clean = NAN, .return_attacked = NAN,
-                              .return_lowest = NAN, .eval_clean = NAN, .eval_attacked = NAN, .eval_lowest = NAN};
+    *status = (struct status){.phase = "wait",
+                              .lag = NAN,
+                              .steps_per_s = NAN,
+                              .return_clean = NAN,
+                              .return_attacked = NAN,
+                              .return_lowest = NAN,
+                              .eval_clean = NAN,
+                              .eval_attacked = NAN,
+                              .eval_lowest = NAN};
 }
 
 static void put(double *values, const char *name, double value)
@@ -40,10 +48,19 @@ void status_fill(const struct status *status, const struct report *report, const
     const struct {
         const char *name;
         double value;
-    } own[] = {{"update", (double)status->updates}, {"lag", status->lag}, {"return/clean", clean}, {"return/attacked", attacked},
-               {"return/lowest", lowest}, {"eval/clean", status->eval_clean}, {"eval/attacked", status->eval_attacked},
-               {"eval/lowest", status->eval_lowest}, {"steps_per_s", status->steps_per_s}, {"episodes/clean", n_clean},
-               {"episodes/attacked", n_attacked}, {"seconds/update", status->update_seconds}, {"seconds/wait", status->wait_seconds}};
+    } own[] = {{"update", (double)status->updates},
+               {"lag", status->lag},
+               {"return/clean", clean},
+               {"return/attacked", attacked},
+               {"return/lowest", lowest},
+               {"eval/clean", status->eval_clean},
+               {"eval/attacked", status->eval_attacked},
+               {"eval/lowest", status->eval_lowest},
+               {"steps_per_s", status->steps_per_s},
+               {"episodes/clean", n_clean},
+               {"episodes/attacked", n_attacked},
+               {"seconds/update", status->update_seconds},
+               {"seconds/wait", status->wait_seconds}};
     for (size_t i = 0; i < ARRAY_LEN(own); i++)
         put(values, own[i].name, own[i].value);
 }
@@ -70,13 +87,20 @@ static int open_object(const struct status *status, char *out, size_t size)
     const struct {
         const char *key;
         double value;
-    } numbers[] = {{"steps_per_s", status->steps_per_s}, {"return_clean", status->return_clean},
-                   {"return_attacked", status->return_attacked}, {"return_lowest", status->return_lowest}, {"lag", status->lag},
-                   {"eval_clean", status->eval_clean}, {"eval_attacked", status->eval_attacked}, {"eval_lowest", status->eval_lowest}};
-    int used = snprintf(out, size, "{\"phase\":\"%s\",\"steps\":%" PRId64 ",\"budget\":%" PRIu64 ",\"update\":%" PRIu64
+    } numbers[] = {{"steps_per_s", status->steps_per_s},
+                   {"return_clean", status->return_clean},
+                   {"return_attacked", status->return_attacked},
+                   {"return_lowest", status->return_lowest},
+                   {"lag", status->lag},
+                   {"eval_clean", status->eval_clean},
+                   {"eval_attacked", status->eval_attacked},
+                   {"eval_lowest", status->eval_lowest}};
+    int used = snprintf(out, size,
+                        "{\"phase\":\"%s\",\"steps\":%" PRId64 ",\"budget\":%" PRIu64 ",\"update\":%" PRIu64
                         ",\"tasks_left\":%d,\"skipped\":%" PRId64 ",\"checkpoints_failed\":%" PRId64 ",\"done\":%s",
                         status->phase, status->steps, status->budget_updates * (uint64_t)status->steps_per_update, status->updates,
-                        status->tasks_left, status->skipped, status->checkpoints_failed, !strcmp(status->phase, "done") ? "true" : "false");
+                        status->tasks_left, status->skipped, status->checkpoints_failed,
+                        !strcmp(status->phase, "done") ? "true" : "false");
     for (size_t i = 0; i < ARRAY_LEN(numbers) && (size_t)used < size; i++)
         used += number(out + used, size - (size_t)used, numbers[i].key, numbers[i].value);
     return (size_t)used < size ? used : ERR_LIMIT;
@@ -93,7 +117,8 @@ void status_write_line(const struct status *status, int fd)
     (void)written;
 }
 
-int status_json(const struct status *status, const struct ledger *ledger, const struct partitions *partitions, char *out, size_t size)
+int status_json(const struct status *status, const struct ledger *ledger, const struct partitions *partitions, char *out,
+                size_t size)
 {
     int used = open_object(status, out, size), n;
     if (used < 0)

@@ -29,6 +29,7 @@ void status_init(struct status *status);
 void status_fill(const struct status *status, const struct report *report, const struct partitions *partitions, double *values);
 void status_tick(struct status *status, const struct partitions *partitions, monotonic_us now); /* rates and recent returns */
 void status_write_line(const struct status *status, int fd); /* a reader that is gone is no error */
-int status_json(const struct status *status, const struct ledger *ledger, const struct partitions *partitions, char *out, size_t size);
+int status_json(const struct status *status, const struct ledger *ledger, const struct partitions *partitions, char *out,
+                size_t size);
 
 #endif

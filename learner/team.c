@@ -18,7 +18,7 @@ int team_ready(struct team *team, struct err *err)
 {
     const struct batch_shape *s = &team->shape;
     int rows = (int)team->config.block_rows, widest = 1;
-    rows = s->chunk > rows ? s->chunk : rows;         /* a block of the belief is at least one chunk */
+    rows = s->chunk > rows ? s->chunk : rows; /* a block of the belief is at least one chunk */
     rows = rows < TEAM_ROWS_MIN ? TEAM_ROWS_MIN : rows;
     size_t capacity = 1, tape = 0, act = 0;
     for (int i = 0; i < team->models.count; i++) {
@@ -29,7 +29,8 @@ int team_ready(struct team *team, struct err *err)
         act = acting > act ? acting : act;
         widest = model->arch.in > widest ? model->arch.in : widest;
     }
-    size_t width = (size_t)(widest + s->N * (s->A + s->S) + s->H + s->A + 64), batch_rows = (size_t)s->L * (size_t)s->T * (size_t)s->N;
+    size_t width = (size_t)(widest + s->N * (s->A + s->S) + s->H + s->A + 64),
+           batch_rows = (size_t)s->L * (size_t)s->T * (size_t)s->N;
     size_t scratch = (size_t)rows * width * 16 + batch_rows * 16 + act + ((size_t)1 << 20);
     long threads = team->config.n_threads ? team->config.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
     if (threads > UPDATER_SHARDS)
@@ -63,7 +64,11 @@ void team_report_policy(struct report *report, const char *prefix, const struct 
     const struct {
         const char *name;
         double value;
-    } numbers[] = {{"loss", result->loss}, {"entropy", result->entropy}, {"clip", result->clip_fraction}, {"kl", result->kl}, {"norm", result->norm}};
+    } numbers[] = {{"loss", result->loss},
+                   {"entropy", result->entropy},
+                   {"clip", result->clip_fraction},
+                   {"kl", result->kl},
+                   {"norm", result->norm}};
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
         char name[32];
         snprintf(name, sizeof name, "%s%s", prefix, numbers[i].name);

@@ -8,8 +8,10 @@
 #define OFF(field) offsetof(struct trainer_config, field)
 
 static const struct config_row rows[] = {
-    {"learner.algorithm", CONFIG_TEXT, OFF(algorithm), "mappo", 0, 0, "", NULL, "file of learner/algorithms or learner/threats that updates"},
-    {"run.checkpoint_every", CONFIG_INT, OFF(checkpoint_every), "50", 1, 1e12, "updates", NULL, "between checkpoints; one more at the end"},
+    {"learner.algorithm", CONFIG_TEXT, OFF(algorithm), "mappo", 0, 0, "", NULL,
+     "file of learner/algorithms or learner/threats that updates"},
+    {"run.checkpoint_every", CONFIG_INT, OFF(checkpoint_every), "50", 1, 1e12, "updates", NULL,
+     "between checkpoints; one more at the end"},
     {"run.eval_every", CONFIG_INT, OFF(eval_every), "0", 0, 1e12, "updates", NULL, "between evaluations during training; 0: none"},
 };
 
@@ -32,8 +34,8 @@ struct trainer {
 static int bind(struct trainer *trainer, const struct recipe *recipe, struct err *err)
 {
     int r;
-    if ((r = config_bind(rows, ARRAY_LEN(rows), recipe, &trainer->config, err)) || (r = run_config_bind(&trainer->run, recipe, err)) ||
-        (r = knowledge_config_bind(&trainer->knowledge, recipe, err)))
+    if ((r = config_bind(rows, ARRAY_LEN(rows), recipe, &trainer->config, err)) ||
+        (r = run_config_bind(&trainer->run, recipe, err)) || (r = knowledge_config_bind(&trainer->knowledge, recipe, err)))
         return r;
     return algorithm_find(trainer->config.algorithm, &trainer->ops, err);
 }
@@ -42,10 +44,16 @@ static struct batch_shape shape_of(const struct trainer *trainer)
 {
     const struct spec *spec = &trainer->spec;
     return (struct batch_shape){
-        .L = (int)trainer->run.lanes, .T = (int)trainer->run.T, .N = spec->N, .O = spec->O, .S = spec->S, .A = spec->A,
+        .L = (int)trainer->run.lanes,
+        .T = (int)trainer->run.T,
+        .N = spec->N,
+        .O = spec->O,
+        .S = spec->S,
+        .A = spec->A,
         .K = knowledge_width(&trainer->knowledge, spec),
         .H = trainer->knowledge.kind == KNOWLEDGE_BELIEF ? (int)trainer->knowledge.belief_hidden : 0,
-        .chunk = (int)trainer->run.chunk, .state_is_observation = spec->state_is_observation,
+        .chunk = (int)trainer->run.chunk,
+        .state_is_observation = spec->state_is_observation,
     };
 }
 
@@ -75,8 +83,13 @@ int trainer_create(struct trainer **out, const struct recipe *recipe, const stru
         err_set(err, r, "no memory for lane snapshots");
         goto failed;
     }
-    struct algorithm_context context = {.recipe = recipe, .spec = &trainer->spec, .shape = &shape, .knowledge = &trainer->knowledge,
-                                        .seed = (uint64_t)trainer->run.seed, .is_async = trainer->run.mode == RUN_ASYNC, .source = source};
+    struct algorithm_context context = {.recipe = recipe,
+                                        .spec = &trainer->spec,
+                                        .shape = &shape,
+                                        .knowledge = &trainer->knowledge,
+                                        .seed = (uint64_t)trainer->run.seed,
+                                        .is_async = trainer->run.mode == RUN_ASYNC,
+                                        .source = source};
     if ((r = trainer->ops->create(&trainer->algorithm, &context, err)))
         goto failed;
     int64_t per_update = trainer_steps_per_update(trainer);
@@ -247,7 +260,8 @@ int trainer_save(const struct trainer *trainer, struct safetensors *file, struct
 }
 
 /* The tensor of that name, if it has the type and the number of bytes that are expected. */
-static const void *find_tensor(const struct safetensors *file, const char *name, enum tensor_type type, size_t bytes, struct err *err)
+static const void *find_tensor(const struct safetensors *file, const char *name, enum tensor_type type, size_t bytes,
+                               struct err *err)
 {
     const struct tensor *tensor = safetensors_find(file, name);
     if (!tensor)
@@ -261,7 +275,8 @@ static const void *find_tensor(const struct safetensors *file, const char *name,
 }
 
 /* Copies a tensor to `to`; with to NULL it is only looked for. */
-static int take_tensor(const struct safetensors *file, const char *name, enum tensor_type type, size_t bytes, void *to, struct err *err)
+static int take_tensor(const struct safetensors *file, const char *name, enum tensor_type type, size_t bytes, void *to,
+                       struct err *err)
 {
     const void *data = find_tensor(file, name, type, bytes, err);
     if (!data)

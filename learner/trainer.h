@@ -19,8 +19,8 @@ struct trainer_config {
 extern const struct config_table trainer_table;
 
 /* source: nets of the attacked run (borrowed during the call), NULL when there is none. */
-MUST_USE int trainer_create(struct trainer **trainer, const struct recipe *recipe, const struct spec *spec, const struct schema *schema,
-                            const struct models *source, struct err *err);
+MUST_USE int trainer_create(struct trainer **trainer, const struct recipe *recipe, const struct spec *spec,
+                            const struct schema *schema, const struct models *source, struct err *err);
 void trainer_destroy(struct trainer **trainer);
 
 /* One update on run.lanes trajectories in lane order (sync) or in order of arrival (async). */

@@ -94,7 +94,8 @@ static void sum_stretch(void *context, int stretch, int thread)
     (void)thread;
     struct work *work = context;
     int shards = work->n_blocks < UPDATER_SHARDS ? work->n_blocks : UPDATER_SHARDS;
-    size_t count = work->model->count, begin = count * (size_t)stretch / UPDATER_SHARDS, end = count * ((size_t)stretch + 1) / UPDATER_SHARDS;
+    size_t count = work->model->count, begin = count * (size_t)stretch / UPDATER_SHARDS,
+           end = count * ((size_t)stretch + 1) / UPDATER_SHARDS;
     real *restrict sum = work->updater->gradients[0];
     for (int shard = 1; shard < shards; shard++) {
         const real *restrict part = work->updater->gradients[shard];
@@ -103,7 +104,8 @@ static void sum_stretch(void *context, int stretch, int thread)
     }
 }
 
-static void prepare(struct work *work, struct updater *updater, int n_items, int block_items, updater_block *function, void *context)
+static void prepare(struct work *work, struct updater *updater, int n_items, int block_items, updater_block *function,
+                    void *context)
 {
     work->updater = updater;
     work->n_items = n_items;

@@ -22,12 +22,12 @@ struct updater {
 
 /* What a block function gets. Everything is valid during the call. */
 struct block {
-    struct tape *tape;      /* begun */
-    struct arena *scratch;  /* empty */
+    struct tape *tape;     /* begun */
+    struct arena *scratch; /* empty */
     const struct net_weights *weights;
-    real *gradient;         /* to add to; pass to net_forward */
-    int first, count;       /* items first..first+count-1 */
-    double *stats;          /* [UPDATER_STATS] of the shard: sums, to add to */
+    real *gradient;   /* to add to; pass to net_forward */
+    int first, count; /* items first..first+count-1 */
+    double *stats;    /* [UPDATER_STATS] of the shard: sums, to add to */
 };
 typedef void updater_block(void *context, struct block *block);
 

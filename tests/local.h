@@ -66,7 +66,8 @@ static inline void add_random_net(struct weights *weights, const char *id, const
 
 static inline struct net_arch mlp(int in, int out)
 {
-    return (struct net_arch){.in = in, .hidden = 16, .depth = 1, .out = out, .activation = ACTIVATION_RELU, .input_norm = 1, .layer_norm = 1};
+    return (struct net_arch){
+        .in = in, .hidden = 16, .depth = 1, .out = out, .activation = ACTIVATION_RELU, .input_norm = 1, .layer_norm = 1};
 }
 
 static inline struct weights *new_weights(uint64_t number)
@@ -81,8 +82,14 @@ static inline struct weights *team_weights(const struct spec *spec, int K, int H
 {
     struct weights *weights = new_weights(number);
     struct net_arch defender = mlp(spec->O + K, spec->A), adversary = mlp(spec->O + spec->N, spec->A);
-    struct net_arch belief = {.in = spec->O, .hidden = H, .depth = 1, .out = spec->N, .activation = ACTIVATION_RELU, .input_norm = 1,
-                              .layer_norm = 1, .gru = 1};
+    struct net_arch belief = {.in = spec->O,
+                              .hidden = H,
+                              .depth = 1,
+                              .out = spec->N,
+                              .activation = ACTIVATION_RELU,
+                              .input_norm = 1,
+                              .layer_norm = 1,
+                              .gru = 1};
     add_random_net(weights, "defender", &defender, number);
     add_random_net(weights, "adversary", &adversary, number);
     if (H)

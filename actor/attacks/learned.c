@@ -8,7 +8,7 @@
 static int act(struct stage *stage, struct err *err)
 {
     size_t mark = arena_mark(stage->scratch), A = (size_t)stage->A;
-    float *logits = arena_array(stage->scratch, float, (size_t)stage->n_attacked * A);
+    float *logits = arena_array(stage->scratch, float, (size_t)stage->n_attacked *A);
     int r = adversary_logits(stage, stage->attacked, stage->n_attacked, logits, err);
     for (int i = 0; i < stage->n_attacked && !r; i++) {
         int row = stage->attacked[i], b = row / stage->N, n = row % stage->N;

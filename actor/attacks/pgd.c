@@ -54,11 +54,12 @@ static void step_and_project(const struct stage *stage, struct pgd *pgd)
 static struct pgd take_rows(struct stage *stage)
 {
     size_t n = (size_t)stage->n_attacked, I = (size_t)(stage->O + stage->K), A = (size_t)stage->A;
-    struct pgd pgd = {.n = stage->n_attacked, .I = (int)I,
-                      .x = arena_array(stage->scratch, float, n * I),
-                      .gradient = arena_array(stage->scratch, float, n * I),
-                      .logits = arena_array(stage->scratch, float, n * A),
-                      .target = arena_array(stage->scratch, float, n * A)};
+    struct pgd pgd = {.n = stage->n_attacked,
+                      .I = (int)I,
+                      .x = arena_array(stage->scratch, float, n *I),
+                      .gradient = arena_array(stage->scratch, float, n *I),
+                      .logits = arena_array(stage->scratch, float, n *A),
+                      .target = arena_array(stage->scratch, float, n *A)};
     for (size_t i = 0; i < n; i++)
         memcpy(pgd.x + i * I, stage->input + (size_t)stage->attacked[i] * I, I * sizeof(float));
     return pgd;
@@ -94,7 +95,8 @@ static int perturb(struct stage *stage, struct err *err)
 
 const struct attack_ops attack_pgd = {
     .name = "pgd",
-    .summary = "the attacked agent sees an observation within the given distance that steers it towards a trained adversary's choice",
+    .summary =
+        "the attacked agent sees an observation within the given distance that steers it towards a trained adversary's choice",
     .channel = ATTACK_OBSERVATION,
     .has_strength = true,
     .needs_adversary = true,

@@ -13,7 +13,7 @@
 #define ARENA_ALIGN 64
 
 struct arena {
-    const char *name;  /* borrowed, for reports */
+    const char *name; /* borrowed, for reports */
     unsigned char *base;
     size_t size, used, high; /* bytes; high is the high-water mark */
 };

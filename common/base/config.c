@@ -116,7 +116,8 @@ static int bad_value(const struct config_row *row, const struct recipe_entry *en
 {
     char expected[256];
     describe(row, expected, sizeof expected);
-    return err_set(err, ERR_RANGE, "%s: bad value for %s: got \"%.64s\", expected %s", entry->where, row->name, entry->value, expected);
+    return err_set(err, ERR_RANGE, "%s: bad value for %s: got \"%.64s\", expected %s", entry->where, row->name, entry->value,
+                   expected);
 }
 
 int config_bind(const struct config_row *rows, int count, const struct recipe *recipe, void *settings, struct err *err)

@@ -34,8 +34,9 @@ const char *err_name(int code)
 {
     switch (code) {
     case ERR_OK: return "OK";
-#define ERR_NAME(name, value, text) case name: return #name;
-    ERR_MAP(ERR_NAME)
+#define ERR_NAME(name, value, text) \
+    case name: return #name;
+        ERR_MAP(ERR_NAME)
 #undef ERR_NAME
     default: return "ERR_?";
     }
@@ -45,8 +46,9 @@ const char *err_text(int code)
 {
     switch (code) {
     case ERR_OK: return "no error";
-#define ERR_TEXT(name, value, text) case name: return text;
-    ERR_MAP(ERR_TEXT)
+#define ERR_TEXT(name, value, text) \
+    case name: return text;
+        ERR_MAP(ERR_TEXT)
 #undef ERR_TEXT
     default: return "unlisted error";
     }

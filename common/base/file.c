@@ -47,7 +47,8 @@ int file_read(const char *path, size_t limit, unsigned char **data, size_t *leng
     if (fstat(fd, &info) || !S_ISREG(info.st_mode))
         result = err_set(err, ERR_IO, "cannot read \"%s\": not a regular file", path);
     else if ((size_t)info.st_size > limit)
-        result = err_set(err, ERR_LIMIT, "cannot read \"%s\": %lld bytes, at most %zu allowed", path, (long long)info.st_size, limit);
+        result =
+            err_set(err, ERR_LIMIT, "cannot read \"%s\": %lld bytes, at most %zu allowed", path, (long long)info.st_size, limit);
     else if (!(buffer = malloc((size_t)info.st_size + 1)))
         result = err_set(err, ERR_NOMEM, "cannot read \"%s\": out of memory", path);
     else if (read_all(fd, buffer, (size_t)info.st_size))

@@ -33,7 +33,8 @@ static bool is_key(const char *key, size_t length)
     char before = '.';
     for (size_t i = 0; i < length; before = key[i++]) {
         char c = key[i];
-        bool is_word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '/';
+        bool is_word =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '/';
         if (!is_word && !(c == '.' && before != '.'))
             return false;
     }
@@ -85,11 +86,14 @@ int recipe_set(struct recipe *recipe, const char *key, const char *value, const 
 {
     size_t key_length = strlen(key), value_length = strlen(value);
     if (key_length >= RECIPE_KEY_MAX)
-        return err_set(err, ERR_LIMIT, "%s: key \"%.40s...\" has %zu bytes, at most %d allowed", where, key, key_length, RECIPE_KEY_MAX - 1);
+        return err_set(err, ERR_LIMIT, "%s: key \"%.40s...\" has %zu bytes, at most %d allowed", where, key, key_length,
+                       RECIPE_KEY_MAX - 1);
     if (!is_key(key, key_length))
-        return err_set(err, ERR_FORMAT, "%s: \"%.40s\" is no key, expected words of letters, digits, _ and - joined by dots", where, key);
+        return err_set(err, ERR_FORMAT, "%s: \"%.40s\" is no key, expected words of letters, digits, _ and - joined by dots", where,
+                       key);
     if (value_length >= RECIPE_VALUE_MAX)
-        return err_set(err, ERR_LIMIT, "%s: value of %s has %zu bytes, at most %d allowed", where, key, value_length, RECIPE_VALUE_MAX - 1);
+        return err_set(err, ERR_LIMIT, "%s: value of %s has %zu bytes, at most %d allowed", where, key, value_length,
+                       RECIPE_VALUE_MAX - 1);
     if (!is_value(value, value_length))
         return err_set(err, ERR_FORMAT, "%s: value of %s is not one line of plain UTF-8 text", where, key);
     struct recipe_entry *entry = find(recipe, key);
@@ -119,7 +123,7 @@ int recipe_set_argument(struct recipe *recipe, const char *argument, struct err 
 
 struct reader {
     yaml_parser_t parser;
-    yaml_event_t event;  /* the current one; always valid to delete */
+    yaml_event_t event; /* the current one; always valid to delete */
     const char *name;
     struct recipe *out;
     struct err *err;
@@ -182,7 +186,8 @@ static int read_key(struct reader *reader)
     int put = snprintf(reader->key + start, sizeof reader->key - start, "%s%s", start ? "." : "", text);
     if (put < 0 || (size_t)put >= sizeof reader->key - start)
         return refuse(reader, "key too long");
-    return is_key(reader->key + start + (start > 0), strlen(text)) ? 0 : refuse(reader, "expected a key of letters, digits, _ and -");
+    return is_key(reader->key + start + (start > 0), strlen(text)) ? 0
+                                                                   : refuse(reader, "expected a key of letters, digits, _ and -");
 }
 
 static int set(struct reader *reader, const char *value)
@@ -261,7 +266,8 @@ static int read_stream(struct reader *reader)
     bool is_empty = reader->event.type == YAML_SCALAR_EVENT && !reader->event.data.scalar.length;
     if (!is_empty && reader->event.type != YAML_MAPPING_START_EVENT)
         return refuse(reader, "a recipe is a map of keys to values");
-    if ((!is_empty && (r = read_map(reader))) || (r = next(reader)) || (r = next(reader))) /* the document's end, then the stream's */
+    if ((!is_empty && (r = read_map(reader))) || (r = next(reader)) ||
+        (r = next(reader))) /* the document's end, then the stream's */
         return r;
     return reader->event.type == YAML_STREAM_END_EVENT ? 0 : refuse(reader, "more than one document");
 }

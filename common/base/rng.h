@@ -11,19 +11,19 @@
 
 /* What a draw is for. Append only: the numbers are part of what a checkpoint hash means. */
 enum rng_purpose {
-    RNG_RESET = 1,        /* environment reset */
-    RNG_STEP = 2,         /* randomness of the environment's own dynamics */
-    RNG_PARTITION = 3,    /* who is an adversary in an episode */
-    RNG_POLICY = 4,       /* action of the policy that a team member would follow */
-    RNG_ADVERSARY = 5,    /* action of an adversary */
-    RNG_NOISE = 6,        /* observation or message noise */
-    RNG_INIT = 7,         /* initial weights; episode = net, step = layer */
-    RNG_BATCH = 8,        /* minibatch order and sampling in the learner; episode = update */
-    RNG_BOOTSTRAP = 9,    /* resampling in reports */
-    RNG_EXPLORE = 10,     /* exploration of off-policy actors */
-    RNG_SIMULATION = 11,  /* faults and delays of the protocol simulation */
+    RNG_RESET = 1,       /* environment reset */
+    RNG_STEP = 2,        /* randomness of the environment's own dynamics */
+    RNG_PARTITION = 3,   /* who is an adversary in an episode */
+    RNG_POLICY = 4,      /* action of the policy that a team member would follow */
+    RNG_ADVERSARY = 5,   /* action of an adversary */
+    RNG_NOISE = 6,       /* observation or message noise */
+    RNG_INIT = 7,        /* initial weights; episode = net, step = layer */
+    RNG_BATCH = 8,       /* minibatch order and sampling in the learner; episode = update */
+    RNG_BOOTSTRAP = 9,   /* resampling in reports */
+    RNG_EXPLORE = 10,    /* exploration of off-policy actors */
+    RNG_SIMULATION = 11, /* faults and delays of the protocol simulation */
     RNG_TEST = 12,
-    RNG_EVALUATE = 13,    /* the seed that evaluation episodes are drawn under */
+    RNG_EVALUATE = 13, /* the seed that evaluation episodes are drawn under */
 };
 
 /* 64 uniformly distributed bits for one name. */

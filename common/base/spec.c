@@ -34,8 +34,8 @@ int spec_check(const struct spec *spec, struct err *err)
         if (!memchr(block->name, 0, sizeof block->name))
             return err_set(err, ERR_FORMAT, "bad spec: name of block %d is not terminated", i);
         if (block->start < 0 || block->width < 0 || block->width > spec->O - block->start)
-            return err_set(err, ERR_RANGE, "bad spec: block %s covers %d..%d of an observation of %d", block->name,
-                           block->start, block->start + block->width, spec->O);
+            return err_set(err, ERR_RANGE, "bad spec: block %s covers %d..%d of an observation of %d", block->name, block->start,
+                           block->start + block->width, spec->O);
     }
     return 0;
 }

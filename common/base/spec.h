@@ -21,13 +21,13 @@ struct spec_block { /* a named run of the observation: "own", "food 2", "id" */
 };
 
 struct spec {
-    char env[32];       /* "foraging" */
-    char scenario[64];  /* "8x8-4p-2f-c" */
+    char env[32];      /* "foraging" */
+    char scenario[64]; /* "8x8-4p-2f-c" */
     int32_t N, O, S, A;
-    int32_t horizon;    /* steps until the time limit ends an episode */
+    int32_t horizon;     /* steps until the time limit ends an episode */
     int32_t state_bytes; /* of one environment's save(); 0 when it cannot */
     enum action_kind action;
-    bool state_is_observation; /* critic state row = the agent's own observation; S == O and no state is shipped */
+    bool state_is_observation;     /* critic state row = the agent's own observation; S == O and no state is shipped */
     double return_min, return_max; /* of one episode's team return, where the rules bound it; else -inf, +inf */
     int32_t n_blocks;
     struct spec_block blocks[SPEC_BLOCKS_MAX];

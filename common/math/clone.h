@@ -18,7 +18,7 @@ enum clone {
 #define CLONE_ENUM(name) CLONE_##name,
     CLONE_MAP(CLONE_ENUM)
 #undef CLONE_ENUM
-    CLONE_COUNT
+        CLONE_COUNT
 };
 
 bool clone_supported(enum clone clone); /* by this processor */

@@ -14,57 +14,148 @@
 #if defined(TESTUDO_DOUBLE)
 #define VL 1
 typedef double vec;
-LANE real fused(real a, real b, real c) { return fma(a, b, c); }
-LANE vec vec_set(real a) { return a; }
-LANE vec vec_load(const real *p) { return *p; }
-LANE void vec_store(real *p, vec v) { *p = v; }
-LANE vec vec_load_part(const real *p, int n) { return n ? *p : 0; }
-LANE void vec_store_part(real *p, vec v, int n) { if (n) *p = v; }
-LANE vec vec_fma(vec a, vec b, vec c) { return fma(a, b, c); }
-LANE vec vec_relu(vec a) { return a < 0 ? 0 : a; }
+LANE real fused(real a, real b, real c)
+{
+    return fma(a, b, c);
+}
+LANE vec vec_set(real a)
+{
+    return a;
+}
+LANE vec vec_load(const real *p)
+{
+    return *p;
+}
+LANE void vec_store(real *p, vec v)
+{
+    *p = v;
+}
+LANE vec vec_load_part(const real *p, int n)
+{
+    return n ? *p : 0;
+}
+LANE void vec_store_part(real *p, vec v, int n)
+{
+    if (n)
+        *p = v;
+}
+LANE vec vec_fma(vec a, vec b, vec c)
+{
+    return fma(a, b, c);
+}
+LANE vec vec_relu(vec a)
+{
+    return a < 0 ? 0 : a;
+}
 
 #elif defined(__AVX512F__)
 #include <immintrin.h>
 #define VL 16
 typedef __m512 vec;
-LANE real fused(real a, real b, real c) { return __builtin_fmaf(a, b, c); }
-LANE vec vec_set(real a) { return _mm512_set1_ps(a); }
-LANE vec vec_load(const real *p) { return _mm512_loadu_ps(p); }
-LANE void vec_store(real *p, vec v) { _mm512_storeu_ps(p, v); }
-LANE vec vec_load_part(const real *p, int n) { return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
-LANE void vec_store_part(real *p, vec v, int n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v); }
-LANE vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
+LANE real fused(real a, real b, real c)
+{
+    return __builtin_fmaf(a, b, c);
+}
+LANE vec vec_set(real a)
+{
+    return _mm512_set1_ps(a);
+}
+LANE vec vec_load(const real *p)
+{
+    return _mm512_loadu_ps(p);
+}
+LANE void vec_store(real *p, vec v)
+{
+    _mm512_storeu_ps(p, v);
+}
+LANE vec vec_load_part(const real *p, int n)
+{
+    return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+}
+LANE void vec_store_part(real *p, vec v, int n)
+{
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v);
+}
+LANE vec vec_fma(vec a, vec b, vec c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
 /* The maximum instruction gives its second operand when one is NaN, so a NaN passes through. */
-LANE vec vec_relu(vec a) { return _mm512_max_ps(_mm512_setzero_ps(), a); }
+LANE vec vec_relu(vec a)
+{
+    return _mm512_max_ps(_mm512_setzero_ps(), a);
+}
 
 #elif defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
 #define VL 8
 typedef __m256 vec;
-LANE real fused(real a, real b, real c) { return __builtin_fmaf(a, b, c); }
-LANE vec vec_set(real a) { return _mm256_set1_ps(a); }
-LANE vec vec_load(const real *p) { return _mm256_loadu_ps(p); }
-LANE void vec_store(real *p, vec v) { _mm256_storeu_ps(p, v); }
-LANE __m256i vec_mask(int n) { return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
-LANE vec vec_load_part(const real *p, int n) { return _mm256_maskload_ps(p, vec_mask(n)); }
-LANE void vec_store_part(real *p, vec v, int n) { _mm256_maskstore_ps(p, vec_mask(n), v); }
-LANE vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
-LANE vec vec_relu(vec a) { return _mm256_max_ps(_mm256_setzero_ps(), a); }
+LANE real fused(real a, real b, real c)
+{
+    return __builtin_fmaf(a, b, c);
+}
+LANE vec vec_set(real a)
+{
+    return _mm256_set1_ps(a);
+}
+LANE vec vec_load(const real *p)
+{
+    return _mm256_loadu_ps(p);
+}
+LANE void vec_store(real *p, vec v)
+{
+    _mm256_storeu_ps(p, v);
+}
+LANE __m256i vec_mask(int n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+LANE vec vec_load_part(const real *p, int n)
+{
+    return _mm256_maskload_ps(p, vec_mask(n));
+}
+LANE void vec_store_part(real *p, vec v, int n)
+{
+    _mm256_maskstore_ps(p, vec_mask(n), v);
+}
+LANE vec vec_fma(vec a, vec b, vec c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+LANE vec vec_relu(vec a)
+{
+    return _mm256_max_ps(_mm256_setzero_ps(), a);
+}
 
 #else /* four floats; fmaf compiles to the instruction where there is one (64-bit ARM) and to libm's exact routine elsewhere */
 #define VL 4
 typedef float vec __attribute__((vector_size(16), aligned(4), may_alias));
-LANE real fused(real a, real b, real c) { return __builtin_fmaf(a, b, c); }
-LANE vec vec_set(real a) { return (vec){a, a, a, a}; }
-LANE vec vec_load(const real *p) { return *(const vec *)p; }
-LANE void vec_store(real *p, vec v) { *(vec *)p = v; }
+LANE real fused(real a, real b, real c)
+{
+    return __builtin_fmaf(a, b, c);
+}
+LANE vec vec_set(real a)
+{
+    return (vec){a, a, a, a};
+}
+LANE vec vec_load(const real *p)
+{
+    return *(const vec *)p;
+}
+LANE void vec_store(real *p, vec v)
+{
+    *(vec *)p = v;
+}
 LANE vec vec_load_part(const real *p, int n)
 {
     vec v = {0};
     memcpy(&v, p, sizeof(real) * (size_t)n);
     return v;
 }
-LANE void vec_store_part(real *p, vec v, int n) { memcpy(p, &v, sizeof(real) * (size_t)n); }
+LANE void vec_store_part(real *p, vec v, int n)
+{
+    memcpy(p, &v, sizeof(real) * (size_t)n);
+}
 LANE vec vec_fma(vec a, vec b, vec c)
 {
     for (int l = 0; l < VL; l++)

@@ -23,16 +23,11 @@
 LANE real slope(const enum activation act, real y, real g)
 {
     switch (act) {
-    case ACTIVATION_RELU:
-        return y <= 0 ? 0 : g; /* NaN in y lets g through */
-    case ACTIVATION_TANH:
-        return g * fused(-y, y, 1);
-    case ACTIVATION_ELU:
-        return y > 0 ? g : fused(g, y, g);
-    case ACTIVATION_SIGMOID:
-        return g * fused(-y, y, y);
-    default:
-        return g;
+    case ACTIVATION_RELU: return y <= 0 ? 0 : g; /* NaN in y lets g through */
+    case ACTIVATION_TANH: return g * fused(-y, y, 1);
+    case ACTIVATION_ELU: return y > 0 ? g : fused(g, y, g);
+    case ACTIVATION_SIGMOID: return g * fused(-y, y, y);
+    default: return g;
     }
 }
 
@@ -69,18 +64,10 @@ static void activation_backward(enum activation act, int rows, int cols, const r
         if (bias_gradient)
             slope_all(ACTIVATION_NONE, rows, cols, y, g, bias_gradient);
         return;
-    case ACTIVATION_RELU:
-        slope_all(ACTIVATION_RELU, rows, cols, y, g, bias_gradient);
-        return;
-    case ACTIVATION_TANH:
-        slope_all(ACTIVATION_TANH, rows, cols, y, g, bias_gradient);
-        return;
-    case ACTIVATION_ELU:
-        slope_all(ACTIVATION_ELU, rows, cols, y, g, bias_gradient);
-        return;
-    case ACTIVATION_SIGMOID:
-        slope_all(ACTIVATION_SIGMOID, rows, cols, y, g, bias_gradient);
-        return;
+    case ACTIVATION_RELU: slope_all(ACTIVATION_RELU, rows, cols, y, g, bias_gradient); return;
+    case ACTIVATION_TANH: slope_all(ACTIVATION_TANH, rows, cols, y, g, bias_gradient); return;
+    case ACTIVATION_ELU: slope_all(ACTIVATION_ELU, rows, cols, y, g, bias_gradient); return;
+    case ACTIVATION_SIGMOID: slope_all(ACTIVATION_SIGMOID, rows, cols, y, g, bias_gradient); return;
     }
 }
 
@@ -189,14 +176,16 @@ LANE void norm_row_backward(int cols, const real *x, const real *gain, real mean
 #define NORM_SUMMED 4 /* rows whose parameter gradients are added up before the sums go back to memory */
 
 /* The gradients of gain and bias of `rows` rows, row by row for each column. */
-LANE void norm_rows_parameters(const int rows, int cols, const real *x, const real *moments, const real *dy, real *sum_gain, real *sum_bias)
+LANE void norm_rows_parameters(const int rows, int cols, const real *x, const real *moments, const real *dy, real *sum_gain,
+                               real *sum_bias)
 {
     INDEPENDENT
     for (int j = 0; j < cols; j++) {
         real gain = sum_gain[j], bias = sum_bias[j];
         _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++)
         {
-            gain = fused(dy[(size_t)r * (size_t)cols + (size_t)j], (x[(size_t)r * (size_t)cols + (size_t)j] - moments[2 * r]) * moments[2 * r + 1], gain);
+            gain = fused(dy[(size_t)r * (size_t)cols + (size_t)j],
+                         (x[(size_t)r * (size_t)cols + (size_t)j] - moments[2 * r]) * moments[2 * r + 1], gain);
             bias += dy[(size_t)r * (size_t)cols + (size_t)j];
         }
         sum_gain[j] = gain;

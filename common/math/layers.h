@@ -15,9 +15,9 @@ enum activation { ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_TANH, ACTIVATION_
 #define NORM_EPS 1e-5 /* LayerNorm: added to the variance */
 
 struct adam_rates {
-    real beta1, beta2;      /* decay of m and v */
-    real scale;             /* factor on the gradient: clipping */
-    real step, root, eps;   /* w -= step * m / (sqrt(v) * root + eps): lr/(1-beta1^t) and 1/sqrt(1-beta2^t) */
+    real beta1, beta2;    /* decay of m and v */
+    real scale;           /* factor on the gradient: clipping */
+    real step, root, eps; /* w -= step * m / (sqrt(v) * root + eps): lr/(1-beta1^t) and 1/sqrt(1-beta2^t) */
 };
 
 struct layer_ops {

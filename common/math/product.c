@@ -13,8 +13,7 @@ CLONE_MAP(CLONE_DECLARE)
 
 const struct product_ops *const product_clones[CLONE_COUNT] = {
 #define CLONE_ENTRY(name) &product_clone_##name,
-    CLONE_MAP(CLONE_ENTRY)
-};
+    CLONE_MAP(CLONE_ENTRY)};
 
 /* ---- own ---- */
 

@@ -41,8 +41,8 @@ struct strip {
     const real *A;
     size_t row_stride, k_stride;
     const real *panel;
-    int vectors;  /* of the panel, 1..V_MAX */
-    int last;     /* lanes in use of its last vector, 1..VL */
+    int vectors; /* of the panel, 1..V_MAX */
+    int last;    /* lanes in use of its last vector, 1..VL */
     const real *bias;
     real *C;
     size_t C_stride;
@@ -119,14 +119,14 @@ LANE void tile(const int R, const int V, const struct strip *s, int i)
 }
 
 /* All rows of a strip whose panel is V vectors wide: tiles of the sizes in MAP_V, largest first. */
-#define TILES(R, V)             \
+#define TILES(R, V)               \
     for (; i + R <= s->M; i += R) \
         tile(R, V, s, i);
-#define STRIP(V)                                   \
+#define STRIP(V)                                 \
     static void strip_##V(const struct strip *s) \
-    {                                              \
-        int i = 0;                                 \
-        MAP_##V(TILES)                             \
+    {                                            \
+        int i = 0;                               \
+        MAP_##V(TILES)                           \
     }
 STRIP(1)
 STRIP(2)
@@ -137,9 +137,12 @@ STRIP(4)
 
 static void strip_run(const struct strip *s)
 {
-    static void (*const strips[V_MAX])(const struct strip *) = {strip_1, strip_2,
+    static void (*const strips[V_MAX])(const struct strip *) = {
+        strip_1,
+        strip_2,
 #if V_MAX == 4
-                                                                strip_3, strip_4
+        strip_3,
+        strip_4
 #endif
     };
     strips[s->vectors - 1](s);
@@ -197,8 +200,15 @@ static void nn(int M, int N, int K, const real *A, const real *prepared, const r
 static void tn_block(int M, int N, int K, const real *A, size_t A_stride, const real *B, size_t B_stride, real *C, size_t C_stride)
 {
     real panel[PRODUCT_BLOCK * PANEL] __attribute__((aligned(64)));
-    struct strip s = {.M = M, .K = K, .A = A, .row_stride = 1, .k_stride = A_stride, .panel = panel, .C_stride = C_stride,
-                      .start = START_ZERO, .finish = FINISH_ADD};
+    struct strip s = {.M = M,
+                      .K = K,
+                      .A = A,
+                      .row_stride = 1,
+                      .k_stride = A_stride,
+                      .panel = panel,
+                      .C_stride = C_stride,
+                      .start = START_ZERO,
+                      .finish = FINISH_ADD};
     for (int j = 0; j < N; j += PANEL) {
         strip_width(&s, N, j);
         panel_pack(&s, K, B + j, B_stride, panel);

@@ -181,7 +181,8 @@ static void linear_backward(struct tape *tape, const struct operation *op)
     if (W->gradient)
         tape->products->tn(x->cols, y->cols, y->rows, x->value, y->gradient, W->gradient);
     if (x->gradient)
-        tape->products->nn(y->rows, x->cols, y->cols, y->gradient, tape_right_transposed(tape, W), NULL, tape_touch(x), x->gradient);
+        tape->products->nn(y->rows, x->cols, y->cols, y->gradient, tape_right_transposed(tape, W), NULL, tape_touch(x),
+                           x->gradient);
 }
 
 struct node *tape_linear(struct tape *tape, struct node *x, struct node *W, struct node *b, enum activation act)

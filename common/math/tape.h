@@ -32,7 +32,7 @@ struct tape;
 
 MUST_USE int tape_create(struct tape **tape, size_t arena_bytes, int max_operations);
 void tape_destroy(struct tape **tape);
-void tape_begin(struct tape *tape);      /* forgets everything recorded */
+void tape_begin(struct tape *tape);              /* forgets everything recorded */
 size_t tape_high_water(const struct tape *tape); /* bytes */
 
 /* Which products the tape uses; product_own unless said otherwise (benchmarks, tests). */
@@ -70,11 +70,11 @@ struct node *tape_activation(struct tape *tape, struct node *x, enum activation 
 struct node *tape_add(struct tape *tape, struct node *a, struct node *b);      /* same shape */
 struct node *tape_multiply(struct tape *tape, struct node *a, struct node *b); /* same shape, elementwise */
 struct node *tape_scale(struct tape *tape, struct node *a, real factor);
-struct node *tape_concat(struct tape *tape, struct node *a, struct node *b);   /* columns side by side */
+struct node *tape_concat(struct tape *tape, struct node *a, struct node *b); /* columns side by side */
 
 /* Losses: add the block's loss to the tape's scalar (tape_loss) and its diagnostics to *stats, both in double. */
 
-struct ppo_rows { /* arrays of R rows; Schulman et al. 2017, arXiv:1707.06347, eq. (7), with an entropy bonus */
+struct ppo_rows {             /* arrays of R rows; Schulman et al. 2017, arXiv:1707.06347, eq. (7), with an entropy bonus */
     const uint8_t *available; /* [R,A]: masked logits count as -1e10 */
     const int32_t *action;    /* [R] */
     const real *old_logp;     /* [R] log-probability under the collecting policy */

@@ -10,11 +10,26 @@
 
 #ifdef TESTUDO_DOUBLE
 
-LANE real exp_one(real x) { return exp(x); }
-LANE real expm1_negative(real x) { return expm1(x); }
-LANE real log_one(real x) { return log(x); }
-LANE real tanh_one(real x) { return tanh(x); }
-LANE real sigmoid_one(real x) { return 1 / (1 + exp(-x)); }
+LANE real exp_one(real x)
+{
+    return exp(x);
+}
+LANE real expm1_negative(real x)
+{
+    return expm1(x);
+}
+LANE real log_one(real x)
+{
+    return log(x);
+}
+LANE real tanh_one(real x)
+{
+    return tanh(x);
+}
+LANE real sigmoid_one(real x)
+{
+    return 1 / (1 + exp(-x));
+}
 
 #else
 

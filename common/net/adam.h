@@ -10,8 +10,8 @@
 
 struct adam {
     size_t count;
-    real *m, *v;    /* [count] owned */
-    int64_t step;   /* updates done */
+    real *m, *v;  /* [count] owned */
+    int64_t step; /* updates done */
     double beta1, beta2, eps;
 };
 

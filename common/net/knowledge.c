@@ -30,8 +30,14 @@ int knowledge_width(const struct knowledge_config *config, const struct spec *sp
 
 struct net_arch knowledge_belief_arch(const struct knowledge_config *config, const struct spec *spec)
 {
-    return (struct net_arch){.in = spec->O, .hidden = (int32_t)config->belief_hidden, .depth = (int32_t)config->belief_depth,
-                             .out = spec->N, .activation = ACTIVATION_RELU, .input_norm = 1, .layer_norm = 1, .gru = 1};
+    return (struct net_arch){.in = spec->O,
+                             .hidden = (int32_t)config->belief_hidden,
+                             .depth = (int32_t)config->belief_depth,
+                             .out = spec->N,
+                             .activation = ACTIVATION_RELU,
+                             .input_norm = 1,
+                             .layer_norm = 1,
+                             .gru = 1};
 }
 
 void knowledge_from_logits(const struct knowledge_config *config, size_t count, const real *logits, float *out)

@@ -12,7 +12,8 @@
 static int check_range(const char *what, int32_t value, int32_t low, int32_t high, struct err *err)
 {
     if (value < low || value > high)
-        return err_set(err, ERR_RANGE, "bad network architecture: %s is %d, expected %d..%d", what, (int)value, (int)low, (int)high);
+        return err_set(err, ERR_RANGE, "bad network architecture: %s is %d, expected %d..%d", what, (int)value, (int)low,
+                       (int)high);
     return 0;
 }
 

@@ -16,7 +16,7 @@
 
 struct net_arch {
     int32_t in, hidden, depth, out;
-    int32_t activation; /* enum activation */
+    int32_t activation;                  /* enum activation */
     int32_t input_norm, layer_norm, gru; /* 0 or 1 */
 };
 
@@ -41,10 +41,10 @@ void net_init(const struct net_arch *arch, uint64_t seed, uint32_t which, real h
 struct net_weights;
 MUST_USE int net_weights_create(struct net_weights **weights, const struct net_arch *arch);
 void net_weights_destroy(struct net_weights **weights);
-void net_weights_set(struct net_weights *weights, const real *w);           /* copies */
+void net_weights_set(struct net_weights *weights, const real *w); /* copies */
 void net_weights_set_float(struct net_weights *weights, const float *w);
 const struct net_arch *net_weights_arch(const struct net_weights *weights);
-const real *net_weights_flat(const struct net_weights *weights);            /* borrowed */
+const real *net_weights_flat(const struct net_weights *weights); /* borrowed */
 
 /* Records the net on a tape. x [rows,in]. gradient: flat array to add parameter gradients to, NULL when frozen.
  * With gru: rows = T*B time-major, h0 [B,hidden] (NULL: zeros), keep [T,B] as tape_gru (NULL: all 1); without, T, B, h0 and keep are

@@ -91,8 +91,8 @@ void net_act(const struct net_weights *weights, int rows, const real *x, real *h
     const struct net_arch *arch = &weights->arch;
     ASSERT(!arch->gru == !h);
     size_t mark = arena_mark(scratch), block = block_rows(rows);
-    struct act_buffers buffers = {{arena_array(scratch, real, block * (size_t)widest(arch)),
-                                   arena_array(scratch, real, block * (size_t)widest(arch))}};
+    struct act_buffers buffers = {
+        {arena_array(scratch, real, block * (size_t)widest(arch)), arena_array(scratch, real, block * (size_t)widest(arch))}};
     if (arch->gru) {
         buffers.gx = arena_array(scratch, real, block * 3 * (size_t)arch->hidden);
         buffers.gh = arena_array(scratch, real, block * 3 * (size_t)arch->hidden);
@@ -109,23 +109,23 @@ void net_act(const struct net_weights *weights, int rows, const real *x, real *h
 
 /* What forward leaves for backward, for one block. */
 struct act_trace {
-    real *input;                    /* [block,in] normalised input, with input_norm */
-    real *active[NET_DEPTH_MAX];    /* [block,hidden] after each activation */
-    real *normed;                   /* [block,hidden] after the last LayerNorm */
-    real *moments[NET_DEPTH_MAX];   /* [block,2] */
-    real *input_moments;            /* [block,2] */
-    real *turn[2];                  /* [block,widest] gradients */
-    real *sums;                     /* [2,widest] for norm_backward */
+    real *input;                  /* [block,in] normalised input, with input_norm */
+    real *active[NET_DEPTH_MAX];  /* [block,hidden] after each activation */
+    real *normed;                 /* [block,hidden] after the last LayerNorm */
+    real *moments[NET_DEPTH_MAX]; /* [block,2] */
+    real *input_moments;          /* [block,2] */
+    real *turn[2];                /* [block,widest] gradients */
+    real *sums;                   /* [2,widest] for norm_backward */
 };
 
 static size_t trace_take(const struct net_arch *arch, size_t block, struct arena *scratch, struct act_trace *t)
 {
     size_t bytes = 0;
-#define TRACE(pointer, numbers)                                          \
-    do {                                                                 \
-        bytes += piece_bytes(numbers);                                   \
-        if (t)                                                           \
-            (pointer) = arena_array(scratch, real, numbers);             \
+#define TRACE(pointer, numbers)                              \
+    do {                                                     \
+        bytes += piece_bytes(numbers);                       \
+        if (t)                                               \
+            (pointer) = arena_array(scratch, real, numbers); \
     } while (0)
     TRACE(t->input, block * (size_t)arch->in);
     TRACE(t->normed, block * (size_t)arch->hidden);

@@ -14,8 +14,8 @@
 #include "net/adam.h"
 #include "net/net.h"
 
-#define BLOCK 512      /* rows on a tape at once: activations of width 128 stay in the second-level cache */
-#define PARTS 4        /* a batch's fixed split for threads; gradients of parts are added in order */
+#define BLOCK 512 /* rows on a tape at once: activations of width 128 stay in the second-level cache */
+#define PARTS 4   /* a batch's fixed split for threads; gradients of parts are added in order */
 #define SAMPLES_MAX 4096
 
 /* ---- measuring ---- */
@@ -258,10 +258,38 @@ struct learner_bench {
 };
 
 static const struct learner_bench learner_benches[] = {
-    {"mlp 64-128x3-6, batch 4000: step / sgemm", "mlp batch 4000", {64, 128, 3, 6, ACTIVATION_RELU, 0, 0, 0}, 1, 4000, BLOCK, 1.10, 0.95},
-    {"mlp 64-128x3-6, batch 16000: step / sgemm", "mlp batch 16000", {64, 128, 3, 6, ACTIVATION_RELU, 0, 0, 0}, 1, 16000, BLOCK, 1.10, 0.95},
-    {"mlp with LayerNorm, batch 4000: step / sgemm", "mlp LayerNorm batch 4000", {64, 128, 3, 6, ACTIVATION_RELU, 1, 1, 0}, 1, 4000, BLOCK, 1.35, 1.15},
-    {"mlp with LayerNorm, batch 16000: step / sgemm", "mlp LayerNorm batch 16000", {64, 128, 3, 6, ACTIVATION_RELU, 1, 1, 0}, 1, 16000, BLOCK, 1.35, 1.15},
+    {"mlp 64-128x3-6, batch 4000: step / sgemm",
+     "mlp batch 4000",
+     {64, 128, 3, 6, ACTIVATION_RELU, 0, 0, 0},
+     1,
+     4000,
+     BLOCK,
+     1.10,
+     0.95},
+    {"mlp 64-128x3-6, batch 16000: step / sgemm",
+     "mlp batch 16000",
+     {64, 128, 3, 6, ACTIVATION_RELU, 0, 0, 0},
+     1,
+     16000,
+     BLOCK,
+     1.10,
+     0.95},
+    {"mlp with LayerNorm, batch 4000: step / sgemm",
+     "mlp LayerNorm batch 4000",
+     {64, 128, 3, 6, ACTIVATION_RELU, 1, 1, 0},
+     1,
+     4000,
+     BLOCK,
+     1.35,
+     1.15},
+    {"mlp with LayerNorm, batch 16000: step / sgemm",
+     "mlp LayerNorm batch 16000",
+     {64, 128, 3, 6, ACTIVATION_RELU, 1, 1, 0},
+     1,
+     16000,
+     BLOCK,
+     1.35,
+     1.15},
     {"gru 64, 60 steps x 96: step / sgemm", "gru 60x96", {48, 64, 1, 9, ACTIVATION_RELU, 0, 0, 1}, 60, 96, 32, 1.30, 1.10},
 };
 

@@ -12,7 +12,7 @@
 struct net_bench_row {
     const char *name, *unit;
     double value;
-    double must, aim;    /* bars; 0 where there is none */
+    double must, aim; /* bars; 0 where there is none */
     int higher_is_better;
 };
 

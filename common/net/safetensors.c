@@ -30,7 +30,8 @@ static const struct {
     const char *name;
     size_t size;
 } types[] = {
-    [TENSOR_F32] = {"F32", 4}, [TENSOR_F64] = {"F64", 8}, [TENSOR_I32] = {"I32", 4}, [TENSOR_I64] = {"I64", 8}, [TENSOR_U8] = {"U8", 1},
+    [TENSOR_F32] = {"F32", 4}, [TENSOR_F64] = {"F64", 8}, [TENSOR_I32] = {"I32", 4},
+    [TENSOR_I64] = {"I64", 8}, [TENSOR_U8] = {"U8", 1},
 };
 
 int safetensors_create(struct safetensors **file)
@@ -103,7 +104,8 @@ int safetensors_add(struct safetensors *file, const char *name, enum tensor_type
     if (!length || length >= sizeof tensor.name || !strcmp(name, METADATA_KEY))
         return err_set(err, ERR_LIMIT, "bad tensor name \"%.100s\", expected 1 to %zu bytes", name, sizeof tensor.name - 1);
     if (!is_shape)
-        return err_set(err, ERR_RANGE, "bad shape of tensor %s: %d dimensions, expected at most %d and %zu bytes", name, n_dims, DIMS_MAX, FILE_MAX);
+        return err_set(err, ERR_RANGE, "bad shape of tensor %s: %d dimensions, expected at most %d and %zu bytes", name, n_dims,
+                       DIMS_MAX, FILE_MAX);
     int at = lower_bound(file, name);
     if (at < file->count && !strcmp(file->tensors[at].name, name))
         return err_set(err, ERR_DUPLICATE, "tensor %s is there twice", name);
@@ -241,10 +243,12 @@ static int parse_entry(const char *name, const json_t *value, size_t data_bytes,
     while (dtype && type < ARRAY_LEN(types) && strcmp(types[type].name, dtype))
         type++;
     if (!dtype || type == ARRAY_LEN(types))
-        return err_set(err, ERR_VERSION, "tensor %.64s has type %.16s, expected F32, F64, I32, I64 or U8", name, dtype ? dtype : "(none)");
+        return err_set(err, ERR_VERSION, "tensor %.64s has type %.16s, expected F32, F64, I32, I64 or U8", name,
+                       dtype ? dtype : "(none)");
     entry->type = (enum tensor_type)type;
     if (!json_is_array(shape) || json_array_size(shape) > DIMS_MAX)
-        return err_set(err, ERR_LIMIT, "tensor %.64s has %zu dimensions, at most %d allowed", name, json_array_size(shape), DIMS_MAX);
+        return err_set(err, ERR_LIMIT, "tensor %.64s has %zu dimensions, at most %d allowed", name, json_array_size(shape),
+                       DIMS_MAX);
     bool ok = true;
     for (int i = 0; ok && i < entry->n_dims; i++)
         ok = whole(json_array_get(shape, (size_t)i), FILE_MAX, &entry->shape[i]);
@@ -255,7 +259,8 @@ static int parse_entry(const char *name, const json_t *value, size_t data_bytes,
     entry->end = (size_t)end;
     size_t bytes = ok ? shape_bytes(entry->type, entry->n_dims, entry->shape, &ok) : 0;
     if (!ok || bytes != entry->end - entry->start)
-        return err_set(err, ERR_MISMATCH, "tensor %.64s: shape and offsets do not agree, or leave the file of %zu bytes", name, data_bytes);
+        return err_set(err, ERR_MISMATCH, "tensor %.64s: shape and offsets do not agree, or leave the file of %zu bytes", name,
+                       data_bytes);
     return 0;
 }
 
@@ -265,14 +270,16 @@ static int parse_metadata(struct safetensors *file, const json_t *value, struct 
     json_t *text;
     if (!json_is_object(value))
         return err_set(err, ERR_FORMAT, "metadata is not a map");
-    json_object_foreach((json_t *)value, key, text)
-        if (!json_is_string(text) || json_object_set(file->metadata, key, text))
-            return err_set(err, ERR_FORMAT, "metadata \"%.64s\" is not a text", key);
+    json_object_foreach((json_t *)value, key,
+                        text) if (!json_is_string(text) ||
+                                  json_object_set(file->metadata, key,
+                                                  text)) return err_set(err, ERR_FORMAT, "metadata \"%.64s\" is not a text", key);
     return 0;
 }
 
 /* The tensors must cover the data from its first to its last byte, one behind the other. */
-static int add_all(struct safetensors *file, struct entry *entries, int n, const unsigned char *data, size_t data_bytes, struct err *err)
+static int add_all(struct safetensors *file, struct entry *entries, int n, const unsigned char *data, size_t data_bytes,
+                   struct err *err)
 {
     qsort(entries, (size_t)n, sizeof *entries, by_start);
     size_t at = 0;
@@ -283,7 +290,8 @@ static int add_all(struct safetensors *file, struct entry *entries, int n, const
         return err_set(err, ERR_FORMAT, "tensors end at byte %zu of %zu", at, data_bytes);
     int r = 0;
     for (int i = 0; i < n && !r; i++)
-        r = safetensors_add(file, entries[i].name, entries[i].type, entries[i].n_dims, entries[i].shape, data + entries[i].start, err);
+        r = safetensors_add(file, entries[i].name, entries[i].type, entries[i].n_dims, entries[i].shape, data + entries[i].start,
+                            err);
     return r;
 }
 
@@ -297,8 +305,10 @@ static int read_header(struct safetensors *file, json_t *header, const unsigned 
     const char *name;
     json_t *value;
     int n = 0, r = 0;
-    json_object_foreach(header, name, value) {
-        if ((r = strcmp(name, METADATA_KEY) ? parse_entry(name, value, data_bytes, &entries[n++], err) : parse_metadata(file, value, err)))
+    json_object_foreach(header, name, value)
+    {
+        if ((r = strcmp(name, METADATA_KEY) ? parse_entry(name, value, data_bytes, &entries[n++], err)
+                                            : parse_metadata(file, value, err)))
             break;
     }
     if (!r)

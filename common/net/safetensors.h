@@ -33,11 +33,12 @@ MUST_USE int safetensors_set_metadata(struct safetensors *file, const char *key,
 MUST_USE int safetensors_write(const struct safetensors *file, const char *path, struct err *err);
 
 MUST_USE int safetensors_load(struct safetensors **file, const char *path, struct err *err);
-MUST_USE int safetensors_parse(struct safetensors **file, const void *data, size_t length, const char *name, struct err *err); /* copies */
+MUST_USE int safetensors_parse(struct safetensors **file, const void *data, size_t length, const char *name,
+                               struct err *err); /* copies */
 int safetensors_count(const struct safetensors *file);
-const struct tensor *safetensors_at(const struct safetensors *file, int index); /* sorted by name */
+const struct tensor *safetensors_at(const struct safetensors *file, int index);          /* sorted by name */
 const struct tensor *safetensors_find(const struct safetensors *file, const char *name); /* NULL when absent */
-const char *safetensors_metadata(const struct safetensors *file, const char *key);        /* NULL when absent */
+const char *safetensors_metadata(const struct safetensors *file, const char *key);       /* NULL when absent */
 /* Pair `index` in the order of writing, borrowed; false behind the last one. */
 bool safetensors_metadata_at(const struct safetensors *file, int index, const char **key, const char **value);
 

@@ -23,7 +23,7 @@ struct blob {
 /* A blob with one reference and unset contents (bytes > 0, a multiple of 4), or NULL when out of memory. */
 struct blob *blob_create(uint32_t bytes);
 struct blob *blob_ref(struct blob *blob);
-void blob_unref(struct blob **blob);  /* nulls; NULL inside is fine */
+void blob_unref(struct blob **blob);          /* nulls; NULL inside is fine */
 bool blob_is_shared(const struct blob *blob); /* somebody else holds a reference, too */
 
 struct blob_store;

@@ -9,7 +9,12 @@
 #include "wire/pack.h"
 
 enum codec_type {
-    CODEC_U32, CODEC_I32, CODEC_U64, CODEC_SIZE, CODEC_BOOL, CODEC_F64,
+    CODEC_U32,
+    CODEC_I32,
+    CODEC_U64,
+    CODEC_SIZE,
+    CODEC_BOOL,
+    CODEC_F64,
     CODEC_TEXT,    /* char[size] */
     CODEC_HASH,    /* struct hash */
     CODEC_VERSION, /* struct weights_version, as [generation, number] */
@@ -24,10 +29,10 @@ struct codec_field {
     const char *key;
     enum codec_type type;
     size_t offset;
-    uint32_t size;           /* TEXT: bytes with the final 0; U64S: numbers; LIST: most rows */
-    uint64_t max;            /* of numbers; 0: whatever the type holds */
+    uint32_t size; /* TEXT: bytes with the final 0; U64S: numbers; LIST: most rows */
+    uint64_t max;  /* of numbers; 0: whatever the type holds */
     uint32_t flags;
-    size_t rows_offset, row_bytes;          /* LIST */
+    size_t rows_offset, row_bytes; /* LIST */
     const struct codec_field *row_fields;
     int n_row_fields;
 };

@@ -16,10 +16,16 @@ static const struct codec_field block_fields[] = {
 static const struct codec_field spec_fields[] = {
     {"env", CODEC_TEXT, OFF(env), sizeof(((struct spec *)0)->env)},
     {"scenario", CODEC_TEXT, OFF(scenario), sizeof(((struct spec *)0)->scenario)},
-    {"N", CODEC_I32, OFF(N), 0}, {"O", CODEC_I32, OFF(O), 0}, {"S", CODEC_I32, OFF(S), 0}, {"A", CODEC_I32, OFF(A), 0},
-    {"horizon", CODEC_I32, OFF(horizon), 0}, {"state_bytes", CODEC_I32, OFF(state_bytes), 0},
-    {"action", CODEC_U32, OFF(action), 0, 255}, {"state_is_observation", CODEC_BOOL, OFF(state_is_observation), 0},
-    {"return_min", CODEC_F64, OFF(return_min), 0}, {"return_max", CODEC_F64, OFF(return_max), 0},
+    {"N", CODEC_I32, OFF(N), 0},
+    {"O", CODEC_I32, OFF(O), 0},
+    {"S", CODEC_I32, OFF(S), 0},
+    {"A", CODEC_I32, OFF(A), 0},
+    {"horizon", CODEC_I32, OFF(horizon), 0},
+    {"state_bytes", CODEC_I32, OFF(state_bytes), 0},
+    {"action", CODEC_U32, OFF(action), 0, 255},
+    {"state_is_observation", CODEC_BOOL, OFF(state_is_observation), 0},
+    {"return_min", CODEC_F64, OFF(return_min), 0},
+    {"return_max", CODEC_F64, OFF(return_max), 0},
     {"blocks", CODEC_LIST, OFF(n_blocks), SPEC_BLOCKS_MAX, 0, 0, OFF(blocks), sizeof(struct spec_block), block_fields,
      ARRAY_LEN(block_fields)},
 };
@@ -52,7 +58,9 @@ int description_decode(struct spec *spec, struct schema *schema, const void *dat
     unpack_begin(&unpack, data, length);
     for (uint32_t left = unpack_map(&unpack, 16); left > 0 && !unpack.error; left--)
         switch (unpack_field(&unpack, names, 2, &seen)) {
-        case 0: codec_unpack_fields(&unpack, spec_fields, ARRAY_LEN(spec_fields), spec, unpack_map(&unpack, CODEC_FIELDS_MAX)); break;
+        case 0:
+            codec_unpack_fields(&unpack, spec_fields, ARRAY_LEN(spec_fields), spec, unpack_map(&unpack, CODEC_FIELDS_MAX));
+            break;
         case 1: bytes = unpack_bytes(&unpack, DESCRIPTION_BYTES_MAX, &schema_length); break;
         }
     unpack_require(&unpack, names, 2, seen, 3);

@@ -8,86 +8,154 @@
 
 #define PAIRS_MAX 48
 
-#define U32(s, f, ...) {#f, CODEC_U32, offsetof(struct s, f), __VA_ARGS__}
-#define U64(s, f, ...) {#f, CODEC_U64, offsetof(struct s, f), __VA_ARGS__}
-#define BOOL(s, f, ...) {#f, CODEC_BOOL, offsetof(struct s, f), __VA_ARGS__}
-#define TEXT(s, f, n, ...) {#f, CODEC_TEXT, offsetof(struct s, f), n, __VA_ARGS__}
-#define HASH(s, f) {#f, CODEC_HASH, offsetof(struct s, f), 0}
-#define VERSION(s, f) {#f, CODEC_VERSION, offsetof(struct s, f), 0}
-#define BLOB(s, f) {#f, CODEC_BLOB, offsetof(struct s, f), 0}
-#define U64S(s, f, n) {#f, CODEC_U64S, offsetof(struct s, f), n}
-#define LIST(s, name, row, n) \
-    {#name, CODEC_LIST, offsetof(struct s, count), n, 0, 0, offsetof(struct s, rows), sizeof(struct row), row##_fields, ARRAY_LEN(row##_fields)}
+#define U32(s, f, ...)                                    \
+    {                                                     \
+#f, CODEC_U32, offsetof(struct s, f), __VA_ARGS__ \
+    }
+#define U64(s, f, ...)                                    \
+    {                                                     \
+#f, CODEC_U64, offsetof(struct s, f), __VA_ARGS__ \
+    }
+#define BOOL(s, f, ...)                                    \
+    {                                                      \
+#f, CODEC_BOOL, offsetof(struct s, f), __VA_ARGS__ \
+    }
+#define TEXT(s, f, n, ...)                                    \
+    {                                                         \
+#f, CODEC_TEXT, offsetof(struct s, f), n, __VA_ARGS__ \
+    }
+#define HASH(s, f)                               \
+    {                                            \
+#f, CODEC_HASH, offsetof(struct s, f), 0 \
+    }
+#define VERSION(s, f)                               \
+    {                                               \
+#f, CODEC_VERSION, offsetof(struct s, f), 0 \
+    }
+#define BLOB(s, f)                               \
+    {                                            \
+#f, CODEC_BLOB, offsetof(struct s, f), 0 \
+    }
+#define U64S(s, f, n)                            \
+    {                                            \
+#f, CODEC_U64S, offsetof(struct s, f), n \
+    }
+#define LIST(s, name, row, n)                                                                                              \
+    {                                                                                                                      \
+#name, CODEC_LIST, offsetof(struct s, count), n, 0, 0, offsetof(struct s, rows), sizeof(struct row), row##_fields, \
+            ARRAY_LEN(row##_fields)                                                                                        \
+    }
 
 static const struct codec_field actor_hello_fields[] = {
-    U32(message_actor_hello, major, 0), U32(message_actor_hello, minor, 0),
-    TEXT(message_actor_hello, run, PROTOCOL_RUN_SIZE), U32(message_actor_hello, actor, 0),
-    U64(message_actor_hello, incarnation, 0), BLOB(message_actor_hello, description),
-    U32(message_actor_hello, lanes, 0, PROTOCOL_LANES_MAX), U32(message_actor_hello, orders_generation, 0),
-    U64(message_actor_hello, orders_upto, 0), U64(message_actor_hello, next_sequence, 0),
-    U64(message_actor_hello, acked_upto, 0), VERSION(message_actor_hello, version), HASH(message_actor_hello, weights),
+    U32(message_actor_hello, major, 0),
+    U32(message_actor_hello, minor, 0),
+    TEXT(message_actor_hello, run, PROTOCOL_RUN_SIZE),
+    U32(message_actor_hello, actor, 0),
+    U64(message_actor_hello, incarnation, 0),
+    BLOB(message_actor_hello, description),
+    U32(message_actor_hello, lanes, 0, PROTOCOL_LANES_MAX),
+    U32(message_actor_hello, orders_generation, 0),
+    U64(message_actor_hello, orders_upto, 0),
+    U64(message_actor_hello, next_sequence, 0),
+    U64(message_actor_hello, acked_upto, 0),
+    VERSION(message_actor_hello, version),
+    HASH(message_actor_hello, weights),
     BOOL(message_actor_hello, is_draining, 0, 0, CODEC_OPTIONAL),
 };
 static const struct codec_field state_fields[] = {
-    U32(message_state, major, 0), U32(message_state, minor, 0), U64(message_state, incarnation, 0),
+    U32(message_state, major, 0),
+    U32(message_state, minor, 0),
+    U64(message_state, incarnation, 0),
     U64(message_state, epoch, 0),
-    TEXT(message_state, run, PROTOCOL_RUN_SIZE), BLOB(message_state, recipe), U64(message_state, learner, 0),
-    U64(message_state, acked_upto, 0), U64(message_state, received_upto, 0), U64(message_state, may_send_upto, 0),
-    U64S(message_state, fates, FATES_TOLD), VERSION(message_state, version), BLOB(message_state, manifest),
-    BOOL(message_state, wants_description, 0, 0, CODEC_OPTIONAL), BOOL(message_state, is_finished, 0, 0, CODEC_OPTIONAL),
+    TEXT(message_state, run, PROTOCOL_RUN_SIZE),
+    BLOB(message_state, recipe),
+    U64(message_state, learner, 0),
+    U64(message_state, acked_upto, 0),
+    U64(message_state, received_upto, 0),
+    U64(message_state, may_send_upto, 0),
+    U64S(message_state, fates, FATES_TOLD),
+    VERSION(message_state, version),
+    BLOB(message_state, manifest),
+    BOOL(message_state, wants_description, 0, 0, CODEC_OPTIONAL),
+    BOOL(message_state, is_finished, 0, 0, CODEC_OPTIONAL),
 };
 #define BODY(f) offsetof(struct message_trajectory, body.f)
 static const struct codec_field trajectory_fields[] = {
-    TEXT(message_trajectory, run, PROTOCOL_RUN_SIZE), U32(message_trajectory, actor, 0),
-    U64(message_trajectory, incarnation, 0), {"sequence", CODEC_U64, BODY(sequence), 0},
-    {"order", CODEC_U64, BODY(order), 0}, {"purpose", CODEC_U32, BODY(purpose), 0, ORDER_AUDIT},
-    {"lane", CODEC_U32, BODY(lane), 0, INT32_MAX}, {"slice", CODEC_U64, BODY(slice), 0},
-    {"version", CODEC_VERSION, BODY(version), 0}, {"weights", CODEC_HASH, BODY(weights), 0},
-    {"steps", CODEC_U32, BODY(steps), 0, SCHEMA_STEPS_MAX}, {"episodes", CODEC_U32, BODY(episodes), 0, SCHEMA_STEPS_MAX},
-    {"schema", CODEC_HASH, BODY(schema), 0}, {"status", CODEC_I32, BODY(status), 0},
+    TEXT(message_trajectory, run, PROTOCOL_RUN_SIZE),
+    U32(message_trajectory, actor, 0),
+    U64(message_trajectory, incarnation, 0),
+    {"sequence", CODEC_U64, BODY(sequence), 0},
+    {"order", CODEC_U64, BODY(order), 0},
+    {"purpose", CODEC_U32, BODY(purpose), 0, ORDER_AUDIT},
+    {"lane", CODEC_U32, BODY(lane), 0, INT32_MAX},
+    {"slice", CODEC_U64, BODY(slice), 0},
+    {"version", CODEC_VERSION, BODY(version), 0},
+    {"weights", CODEC_HASH, BODY(weights), 0},
+    {"steps", CODEC_U32, BODY(steps), 0, SCHEMA_STEPS_MAX},
+    {"episodes", CODEC_U32, BODY(episodes), 0, SCHEMA_STEPS_MAX},
+    {"schema", CODEC_HASH, BODY(schema), 0},
+    {"status", CODEC_I32, BODY(status), 0},
     {"bytes", CODEC_SIZE, BODY(bytes), 0, SCHEMA_FRAME_MAX},
 };
 static const struct codec_field orders_fields[] = {
-    U64(message_orders, learner, 0), U32(message_orders, actor, 0), U64(message_orders, incarnation, 0),
+    U64(message_orders, learner, 0),    U32(message_orders, actor, 0), U64(message_orders, incarnation, 0),
     U32(message_orders, generation, 0), U64(message_orders, first, 0), U32(message_orders, count, 0, PROTOCOL_ORDERS_MAX),
 };
 static const struct codec_field fetch_fields[] = {
-    HASH(message_fetch, hash), U32(message_fetch, bytes, 0, WEIGHTS_BLOB_MAX), U32(message_fetch, offset, 0, WEIGHTS_BLOB_MAX),
+    HASH(message_fetch, hash),
+    U32(message_fetch, bytes, 0, WEIGHTS_BLOB_MAX),
+    U32(message_fetch, offset, 0, WEIGHTS_BLOB_MAX),
 };
 static const struct codec_field chunk_fields[] = {
-    HASH(message_chunk, hash), U32(message_chunk, offset, 0, WEIGHTS_BLOB_MAX), U32(message_chunk, total, 0, WEIGHTS_BLOB_MAX),
+    HASH(message_chunk, hash),
+    U32(message_chunk, offset, 0, WEIGHTS_BLOB_MAX),
+    U32(message_chunk, total, 0, WEIGHTS_BLOB_MAX),
 };
 static const struct codec_field learner_hello_fields[] = {
-    U32(message_learner_hello, major, 0), U32(message_learner_hello, minor, 0),
-    TEXT(message_learner_hello, run, PROTOCOL_RUN_SIZE), U32(message_learner_hello, generation, 0),
-    U64(message_learner_hello, incarnation, 0), BLOB(message_learner_hello, recipe),
+    U32(message_learner_hello, major, 0),
+    U32(message_learner_hello, minor, 0),
+    TEXT(message_learner_hello, run, PROTOCOL_RUN_SIZE),
+    U32(message_learner_hello, generation, 0),
+    U64(message_learner_hello, incarnation, 0),
+    BLOB(message_learner_hello, recipe),
     BOOL(message_learner_hello, is_finished, 0, 0, CODEC_OPTIONAL),
 };
 static const struct codec_field publish_fields[] = {
-    U64(message_publish, learner, 0), VERSION(message_publish, version), BLOB(message_publish, manifest),
+    U64(message_publish, learner, 0),
+    VERSION(message_publish, version),
+    BLOB(message_publish, manifest),
 };
 static const struct codec_field fates_row_fields[] = {
-    U32(fates_row, actor, 0), U64(fates_row, incarnation, 0), U64(fates_row, acked_upto, 0), U64(fates_row, received_upto, 0),
-    U64(fates_row, may_send_upto, 0), U64S(fates_row, fates, FATES_TOLD),
+    U32(fates_row, actor, 0),         U64(fates_row, incarnation, 0),   U64(fates_row, acked_upto, 0),
+    U64(fates_row, received_upto, 0), U64(fates_row, may_send_upto, 0), U64S(fates_row, fates, FATES_TOLD),
 };
 static const struct codec_field fates_fields[] = {
-    U64(message_fates, learner, 0), LIST(message_fates, rows, fates_row, PROTOCOL_ACTORS_MAX),
+    U64(message_fates, learner, 0),
+    LIST(message_fates, rows, fates_row, PROTOCOL_ACTORS_MAX),
 };
 static const struct codec_field roster_row_fields[] = {
-    U32(roster_row, actor, 0), U64(roster_row, incarnation, 0), U32(roster_row, presence, 0, ROSTER_GONE),
-    BLOB(roster_row, description), U32(roster_row, lanes, 0, PROTOCOL_LANES_MAX), U32(roster_row, orders_generation, 0),
-    U64(roster_row, orders_upto, 0), U64(roster_row, next_sequence, 0), U64(roster_row, acked_upto, 0),
-    VERSION(roster_row, version), HASH(roster_row, weights),
+    U32(roster_row, actor, 0),
+    U64(roster_row, incarnation, 0),
+    U32(roster_row, presence, 0, ROSTER_GONE),
+    BLOB(roster_row, description),
+    U32(roster_row, lanes, 0, PROTOCOL_LANES_MAX),
+    U32(roster_row, orders_generation, 0),
+    U64(roster_row, orders_upto, 0),
+    U64(roster_row, next_sequence, 0),
+    U64(roster_row, acked_upto, 0),
+    VERSION(roster_row, version),
+    HASH(roster_row, weights),
 };
 static const struct codec_field roster_fields[] = {
-    U32(message_roster, major, 0), U32(message_roster, minor, 0), U64(message_roster, epoch, 0),
-    U64(message_roster, learner, 0), VERSION(message_roster, version),
-    LIST(message_roster, rows, roster_row, PROTOCOL_ACTORS_MAX),
+    U32(message_roster, major, 0),   U32(message_roster, minor, 0),    U64(message_roster, epoch, 0),
+    U64(message_roster, learner, 0), VERSION(message_roster, version), LIST(message_roster, rows, roster_row, PROTOCOL_ACTORS_MAX),
 };
 static const struct codec_field stats_fields[] = {U32(message_stats, major, 0), U32(message_stats, minor, 0)};
 static const struct codec_field refused_fields[] = {
-    U32(message_refused, major, 0), U32(message_refused, minor, 0),
-    {"code", CODEC_I32, offsetof(struct message_refused, code), 0}, U64(message_refused, incarnation, 0),
+    U32(message_refused, major, 0),
+    U32(message_refused, minor, 0),
+    {"code", CODEC_I32, offsetof(struct message_refused, code), 0},
+    U64(message_refused, incarnation, 0),
     TEXT(message_refused, text, PROTOCOL_TEXT_SIZE),
 };
 static const struct codec_field bye_fields[] = {U64(message_bye, incarnation, 0)};

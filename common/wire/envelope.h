@@ -21,9 +21,9 @@
 #define PROTOCOL_HEARTBEAT_US 1000000 /* HELLO, STATE and ROSTER at least this often */
 #define PROTOCOL_MISSED 5             /* silent heartbeats until a peer counts as gone */
 #define PROTOCOL_ACTORS_MAX 512
-#define PROTOCOL_LANES_MAX 1024       /* of one actor */
-#define PROTOCOL_WINDOW_MAX 4096      /* unacknowledged trajectories of one actor */
-#define PROTOCOL_ORDERS_MAX 256       /* in one message */
+#define PROTOCOL_LANES_MAX 1024  /* of one actor */
+#define PROTOCOL_WINDOW_MAX 4096 /* unacknowledged trajectories of one actor */
+#define PROTOCOL_ORDERS_MAX 256  /* in one message */
 #define PROTOCOL_CHUNK_BYTES (1u << 20)
 #define PROTOCOL_ENVELOPE_BYTES (256u * 1024)
 #define PROTOCOL_ORDERS_BYTES (4u << 20) /* payload of ORDERS, unless one order alone is larger */
@@ -65,52 +65,52 @@ struct message_actor_hello {
     uint32_t major, minor;
     char run[PROTOCOL_RUN_SIZE]; /* "" before one is known */
     uint32_t actor;
-    uint64_t incarnation;            /* start time of the process in us: of two live ones the later wins */
-    struct blob_name description;    /* spec and schema (description.h); bytes 0 while the recipe is still missing */
-    uint32_t lanes;                  /* that it can hold */
-    uint32_t orders_generation;      /* which learner generation's orders it follows, */
-    uint64_t orders_upto;            /* and up to which number it has them */
-    uint64_t next_sequence;          /* everything below has been announced */
+    uint64_t incarnation;         /* start time of the process in us: of two live ones the later wins */
+    struct blob_name description; /* spec and schema (description.h); bytes 0 while the recipe is still missing */
+    uint32_t lanes;               /* that it can hold */
+    uint32_t orders_generation;   /* which learner generation's orders it follows, */
+    uint64_t orders_upto;         /* and up to which number it has them */
+    uint64_t next_sequence;       /* everything below has been announced */
     uint64_t acked_upto;
-    struct weights_version version;  /* acted with last, and the hash over its nets */
+    struct weights_version version; /* acted with last, and the hash over its nets */
     struct hash weights;
     bool is_draining;
 };
 
 struct message_state {
     uint32_t major, minor;
-    uint64_t incarnation;            /* whom this is for: a routing id may have passed on to the next process meanwhile */
-    uint64_t epoch;                  /* of the broker process */
+    uint64_t incarnation; /* whom this is for: a routing id may have passed on to the next process meanwhile */
+    uint64_t epoch;       /* of the broker process */
     char run[PROTOCOL_RUN_SIZE];
     struct blob_name recipe;
-    uint64_t learner;                /* incarnation of the learner, 0 without one: a new one has received nothing yet */
+    uint64_t learner; /* incarnation of the learner, 0 without one: a new one has received nothing yet */
     uint64_t acked_upto, received_upto, may_send_upto;
-    uint64_t fates[FATES_TOLD];      /* of this incarnation so far */
-    struct weights_version version;  /* newest */
-    struct blob_name manifest;       /* of the newest version */
+    uint64_t fates[FATES_TOLD];     /* of this incarnation so far */
+    struct weights_version version; /* newest */
+    struct blob_name manifest;      /* of the newest version */
     bool wants_description;
-    bool is_finished;                /* the learner said that the run is complete */
+    bool is_finished; /* the learner said that the run is complete */
 };
 
 struct message_trajectory {
     char run[PROTOCOL_RUN_SIZE];
     uint32_t actor;
     uint64_t incarnation;
-    struct trajectory body;          /* frame, capacity: not on the wire */
+    struct trajectory body; /* frame, capacity: not on the wire */
 };
 
 struct message_orders {
-    uint64_t learner;                /* incarnation of the sender */
+    uint64_t learner; /* incarnation of the sender */
     uint32_t actor;
     uint64_t incarnation;
-    uint32_t generation;             /* numbers count from 1 within (incarnation, generation) */
-    uint64_t first;                  /* number of the first order in the payload */
+    uint32_t generation; /* numbers count from 1 within (incarnation, generation) */
+    uint64_t first;      /* number of the first order in the payload */
     uint32_t count;
 };
 
 struct message_fetch {
     struct hash hash;
-    uint32_t bytes;  /* of the whole blob, so that a hop that lacks it can fetch it on */
+    uint32_t bytes; /* of the whole blob, so that a hop that lacks it can fetch it on */
     uint32_t offset;
 };
 
@@ -164,7 +164,7 @@ struct roster_row {
 struct message_roster {
     uint32_t major, minor;
     uint64_t epoch;
-    uint64_t learner;   /* incarnation that the broker accepted */
+    uint64_t learner;               /* incarnation that the broker accepted */
     struct weights_version version; /* newest whose blobs the broker holds completely */
     uint32_t count;
     struct roster_row rows[PROTOCOL_ACTORS_MAX];
@@ -176,7 +176,7 @@ struct message_stats {
 
 struct message_refused {
     uint32_t major, minor;
-    int32_t code; /* enum err_code */
+    int32_t code;         /* enum err_code */
     uint64_t incarnation; /* whom this is for; 0: whoever gets it */
     char text[PROTOCOL_TEXT_SIZE];
 };
@@ -214,8 +214,8 @@ int protocol_refusal(uint32_t major, uint32_t minor, struct err *err); /* text w
 
 /* A slot of a list of orders as it travels. A cancelled order keeps its number (numbers have no gaps) and is not worked on. */
 struct order_item {
-    struct order order;         /* snapshot borrowed */
-    struct blob_name manifest;  /* of order.version */
+    struct order order;        /* snapshot borrowed */
+    struct blob_name manifest; /* of order.version */
     bool is_cancelled;
 };
 /* Payload of ORDERS: encode packs items[0..n) until one does not fit any more, sets *packed, returns bytes. Decode reads up to

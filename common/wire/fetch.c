@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNDER_WAY 4               /* blobs asked for at a time */
+#define UNDER_WAY 4 /* blobs asked for at a time */
 #define ASK_AGAIN_US 1000000
 
 struct fetched {

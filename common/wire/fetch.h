@@ -26,7 +26,7 @@ int fetcher_chunk(struct fetcher *fetcher, monotonic_us now, const struct messag
 /* Next FETCH to send now (at most 4 blobs under way, each with one chunk asked for, asked again after a second); false: none. */
 bool fetcher_request(struct fetcher *fetcher, monotonic_us now, struct message_fetch *fetch);
 void fetcher_drop(struct fetcher *fetcher, struct hash hash); /* complete or not; absent is fine */
-void fetcher_forget_requests(struct fetcher *fetcher); /* the peer changed: ask again at once */
+void fetcher_forget_requests(struct fetcher *fetcher);        /* the peer changed: ask again at once */
 /* Marks: what is not kept between two sweeps may be dropped: incomplete fetches at fetcher_sweep, complete blobs when room is needed. */
 void fetcher_unkeep_all(struct fetcher *fetcher);
 void fetcher_keep(struct fetcher *fetcher, struct hash hash);
@@ -37,6 +37,6 @@ int fetcher_count(const struct fetcher *fetcher);
 
 /* Answers a FETCH from complete bytes: fills chunk and says which of them to send. */
 void fetch_slice(const struct message_fetch *fetch, const unsigned char *data, uint32_t bytes, struct message_chunk *chunk,
-                const unsigned char **part, size_t *part_bytes);
+                 const unsigned char **part, size_t *part_bytes);
 
 #endif

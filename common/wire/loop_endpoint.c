@@ -45,20 +45,20 @@ static int check_tcp(const char *endpoint, const char *address, bool is_bind, bo
     host[length] = 0;
     if (!may_leave && !is_loopback(host))
         return err_set(err, ERR_INVALID,
-                       "refused endpoint %s: %s is not this machine's loopback, and neither keys nor insecure=true were given", endpoint,
-                       host);
+                       "refused endpoint %s: %s is not this machine's loopback, and neither keys nor insecure=true were given",
+                       endpoint, host);
     return 0;
 }
 
 int loop_endpoint_check(const char *endpoint, bool is_bind, bool may_leave, struct err *err)
 {
-    size_t path_max = sizeof ((struct sockaddr_un *)0)->sun_path - 1;
+    size_t path_max = sizeof((struct sockaddr_un *)0)->sun_path - 1;
     if (strncmp(endpoint, "tcp://", 6) == 0)
         return check_tcp(endpoint, endpoint + 6, is_bind, may_leave, err);
     if (strncmp(endpoint, "ipc://", 6) != 0)
         return err_set(err, ERR_INVALID, "refused endpoint %s: expected tcp://host:port or ipc://path", endpoint);
     if (endpoint[6] == 0 || strlen(endpoint + 6) > path_max)
-        return err_set(err, ERR_INVALID, "refused endpoint %s: path has %zu bytes, allowed 1 to %zu", endpoint, strlen(endpoint + 6),
-                       path_max);
+        return err_set(err, ERR_INVALID, "refused endpoint %s: path has %zu bytes, allowed 1 to %zu", endpoint,
+                       strlen(endpoint + 6), path_max);
     return 0;
 }

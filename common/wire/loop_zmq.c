@@ -303,8 +303,8 @@ static int set_keys(void *zmq, const struct loop_zmq_keys *keys, enum loop_zmq_m
     return zmq_setsockopt(zmq, ZMQ_CURVE_SERVERKEY, keys->server_key, LOOP_ZMQ_KEY_SIZE);
 }
 
-static int set_options(struct loop_zmq *socket, enum loop_zmq_mode mode, const char *endpoint, const struct loop_zmq_options *options,
-                       struct err *err)
+static int set_options(struct loop_zmq *socket, enum loop_zmq_mode mode, const char *endpoint,
+                       const struct loop_zmq_options *options, struct err *err)
 {
     const struct option_row ipv6 = {ZMQ_IPV6, strchr(endpoint, '[') != NULL}; /* else 127.0.0.1 would become ::ffff:127.0.0.1 */
     int failed = set_common(socket->zmq, options) || set_ints(socket->zmq, &ipv6, 1) ||

@@ -23,16 +23,17 @@
 
 #include "base/err.h"
 
-#define LOOP_ZMQ_PEER_MAX 255     /* bytes of a routing id */
+#define LOOP_ZMQ_PEER_MAX 255 /* bytes of a routing id */
 #define LOOP_ZMQ_ENDPOINT_MAX 256
-#define LOOP_ZMQ_KEY_SIZE 41      /* Z85 with its final 0 */
+#define LOOP_ZMQ_KEY_SIZE 41 /* Z85 with its final 0 */
 
 struct loop_zmq;
 
 enum loop_zmq_kind { LOOP_ZMQ_DEALER, LOOP_ZMQ_ROUTER };
 enum loop_zmq_mode { LOOP_ZMQ_CONNECT, LOOP_ZMQ_BIND };
 
-struct loop_zmq_keys { /* CURVE. A binding socket is the server; admission is then the ZAP handler's, and without one all are refused */
+struct
+    loop_zmq_keys { /* CURVE. A binding socket is the server; admission is then the ZAP handler's, and without one all are refused */
     char public_key[LOOP_ZMQ_KEY_SIZE], secret_key[LOOP_ZMQ_KEY_SIZE];
     char server_key[LOOP_ZMQ_KEY_SIZE]; /* connecting only */
 };
@@ -41,9 +42,9 @@ struct loop_zmq_options {
     const char *routing_id;           /* DEALER: text of 1..255 bytes, NULL for one that the ROUTER makes up */
     const struct loop_zmq_keys *keys; /* NULL: no encryption, loopback and ipc only unless is_insecure */
     bool is_insecure;
-    int64_t max_frame_bytes;          /* larger frames end the connection */
-    int send_max, receive_max;        /* messages per peer; receive_max is a fuse that honest peers never reach */
-    int quota;                        /* frames read per turn of the loop */
+    int64_t max_frame_bytes;   /* larger frames end the connection */
+    int send_max, receive_max; /* messages per peer; receive_max is a fuse that honest peers never reach */
+    int quota;                 /* frames read per turn of the loop */
     int linger_ms, handshake_ms, reconnect_ms, reconnect_max_ms, connect_timeout_ms, backlog;
 };
 struct loop_zmq_options loop_zmq_defaults(void);
@@ -56,7 +57,7 @@ struct loop_zmq_message {
     size_t envelope_bytes;
     const unsigned char *payload; /* NULL when the message has none */
     size_t payload_bytes;
-    const char *user; /* the name that the ZAP handler gave the sender's key; NULL without keys */
+    const char *user;         /* the name that the ZAP handler gave the sender's key; NULL without keys */
     zmq_msg_t *payload_frame; /* for loop_zmq_keep */
 };
 
@@ -107,9 +108,9 @@ void loop_zmq_drop_blob(void *data, void *owner);
 
 struct loop_zmq_counters {
     uint64_t received, received_bytes, sent, sent_bytes; /* whole messages; bytes of envelopes and payloads */
-    uint64_t dropped_messages, dropped_frames; /* more frames than a message has, or no envelope */
-    uint64_t refused_full, refused_unknown;    /* sends: ERR_AGAIN, ERR_CLOSED */
-    uint64_t cut;                              /* sends: the connection died between envelope and payload */
+    uint64_t dropped_messages, dropped_frames;           /* more frames than a message has, or no envelope */
+    uint64_t refused_full, refused_unknown;              /* sends: ERR_AGAIN, ERR_CLOSED */
+    uint64_t cut;                                        /* sends: the connection died between envelope and payload */
 };
 const struct loop_zmq_counters *loop_zmq_counters(const struct loop_zmq *socket);
 

@@ -65,7 +65,8 @@ static int check_table(const struct manifest *manifest, int index, struct err *e
 int manifest_check(const struct manifest *manifest, struct err *err)
 {
     int code = 0;
-    if (manifest->n_nets < 0 || manifest->n_nets > WEIGHTS_NETS_MAX || manifest->n_tables < 0 || manifest->n_tables > WEIGHTS_TABLES_MAX)
+    if (manifest->n_nets < 0 || manifest->n_nets > WEIGHTS_NETS_MAX || manifest->n_tables < 0 ||
+        manifest->n_tables > WEIGHTS_TABLES_MAX)
         return err_set(err, ERR_LIMIT, "refused manifest: %d nets, %d tables", manifest->n_nets, manifest->n_tables);
     for (int i = 0; !code && i < manifest->n_nets; i++)
         code = check_net(manifest, i, err);

@@ -20,14 +20,14 @@ struct order {
     uint64_t number; /* counts the orders given to this incarnation of this actor, from 1, without gaps */
     enum order_purpose purpose;
     int32_t lane;
-    uint64_t slice;  /* TRAIN, AUDIT: place in the lane's history. EVALUATE: the asker's tag, returned with the answer; the episodes
+    uint64_t slice; /* TRAIN, AUDIT: place in the lane's history. EVALUATE: the asker's tag, returned with the answer; the episodes
                       * are always the lane's first, so that every threat is tried on the same ones */
     struct weights_version version;
     int64_t lease_ms;
-    int32_t episodes;     /* EVALUATE */
-    char threat[32];      /* EVALUATE: "clean", "random", "greedy", "pgd:0.5", "learned"; "" otherwise */
-    int32_t victim;       /* EVALUATE: the attacked agent, -1 for none */
-    uint32_t snapshot_bytes; /* 0: the actor still holds the lane as its previous slice left it (or the lane is new) */
+    int32_t episodes;              /* EVALUATE */
+    char threat[32];               /* EVALUATE: "clean", "random", "greedy", "pgd:0.5", "learned"; "" otherwise */
+    int32_t victim;                /* EVALUATE: the attacked agent, -1 for none */
+    uint32_t snapshot_bytes;       /* 0: the actor still holds the lane as its previous slice left it (or the lane is new) */
     const unsigned char *snapshot; /* borrowed */
 };
 

@@ -105,9 +105,9 @@ int pack_end(const struct pack *pack)
 static const char *type_name(unsigned char byte)
 {
     static const char *const names[32] = {
-        "nil",    "reserved", "false",  "true",   "bin",   "bin",   "bin",   "ext",   "ext",    "ext",    "float",
-        "float",  "unsigned", "unsigned", "unsigned", "unsigned", "integer", "integer", "integer", "integer", "ext",
-        "ext",    "ext",      "ext",      "ext",      "text",     "text",    "text",    "array",   "array",   "map",   "map",
+        "nil",   "reserved", "false",    "true",     "bin",      "bin",     "bin",     "ext",     "ext",     "ext", "float",
+        "float", "unsigned", "unsigned", "unsigned", "unsigned", "integer", "integer", "integer", "integer", "ext", "ext",
+        "ext",   "ext",      "ext",      "text",     "text",     "text",    "array",   "array",   "map",     "map",
     };
     if (byte <= 0x7f || byte >= 0xe0)
         return "integer";
@@ -293,7 +293,8 @@ static struct integer take_integer(struct unpack *unpack)
     unpack->at++;
     if (byte <= 0x7f)
         return (struct integer){false, byte};
-    return byte <= 0xcf ? (struct integer){false, take_number(unpack, 1 << (byte - 0xcc))} : take_signed(unpack, 1 << (byte - 0xd0));
+    return byte <= 0xcf ? (struct integer){false, take_number(unpack, 1 << (byte - 0xcc))}
+                        : take_signed(unpack, 1 << (byte - 0xd0));
 }
 
 static void fail_range(struct unpack *unpack)

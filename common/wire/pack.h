@@ -33,8 +33,8 @@ void pack_i64(struct pack *pack, int64_t value);
 void pack_f64(struct pack *pack, double value);
 void pack_bool(struct pack *pack, bool value);
 void pack_bytes(struct pack *pack, const void *bytes, size_t length); /* bin */
-void pack_hash(struct pack *pack, struct hash hash);                    /* bin of 16 bytes, high word first */
-int pack_end(const struct pack *pack);                                  /* bytes used, or ERR_LIMIT */
+void pack_hash(struct pack *pack, struct hash hash);                  /* bin of 16 bytes, high word first */
+int pack_end(const struct pack *pack);                                /* bytes used, or ERR_LIMIT */
 
 struct unpack {
     const unsigned char *data;
@@ -43,17 +43,17 @@ struct unpack {
     char what[96];
 };
 void unpack_begin(struct unpack *unpack, const void *data, size_t length);
-uint32_t unpack_map(struct unpack *unpack, uint32_t max);    /* number of pairs; more than max fails */
+uint32_t unpack_map(struct unpack *unpack, uint32_t max); /* number of pairs; more than max fails */
 uint32_t unpack_array(struct unpack *unpack, uint32_t max);
-const char *unpack_key(struct unpack *unpack, size_t *length);  /* borrowed, not terminated; keys of at most 32 bytes */
-bool unpack_text(struct unpack *unpack, char *out, size_t size);  /* must fit with its final 0 and hold no 0 byte */
+const char *unpack_key(struct unpack *unpack, size_t *length);   /* borrowed, not terminated; keys of at most 32 bytes */
+bool unpack_text(struct unpack *unpack, char *out, size_t size); /* must fit with its final 0 and hold no 0 byte */
 uint64_t unpack_u64(struct unpack *unpack, uint64_t max);
 int64_t unpack_i64(struct unpack *unpack, int64_t min, int64_t max);
 double unpack_f64(struct unpack *unpack); /* also reads integers and float32; NaN fails, infinities pass */
 bool unpack_bool(struct unpack *unpack);
 const unsigned char *unpack_bytes(struct unpack *unpack, size_t max, size_t *length); /* borrowed */
 struct hash unpack_hash(struct unpack *unpack);
-void unpack_skip(struct unpack *unpack);                        /* one value of any type, depth at most 8, without recursion */
+void unpack_skip(struct unpack *unpack); /* one value of any type, depth at most 8, without recursion */
 
 /* Maps with named fields, in any order. Reads one key and returns its index in names[0..count-1] (count <= 64). The value of an
  * unknown key is skipped and -1 returned, so that a newer peer's additions pass. A known key that comes twice fails.

@@ -11,7 +11,8 @@ static const struct config_row rows[] = {
     {"rollout.chunk", CONFIG_INT, OFF(chunk), "10", 1, 4096, "steps", NULL,
      "steps between stored recurrent states; gradients through time stop there"},
     {"run.mode", CONFIG_CHOICE, OFF(mode), "sync", 0, 0, "", "sync|async",
-     "sync: every update waits for one slice of every lane, lag 0, same weights for any number of actors; async: lag up to run.max_lag"},
+     "sync: every update waits for one slice of every lane, lag 0, same weights for any number of actors; async: lag up to "
+     "run.max_lag"},
     {"run.max_lag", CONFIG_INT, OFF(max_lag), "4", 0, 1000000, "versions", NULL, "hard bound on the policy lag in async mode"},
     {"run.lease_ms", CONFIG_INT, OFF(lease_ms), "60000", 100, 86400000, "ms", NULL,
      "time an actor has for an order before it goes to another actor"},

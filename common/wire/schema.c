@@ -54,7 +54,8 @@ static int check_column(const struct column *column, struct err *err)
 static int check_schema(const struct schema *schema, struct err *err)
 {
     if (schema->T < 1 || schema->T > SCHEMA_STEPS_MAX || schema->chunk < 1 || schema->chunk > schema->T)
-        return err_set(err, ERR_RANGE, "refused schema: T is %d, at most %d; chunk is %d", schema->T, SCHEMA_STEPS_MAX, schema->chunk);
+        return err_set(err, ERR_RANGE, "refused schema: T is %d, at most %d; chunk is %d", schema->T, SCHEMA_STEPS_MAX,
+                       schema->chunk);
     if (schema->n_columns < 1 || schema->n_columns > SCHEMA_COLUMNS_MAX)
         return err_set(err, ERR_LIMIT, "refused schema: %d columns, at most %d", schema->n_columns, SCHEMA_COLUMNS_MAX);
     for (int i = 0; i < schema->n_columns; i++) {
@@ -65,7 +66,8 @@ static int check_schema(const struct schema *schema, struct err *err)
             return err_set(err, ERR_DUPLICATE, "refused schema: column %s twice", schema->columns[i].name);
     }
     if (schema_bytes_max(schema) > SCHEMA_FRAME_MAX)
-        return err_set(err, ERR_LIMIT, "refused schema: frames of up to %zu bytes, at most %u", schema_bytes_max(schema), SCHEMA_FRAME_MAX);
+        return err_set(err, ERR_LIMIT, "refused schema: frames of up to %zu bytes, at most %u", schema_bytes_max(schema),
+                       SCHEMA_FRAME_MAX);
     return 0;
 }
 
@@ -92,7 +94,8 @@ int schema_add(struct schema *schema, const char *owner, const char *name, enum 
         return code;
     int before = schema_find(schema, name);
     if (before >= 0)
-        return err_set(err, ERR_DUPLICATE, "cannot add column %s of %s: %s has declared it", name, owner, schema->columns[before].owner);
+        return err_set(err, ERR_DUPLICATE, "cannot add column %s of %s: %s has declared it", name, owner,
+                       schema->columns[before].owner);
     schema->columns[schema->n_columns] = column;
     return schema->n_columns++;
 }

@@ -16,7 +16,7 @@
 #define SCHEMA_COLUMNS_MAX 64
 #define SCHEMA_ALIGN 64
 #define SCHEMA_STEPS_MAX 4096
-#define SCHEMA_WIDTH_MAX (4 << 20) /* numbers per row */
+#define SCHEMA_WIDTH_MAX (4 << 20)   /* numbers per row */
 #define SCHEMA_BYTES_MAX (16 * 1024) /* of the wire form */
 
 enum column_type { COLUMN_F32, COLUMN_I32, COLUMN_I64, COLUMN_U8 };
@@ -30,8 +30,8 @@ enum column_span {
 };
 
 struct column {
-    char name[32];   /* "observation", "belief", ... */
-    char owner[24];  /* the part that declared it: "base", "belief", "attack/learned" */
+    char name[32];  /* "observation", "belief", ... */
+    char owner[24]; /* the part that declared it: "base", "belief", "attack/learned" */
     enum column_type type;
     enum column_span span;
     int32_t width;   /* numbers per row: the product of the shape behind it */
@@ -76,7 +76,8 @@ void schema_zero_gaps(const struct schema *schema, const struct schema_layout *l
 
 /* Wire form: MessagePack, hostile-safe both ways (a learner reads schemas from the network). encode returns bytes written or ERR_LIMIT. */
 MUST_USE int schema_encode(const struct schema *schema, void *out, size_t size);
-MUST_USE int schema_decode(struct schema *schema, const void *data, size_t length, struct err *err); /* recomputes and returns the hash inside */
+MUST_USE int schema_decode(struct schema *schema, const void *data, size_t length,
+                           struct err *err); /* recomputes and returns the hash inside */
 
 /* Copies a received frame (any alignment) into 64-byte aligned memory and checks finiteness and ranges in the same pass; gaps
  * come out as zeroes whatever was in them. out [layout.bytes]; its contents are undefined after an error.

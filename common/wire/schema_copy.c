@@ -12,7 +12,8 @@
 #include "wire/schema.h"
 
 /* Cloning needs the loader's indirect functions, which sanitizers and other compilers do not all support. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)
 #define CLONED __attribute__((target_clones("default", "avx2", "avx512f")))
 #else
 #define CLONED
@@ -26,23 +27,24 @@ typedef int32_t unaligned_i32 __attribute__((aligned(1), may_alias));
 typedef int64_t unaligned_i64 __attribute__((aligned(1), may_alias));
 
 /* Each kernel copies `count` numbers and returns the index of the first block that holds a bad one, or -1. */
-#define COPY_KERNEL(name, in_type, out_type, bound_type, bad_type, is_bad)                                                     \
-    CLONED static int64_t name(const unsigned char *from, unsigned char *to, size_t count, bound_type lo, bound_type hi)       \
-    {                                                                                                                          \
-        const in_type *restrict in = (const in_type *)from;                                                                    \
-        out_type *restrict out = (out_type *)__builtin_assume_aligned(to, SCHEMA_ALIGN);                                       \
-        for (size_t start = 0; start < count; start += BLOCK) {                                                                \
-            size_t end = count - start < BLOCK ? count : start + BLOCK;                                                        \
-            bad_type bad = 0;                                                                                                  \
-            _Pragma("GCC unroll 4") for (size_t i = start; i < end; i++) {                                                     \
-                out_type x = in[i];                                                                                            \
-                out[i] = x;                                                                                                    \
-                bad |= (bad_type)(is_bad);                                                                                     \
-            }                                                                                                                  \
-            if (bad)                                                                                                           \
-                return (int64_t)start;                                                                                         \
-        }                                                                                                                      \
-        return -1;                                                                                                             \
+#define COPY_KERNEL(name, in_type, out_type, bound_type, bad_type, is_bad)                                               \
+    CLONED static int64_t name(const unsigned char *from, unsigned char *to, size_t count, bound_type lo, bound_type hi) \
+    {                                                                                                                    \
+        const in_type *restrict in = (const in_type *)from;                                                              \
+        out_type *restrict out = (out_type *)__builtin_assume_aligned(to, SCHEMA_ALIGN);                                 \
+        for (size_t start = 0; start < count; start += BLOCK) {                                                          \
+            size_t end = count - start < BLOCK ? count : start + BLOCK;                                                  \
+            bad_type bad = 0;                                                                                            \
+            _Pragma("GCC unroll 4") for (size_t i = start; i < end; i++)                                                 \
+            {                                                                                                            \
+                out_type x = in[i];                                                                                      \
+                out[i] = x;                                                                                              \
+                bad |= (bad_type)(is_bad);                                                                               \
+            }                                                                                                            \
+            if (bad)                                                                                                     \
+                return (int64_t)start;                                                                                   \
+        }                                                                                                                \
+        return -1;                                                                                                       \
     }
 COPY_KERNEL(copy_f32, unaligned_f32, float, float, int32_t, !((x >= lo) & (x <= hi)))
 COPY_KERNEL(copy_i32, unaligned_i32, int32_t, int32_t, int32_t, (x < lo) | (x > hi))
@@ -110,8 +112,8 @@ static int report(const struct column *column, const unsigned char *data, size_t
     size_t row = i / (size_t)column->width;
     if (!isfinite(value))
         return err_set(err, ERR_NOT_FINITE, "refused frame: column %s, row %zu is %g", column->name, row, value);
-    return err_set(err, ERR_RANGE, "refused frame: column %s, row %zu is %g, allowed %g to %g", column->name, row, value, column->min,
-                   column->max);
+    return err_set(err, ERR_RANGE, "refused frame: column %s, row %zu is %g, allowed %g to %g", column->name, row, value,
+                   column->min, column->max);
 }
 
 /* Where the column's bytes end and where the next one starts. */
@@ -127,7 +129,8 @@ static void zero_gap(const struct schema *schema, const struct schema_layout *la
     memset(frame + end, 0, next - end);
 }
 
-int schema_copy_checked(const struct schema *schema, const struct schema_layout *layout, const void *frame, void *out, struct err *err)
+int schema_copy_checked(const struct schema *schema, const struct schema_layout *layout, const void *frame, void *out,
+                        struct err *err)
 {
     ASSERT((uintptr_t)out % SCHEMA_ALIGN == 0);
     for (int i = 0; i < schema->n_columns; i++) {

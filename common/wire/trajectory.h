@@ -17,10 +17,10 @@ struct trajectory {
     struct hash weights;            /* hash over the content hashes of the nets acted with */
     int32_t steps, episodes;
     struct hash schema;
-    int32_t status;        /* 0, or the enum err_code for which the actor gave the order back: then there is no frame */
-    size_t bytes;          /* of the frame */
-    unsigned char *frame;  /* 64-byte aligned */
-    size_t capacity;       /* allocated bytes of frame */
+    int32_t status;       /* 0, or the enum err_code for which the actor gave the order back: then there is no frame */
+    size_t bytes;         /* of the frame */
+    unsigned char *frame; /* 64-byte aligned */
+    size_t capacity;      /* allocated bytes of frame */
 };
 
 #endif

@@ -26,9 +26,9 @@ struct weights_version { /* ordered by generation, then number; number is raised
 int weights_version_compare(struct weights_version a, struct weights_version b);
 
 struct manifest_net {
-    char id[32];                          /* "defender", "adversary", "adversary/2", "belief" */
-    int32_t arch[WEIGHTS_ARCH_NUMBERS];   /* struct net_arch, field by field */
-    uint32_t bytes;                       /* of the blob */
+    char id[32];                        /* "defender", "adversary", "adversary/2", "belief" */
+    int32_t arch[WEIGHTS_ARCH_NUMBERS]; /* struct net_arch, field by field */
+    uint32_t bytes;                     /* of the blob */
     struct hash content;
 };
 
@@ -75,7 +75,8 @@ void weights_unref(struct weights **weights);
 
 /* The version that a manifest describes, out of blobs that were fetched; they are shared, not copied. ERR_AGAIN when some
  * are still missing, ERR_MISMATCH when a blob's size is not what the manifest says. */
-MUST_USE int weights_from_manifest(struct weights **weights, const struct manifest *manifest, struct blob_store *store, struct err *err);
+MUST_USE int weights_from_manifest(struct weights **weights, const struct manifest *manifest, struct blob_store *store,
+                                   struct err *err);
 
 /* The blob behind blobs[net], to be sent or put into a store: borrowed, take a reference to keep it. */
 struct blob *weights_blob(const struct weights *weights, int net);

@@ -169,7 +169,9 @@ int wire_bench_run(size_t frame_bytes, int n_frames, int rounds, struct wire_ben
     double speed[ROUNDS_MAX], encode[ROUNDS_MAX], decode[ROUNDS_MAX];
     struct bench *bench = calloc(1, sizeof *bench);
     memset(out, 0, sizeof *out);
-    int code = !bench ? ERR_NOMEM : n_frames < 1 || rounds < 1 || rounds > ROUNDS_MAX ? ERR_RANGE : bench_init(bench, frame_bytes, n_frames);
+    int code = !bench                                              ? ERR_NOMEM
+               : n_frames < 1 || rounds < 1 || rounds > ROUNDS_MAX ? ERR_RANGE
+                                                                   : bench_init(bench, frame_bytes, n_frames);
     for (int round = -1; !code && round < rounds; round++) { /* round -1 warms up */
         int slot = round < 0 ? 0 : round;
         double copy_s = time_round(bench, run_memcpy);
@@ -178,7 +180,8 @@ int wire_bench_run(size_t frame_bytes, int n_frames, int rounds, struct wire_ben
         speed[slot] = (double)bench->layout.bytes / copy_s / 1e9;
     }
     if (!code)
-        *out = (struct wire_bench){bench->layout.bytes, n_frames, median(speed, rounds), median(encode, rounds), median(decode, rounds)};
+        *out = (struct wire_bench){bench->layout.bytes, n_frames, median(speed, rounds), median(encode, rounds),
+                                   median(decode, rounds)};
     if (bench)
         bench_deinit(bench);
     free(bench);

@@ -8,11 +8,11 @@
 #include "base/err.h"
 
 struct wire_bench {
-    size_t frame_bytes;   /* of one frame: near what was asked for */
-    int n_frames;         /* frames in rotation */
-    double memcpy_gb_s;   /* 1e9 bytes copied per second, median of the rounds */
-    double encode_ratio;  /* speed of gathering rows of single steps into the frame, over memcpy's speed */
-    double decode_ratio;  /* speed of copying with checks out of a received frame (8-byte aligned), over memcpy's speed */
+    size_t frame_bytes;  /* of one frame: near what was asked for */
+    int n_frames;        /* frames in rotation */
+    double memcpy_gb_s;  /* 1e9 bytes copied per second, median of the rounds */
+    double encode_ratio; /* speed of gathering rows of single steps into the frame, over memcpy's speed */
+    double decode_ratio; /* speed of copying with checks out of a received frame (8-byte aligned), over memcpy's speed */
 };
 
 /* Frames of about `frame_bytes` with the columns of a four-agent task, `n_frames` of them in rotation (1: everything stays in

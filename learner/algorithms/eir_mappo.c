@@ -28,7 +28,8 @@ struct eir_config {
 
 static const struct config_row rows[] = {
     {"eir.interval", CONFIG_INT, OFF(interval), "5", 1, 1000, "updates", NULL,
-     "the adversary learns from every rollout, the rest from every interval-th; the paper has 5 (toy game 10), the released file 1"},
+     "the adversary learns from every rollout, the rest from every interval-th; the paper has 5 (toy game 10), the released file "
+     "1"},
     {"eir.adversary_lr", CONFIG_REAL, OFF(adversary_lr), "5e-4", 0, 1, "per step", NULL, "Adam step size of the adversary"},
     {"eir.adversary_entropy", CONFIG_REAL, OFF(adversary_entropy), "0.01", 0, 10, "", NULL, "weight of the adversary's entropy"},
     {"eir.adversary_epochs", CONFIG_INT, OFF(adversary_epochs), "5", 1, 1000, "", NULL, "passes over a batch for the adversary"},
@@ -36,7 +37,8 @@ static const struct config_row rows[] = {
     {"eir.belief_epochs", CONFIG_INT, OFF(belief_epochs), "5", 1, 1000, "", NULL, "passes over a batch for the belief net"},
     {"eir.belief_always", CONFIG_BOOL, OFF(belief_always), "false", 0, 0, "", NULL,
      "train the belief on adversary-only rollouts too, as the released code does; the paper keeps the rest fixed"},
-    {"eir.warm_start", CONFIG_REAL, OFF(warm_start), "0", 0, 1, "share of the run", NULL, "rollouts without any adversary at the start"},
+    {"eir.warm_start", CONFIG_REAL, OFF(warm_start), "0", 0, 1, "share of the run", NULL,
+     "rollouts without any adversary at the start"},
     {"eir.own_normalisation", CONFIG_BOOL, OFF(own_normalisation), "false", 0, 0, "", NULL,
      "normalise the adversary's advantages by their own moments; published: by the defenders'"},
 };
@@ -123,11 +125,17 @@ static void evaluate_rollout(struct algorithm *algorithm, struct batch *batch)
 }
 
 /* Defenders: sum over (1 - theta_i) of min(ratio A, clip(ratio) A) + entropy. */
-static void update_defender(struct algorithm *algorithm, const struct batch *batch, const struct progress *progress, struct report *report)
+static void update_defender(struct algorithm *algorithm, const struct batch *batch, const struct progress *progress,
+                            struct report *report)
 {
     struct team *team = &algorithm->team;
-    struct policy_step step = {.batch = batch, .rows = batch->defender_rows, .n_rows = batch->n_defender_rows,
-                               .advantage = batch->advantage, .sign = 1, .clip = team->config.clip, .entropy = team->config.entropy};
+    struct policy_step step = {.batch = batch,
+                               .rows = batch->defender_rows,
+                               .n_rows = batch->n_defender_rows,
+                               .advantage = batch->advantage,
+                               .sign = 1,
+                               .clip = team->config.clip,
+                               .entropy = team->config.entropy};
     struct policy_result result;
     ppo_policy(&team->updater, models_find(&team->models, "defender"), &step, ppo_lr(&team->config, team->config.lr, progress),
                team->config.max_norm, (int)team->config.epochs, (int)team->config.block_rows, &result);
@@ -139,16 +147,22 @@ static void update_adversary(struct algorithm *algorithm, const struct batch *ba
 {
     struct team *team = &algorithm->team;
     const struct eir_config *config = &algorithm->config;
-    struct policy_step step = {.batch = batch, .rows = batch->adversary_rows, .n_rows = batch->n_adversary_rows, .is_adversary = true,
+    struct policy_step step = {.batch = batch,
+                               .rows = batch->adversary_rows,
+                               .n_rows = batch->n_adversary_rows,
+                               .is_adversary = true,
                                .advantage = config->own_normalisation ? algorithm->adversary_advantage : batch->advantage,
-                               .sign = -1, .clip = team->config.clip, .entropy = config->adversary_entropy};
+                               .sign = -1,
+                               .clip = team->config.clip,
+                               .entropy = config->adversary_entropy};
     struct policy_result result;
     ppo_policy(&team->updater, models_find(&team->models, "adversary"), &step, config->adversary_lr, team->config.max_norm,
                (int)config->adversary_epochs, (int)team->config.block_rows, &result);
     team_report_policy(report, "adversary/", &result);
 }
 
-static void update_critic(struct algorithm *algorithm, const struct batch *batch, const struct progress *progress, struct report *report)
+static void update_critic(struct algorithm *algorithm, const struct batch *batch, const struct progress *progress,
+                          struct report *report)
 {
     struct team *team = &algorithm->team;
     struct critic_result result;

@@ -48,8 +48,13 @@ static void update(struct algorithm *algorithm, struct batch *batch, const struc
     struct model *defender = models_find(&team->models, "defender"), *critic = models_find(&team->models, "critic");
     struct value_norm *norm = &team->models.norms[0].norm;
     int block = (int)team->config.block_rows;
-    struct policy_step step = {.batch = batch, .rows = batch->defender_rows, .n_rows = batch->n_defender_rows,
-                               .advantage = batch->advantage, .sign = 1, .clip = team->config.clip, .entropy = team->config.entropy};
+    struct policy_step step = {.batch = batch,
+                               .rows = batch->defender_rows,
+                               .n_rows = batch->n_defender_rows,
+                               .advantage = batch->advantage,
+                               .sign = 1,
+                               .clip = team->config.clip,
+                               .entropy = team->config.entropy};
     struct policy_result policy;
     struct critic_result value;
 

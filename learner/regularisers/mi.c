@@ -65,8 +65,8 @@ int mi_init(struct mi *mi, const struct algorithm_context *context, struct model
     if (r || mi->config.lambda == 0)
         return r;
     const struct batch_shape *s = context->shape;
-    struct net_arch arch = {.in = s->N * s->S, .hidden = (int32_t)mi->config.hidden, .depth = 1, .out = s->N * s->A,
-                            .activation = ACTIVATION_RELU};
+    struct net_arch arch = {
+        .in = s->N * s->S, .hidden = (int32_t)mi->config.hidden, .depth = 1, .out = s->N * s->A, .activation = ACTIVATION_RELU};
     if (!models_add(models, "mi/action", &arch, context->seed, 1.0, false, err))
         return ERR_INVALID;
     mi->logq = calloc((size_t)s->L * (size_t)s->T * (size_t)arch.out, sizeof *mi->logq);
@@ -163,7 +163,8 @@ static double fit_estimator(struct mi *mi, struct updater *updater, const struct
     return result.loss;
 }
 
-void mi_shape_rewards(struct mi *mi, struct updater *updater, struct batch *batch, const struct progress *progress, struct report *report)
+void mi_shape_rewards(struct mi *mi, struct updater *updater, struct batch *batch, const struct progress *progress,
+                      struct report *report)
 {
     if (mi->config.lambda == 0)
         return;

@@ -76,8 +76,8 @@ static int create(struct algorithm **out, const struct algorithm_context *contex
     int r;
     algorithm->N = context->shape->N;
     if (context->shape->L < context->shape->N) {
-        r = err_set(err, ERR_INVALID, "rollout.lanes is %d: an attack needs at least one for each of the %d agents", context->shape->L,
-                    context->shape->N);
+        r = err_set(err, ERR_INVALID, "rollout.lanes is %d: an attack needs at least one for each of the %d agents",
+                    context->shape->L, context->shape->N);
         destroy(&algorithm);
         return r;
     }
@@ -113,7 +113,8 @@ struct sums { /* over victims, for the report */
     double loss, entropy, critic_loss;
 };
 
-static void update_victim(struct algorithm *algorithm, struct batch *batch, int v, const struct progress *progress, struct sums *sums)
+static void update_victim(struct algorithm *algorithm, struct batch *batch, int v, const struct progress *progress,
+                          struct sums *sums)
 {
     struct team *team = &algorithm->team;
     char id[32];
@@ -121,8 +122,14 @@ static void update_victim(struct algorithm *algorithm, struct batch *batch, int 
     struct model *adversary = models_find(&team->models, id);
     snprintf(id, sizeof id, "critic/%d", v);
     struct model *critic = models_find(&team->models, id);
-    struct policy_step step = {.batch = batch, .rows = algorithm->rows[v], .n_rows = algorithm->n_rows[v], .is_adversary = true,
-                               .advantage = batch->advantage, .sign = -1, .clip = team->config.clip, .entropy = team->config.entropy};
+    struct policy_step step = {.batch = batch,
+                               .rows = algorithm->rows[v],
+                               .n_rows = algorithm->n_rows[v],
+                               .is_adversary = true,
+                               .advantage = batch->advantage,
+                               .sign = -1,
+                               .clip = team->config.clip,
+                               .entropy = team->config.entropy};
     struct policy_result policy;
     struct critic_result value;
     memset(algorithm->is_victim_row, 0, (size_t)batch_rows(batch));
@@ -151,7 +158,8 @@ static void update(struct algorithm *algorithm, struct batch *batch, const struc
     }
     for (int v = 0; v < algorithm->N; v++) {
         /* each victim's normalisation writes over all rows, so advantages are taken anew; they cost little */
-        advantages_compute(&team->advantages, &team->updater, batch, &team->config, models_find(&team->models, "defender"), NULL, NULL);
+        advantages_compute(&team->advantages, &team->updater, batch, &team->config, models_find(&team->models, "defender"), NULL,
+                           NULL);
         update_victim(algorithm, batch, v, progress, &sums);
     }
     report_add(report, "adversary/loss", sums.loss / algorithm->N);

@@ -66,7 +66,8 @@ static int set_up(void **state)
     (void)state;
     memset(n_sent, 0, sizeof n_sent);
     n_released = refused_code = 0;
-    const struct actor_link_options options = {.actor = 1, .incarnation = 10, .window = 4, .window_bytes = 1000, .cache_bytes = 1 << 20, .ops = &ops};
+    const struct actor_link_options options = {
+        .actor = 1, .incarnation = 10, .window = 4, .window_bytes = 1000, .cache_bytes = 1 << 20, .ops = &ops};
     return actor_link_create(&link_, &options);
 }
 
@@ -80,8 +81,16 @@ static int tear_down(void **state)
 static void state_says(uint64_t epoch, uint64_t learner, uint64_t acked, uint64_t received, monotonic_us now)
 {
     in.kind = MESSAGE_STATE;
-    in.state = (struct message_state){.major = PROTOCOL_MAJOR, .minor = PROTOCOL_MINOR, .incarnation = 10, .epoch = epoch, .run = "r",
-        .recipe = {hash_bytes("abcd", 4), 4}, .learner = learner, .acked_upto = acked, .received_upto = received, .may_send_upto = 100};
+    in.state = (struct message_state){.major = PROTOCOL_MAJOR,
+                                      .minor = PROTOCOL_MINOR,
+                                      .incarnation = 10,
+                                      .epoch = epoch,
+                                      .run = "r",
+                                      .recipe = {hash_bytes("abcd", 4), 4},
+                                      .learner = learner,
+                                      .acked_upto = acked,
+                                      .received_upto = received,
+                                      .may_send_upto = 100};
     int n = envelope_encode(&in, bytes, sizeof bytes);
     actor_link_message(link_, now, bytes, (size_t)n, NULL, 0);
 }
@@ -187,9 +196,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_link_keeps_a_trajectory_until_its_fate_is_known), TEST(test_link_sends_again_for_a_new_broker_or_learner),
-        TEST(test_link_sends_again_without_progress_and_backs_off), TEST(test_link_ignores_what_is_meant_for_the_process_before),
-        TEST(test_link_another_run_or_protocol_ends_it), TEST(test_link_drains_and_says_good_bye),
+        TEST(test_link_keeps_a_trajectory_until_its_fate_is_known),
+        TEST(test_link_sends_again_for_a_new_broker_or_learner),
+        TEST(test_link_sends_again_without_progress_and_backs_off),
+        TEST(test_link_ignores_what_is_meant_for_the_process_before),
+        TEST(test_link_another_run_or_protocol_ends_it),
+        TEST(test_link_drains_and_says_good_bye),
     };
     struct err err;
     if (log_open("test", LOG_ERROR, NULL, &err))

@@ -41,10 +41,26 @@ static void fill_stage(struct fixture *f)
         for (int k = 0; k < K; k++)
             f->input[row * I + spec->O + k] = (float)rng_double(&rng);
     }
-    f->stage = (struct stage){.vec = &f->vec, .env = &f->env, .nets = &f->nets, .B = B, .N = spec->N, .O = spec->O, .K = K, .A = spec->A,
-                              .seed = 5, .episode = f->episode, .episode_step = f->episode_step, .attacked = f->attacked,
-                              .n_attacked = B, .strength = 0.5f, .input = f->input, .probability = f->probability,
-                              .action = f->action, .action_logp = f->action_logp, .channels = f->channels, .scratch = &f->scratch,
+    f->stage = (struct stage){.vec = &f->vec,
+                              .env = &f->env,
+                              .nets = &f->nets,
+                              .B = B,
+                              .N = spec->N,
+                              .O = spec->O,
+                              .K = K,
+                              .A = spec->A,
+                              .seed = 5,
+                              .episode = f->episode,
+                              .episode_step = f->episode_step,
+                              .attacked = f->attacked,
+                              .n_attacked = B,
+                              .strength = 0.5f,
+                              .input = f->input,
+                              .probability = f->probability,
+                              .action = f->action,
+                              .action_logp = f->action_logp,
+                              .channels = f->channels,
+                              .scratch = &f->scratch,
                               .defender = nets_find(&f->nets, "defender")};
 }
 
@@ -95,10 +111,24 @@ static void test_threats_are_read_or_refused(void **state)
         const char *text;
         int code;
         float strength;
-    } cases[] = {{"clean", 0, 0}, {"none", 0, 0}, {"random", 0, 0}, {"greedy", 0, 0}, {"learned", 0, 0}, {"pgd:0.5", 0, 0.5f},
-                 {"pgd:0", 0, 0}, {"pgd", ERR_INVALID, 0}, {"pgd:", ERR_INVALID, 0}, {"pgd:x", ERR_INVALID, 0},
-                 {"pgd:-1", ERR_INVALID, 0}, {"pgd:nan", ERR_INVALID, 0}, {"pgd:inf", ERR_INVALID, 0}, {"pgd:1 ", ERR_INVALID, 0},
-                 {"random:1", ERR_INVALID, 0}, {"Random", ERR_UNKNOWN, 0}, {"", ERR_UNKNOWN, 0}, {":", ERR_UNKNOWN, 0},
+    } cases[] = {{"clean", 0, 0},
+                 {"none", 0, 0},
+                 {"random", 0, 0},
+                 {"greedy", 0, 0},
+                 {"learned", 0, 0},
+                 {"pgd:0.5", 0, 0.5f},
+                 {"pgd:0", 0, 0},
+                 {"pgd", ERR_INVALID, 0},
+                 {"pgd:", ERR_INVALID, 0},
+                 {"pgd:x", ERR_INVALID, 0},
+                 {"pgd:-1", ERR_INVALID, 0},
+                 {"pgd:nan", ERR_INVALID, 0},
+                 {"pgd:inf", ERR_INVALID, 0},
+                 {"pgd:1 ", ERR_INVALID, 0},
+                 {"random:1", ERR_INVALID, 0},
+                 {"Random", ERR_UNKNOWN, 0},
+                 {"", ERR_UNKNOWN, 0},
+                 {":", ERR_UNKNOWN, 0},
                  {"a name that is much longer than any attack's", ERR_UNKNOWN, 0}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct threat threat;
@@ -344,7 +374,7 @@ static void test_pgd_is_five_projected_steps_towards_the_adversary(void **state)
                 continue;
             }
             assert_memory_equal(x, expected[i], sizeof(float) * (size_t)I); /* a row's bits do not depend on the batch */
-            assert_memory_equal(x + O, old + O, sizeof(float) * K);        /* knowledge stays */
+            assert_memory_equal(x + O, old + O, sizeof(float) * K);         /* knowledge stays */
             assert_int_equal(f.channels[row], ATTACK_OBSERVATION);
             for (int o = 0; o < O; o++)
                 assert_true(fabsf(x[o] - old[o]) <= strengths[s] * 1.000001f + 1e-6f);

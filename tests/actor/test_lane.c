@@ -27,7 +27,10 @@ static void setup(struct fixture *f)
     for (int p = 0; p < COUNT; p++) {
         struct rng rng = rng_stream(1, RNG_RESET, (uint64_t)p, 0, 0);
         vec_reset(&f->vec, p, &rng);
-        f->lanes.head[p] = (struct lane_head){.episode = (uint64_t)p << 32 | 3, .partition = 1u << p, .next_slice = 9, .episode_step = p,
+        f->lanes.head[p] = (struct lane_head){.episode = (uint64_t)p << 32 | 3,
+                                              .partition = 1u << p,
+                                              .next_slice = 9,
+                                              .episode_step = p,
                                               .episode_return = 0.25f * (float)p};
         for (int i = 0; i < 4 * H; i++)
             f->lanes.belief_state[p * 4 * H + i] = 0.01f * (float)(p * 100 + i) - 1;

@@ -107,7 +107,8 @@ static void must_refuse(const char *const *arguments, const char *word)
 static void test_partitions_that_do_not_fit_the_team_are_refused(void **state)
 {
     (void)state;
-    must_refuse(ARGUMENTS("env.name=matrix", "partition.kind=fixed", "partition.victim=2", "attack.threat=random"), "partition.victim");
+    must_refuse(ARGUMENTS("env.name=matrix", "partition.kind=fixed", "partition.victim=2", "attack.threat=random"),
+                "partition.victim");
     must_refuse(ARGUMENTS("env.name=matrix", "partition.kind=k-of-n", "partition.adversaries=3", "attack.threat=random"),
                 "partition.adversaries");
     must_refuse(ARGUMENTS("env.name=matrix", "partition.kind=k-of-n"), "attack.threat");

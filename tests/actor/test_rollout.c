@@ -10,8 +10,8 @@
 
 enum { LANES = 6, T = 20, CHUNK = 5, H = 8, SLICES = 3 };
 
-#define FORAGING                                                                                                              \
-    "env.name=foraging", "env.scenario=8x8-4p-2f-c", "env.horizon=15", "env.time_limit=truncate", "rollout.lanes=6",         \
+#define FORAGING                                                                                                     \
+    "env.name=foraging", "env.scenario=8x8-4p-2f-c", "env.horizon=15", "env.time_limit=truncate", "rollout.lanes=6", \
         "rollout.steps=20", "rollout.chunk=5", "belief.hidden=8", "belief.depth=1", "partition.kind=k-of-n"
 #define BELIEF FORAGING, "knowledge.kind=belief", "attack.threat=learned"
 
@@ -85,8 +85,10 @@ static void test_frame_does_not_depend_on_what_ran_before(void **state)
 {
     (void)state;
     struct fixture used, fresh;
-    open_with(&used, ARGUMENTS("env.name=matrix", "env.horizon=3", "env.time_limit=truncate", "rollout.lanes=2", "rollout.steps=20"), 2);
-    open_with(&fresh, ARGUMENTS("env.name=matrix", "env.horizon=3", "env.time_limit=truncate", "rollout.lanes=2", "rollout.steps=20"), 2);
+    open_with(&used,
+              ARGUMENTS("env.name=matrix", "env.horizon=3", "env.time_limit=truncate", "rollout.lanes=2", "rollout.steps=20"), 2);
+    open_with(&fresh,
+              ARGUMENTS("env.name=matrix", "env.horizon=3", "env.time_limit=truncate", "rollout.lanes=2", "rollout.steps=20"), 2);
     struct orders_group *evaluation = new_group(used.rollout, 1);
     for (int lane = 0; lane < 2; lane++) { /* lane 1 runs where lane 0, with other numbers of episodes, ran before */
         must_run(used.rollout, used.weights, used.group, lane, 1);
@@ -151,8 +153,10 @@ static void test_other_seed_other_lane_other_episodes(void **state)
     must_run(a.rollout, a.weights, a.group, 0, LANES);
     must_run(b.rollout, b.weights, b.group, 0, LANES);
     size_t O = (size_t)rollout_spec(a.rollout)->O * sizeof(float);
-    assert_memory_not_equal(COLUMN(a.rollout, &a.group->t[0], float, observation), COLUMN(b.rollout, &b.group->t[0], float, observation), O);
-    assert_memory_not_equal(COLUMN(a.rollout, &a.group->t[0], float, observation), COLUMN(a.rollout, &a.group->t[1], float, observation), O);
+    assert_memory_not_equal(COLUMN(a.rollout, &a.group->t[0], float, observation),
+                            COLUMN(b.rollout, &b.group->t[0], float, observation), O);
+    assert_memory_not_equal(COLUMN(a.rollout, &a.group->t[0], float, observation),
+                            COLUMN(a.rollout, &a.group->t[1], float, observation), O);
     close_fixture(&a);
     close_fixture(&b);
 }
@@ -173,7 +177,8 @@ static void test_flags_counters_and_records_agree(void **state)
         for (int l = 0; l < LANES; l++) {
             const struct trajectory *t = &f.group->t[l];
             const uint8_t *slot = COLUMN(f.rollout, t, uint8_t, slot), *truncated = COLUMN(f.rollout, t, uint8_t, truncated);
-            const uint8_t *terminated = COLUMN(f.rollout, t, uint8_t, terminated), *channels = COLUMN(f.rollout, t, uint8_t, channels);
+            const uint8_t *terminated = COLUMN(f.rollout, t, uint8_t, terminated),
+                          *channels = COLUMN(f.rollout, t, uint8_t, channels);
             const int32_t *intended = COLUMN(f.rollout, t, int32_t, intended), *action = COLUMN(f.rollout, t, int32_t, action);
             int e = 0;
             for (int i = 0; i < T; i++) {
@@ -275,8 +280,10 @@ static void test_final_observation_is_the_one_before_the_reset(void **state)
 {
     (void)state;
     struct fixture f;
-    open_with(&f, ARGUMENTS("env.name=matrix", "env.horizon=7", "env.time_limit=truncate", "rollout.lanes=3", "rollout.steps=20",
-                            "rollout.chunk=10", "knowledge.kind=belief", "belief.hidden=8", "belief.depth=1"), 3);
+    open_with(&f,
+              ARGUMENTS("env.name=matrix", "env.horizon=7", "env.time_limit=truncate", "rollout.lanes=3", "rollout.steps=20",
+                        "rollout.chunk=10", "knowledge.kind=belief", "belief.hidden=8", "belief.depth=1"),
+              3);
     int O = rollout_spec(f.rollout)->O;
     must_run(f.rollout, f.weights, f.group, 0, 3);
     for (int l = 0; l < 3; l++) {
@@ -413,7 +420,8 @@ static void test_damaged_snapshots_are_refused(void **state)
         {offsetof(struct lane_head, partition), &mask, sizeof mask, ERR_RANGE},
         {offsetof(struct lane_head, episode_step), &negative, sizeof negative, ERR_RANGE},
         {offsetof(struct lane_head, episode_return), &nan_value, sizeof nan_value, ERR_RANGE},
-        {bytes - 4 * SCRIPT_MEMORY_MAX - 4 * H * sizeof(float), &nan_value, sizeof nan_value, ERR_NOT_FINITE}, /* first belief number */
+        {bytes - 4 * SCRIPT_MEMORY_MAX - 4 * H * sizeof(float), &nan_value, sizeof nan_value,
+         ERR_NOT_FINITE}, /* first belief number */
         {offsetof(struct lane_head, next_slice), &mask, sizeof mask, ERR_STATE},
     };
     for (size_t i = 0; i < ARRAY_LEN(damages); i++) {
@@ -443,7 +451,8 @@ static void test_damaged_snapshots_are_refused(void **state)
 static void evaluate(struct fixture *f, const char *threat, int victim, int lanes, int episodes)
 {
     for (int i = 0; i < lanes; i++) {
-        f->group->order[i] = (struct order){.purpose = ORDER_EVALUATE, .lane = i, .slice = 77, .episodes = episodes, .victim = victim};
+        f->group->order[i] =
+            (struct order){.purpose = ORDER_EVALUATE, .lane = i, .slice = 77, .episodes = episodes, .victim = victim};
         snprintf(f->group->order[i].threat, sizeof f->group->order[i].threat, "%s", threat);
     }
     must_run(f->rollout, f->weights, f->group, 0, lanes);
@@ -471,9 +480,9 @@ static void test_evaluation_does_not_touch_the_lanes(void **state)
 }
 
 /* Episodes of many lengths: a lane that has all its episodes waits for the others. */
-#define UNEVEN                                                                                                                \
-    "env.name=foraging", "env.scenario=5x5-2p-1f", "env.max_player_level=1", "env.horizon=40", "rollout.lanes=6", "rollout.steps=20", \
-        "rollout.chunk=5", "belief.hidden=8", "belief.depth=1", "knowledge.kind=belief"
+#define UNEVEN                                                                                                    \
+    "env.name=foraging", "env.scenario=5x5-2p-1f", "env.max_player_level=1", "env.horizon=40", "rollout.lanes=6", \
+        "rollout.steps=20", "rollout.chunk=5", "belief.hidden=8", "belief.depth=1", "knowledge.kind=belief"
 
 /* Resets and the team's own random numbers are the same under every threat: with a threat that changes nothing (a PGD ball of
  * radius 0) every return is the clean one. And an answer does not depend on who shares the group. */

@@ -115,8 +115,8 @@ static void train(struct rollout *rollout, struct trainer *trainer, const struct
         if ((u + 1) % (trainer_total(trainer) / 10 + 1) == 0 || u + 1 == trainer_total(trainer)) {
             double clean, attacked, lowest;
             partitions_returns(&partitions, &clean, &attacked, &lowest);
-            printf("%9lld steps  clean %.3f attacked %.3f lowest %.3f  rollout %.2f s update %.2f s", (long long)trainer_steps(trainer),
-                   clean, attacked, lowest, acting, updating);
+            printf("%9lld steps  clean %.3f attacked %.3f lowest %.3f  rollout %.2f s update %.2f s",
+                   (long long)trainer_steps(trainer), clean, attacked, lowest, acting, updating);
             for (int i = 0; i < report.count; i++)
                 if (strstr(report.entries[i].name, "entropy") || strstr(report.entries[i].name, "accuracy"))
                     printf(" %s %.3f", report.entries[i].name, report.entries[i].value);
@@ -152,7 +152,8 @@ int main(int argc, char **argv)
         if (strncmp(argv[i], "attack=", 7) && recipe_set_argument(recipe, argv[i], &err))
             die(&err);
     }
-    if (run_config_bind(&run, recipe, &err) || evaluation_config_bind(&evaluation, recipe, &err) || rollout_create(&rollout, recipe, &err) ||
+    if (run_config_bind(&run, recipe, &err) || evaluation_config_bind(&evaluation, recipe, &err) ||
+        rollout_create(&rollout, recipe, &err) ||
         trainer_create(&trainer, recipe, rollout_spec(rollout), rollout_schema(rollout), NULL, &err))
         die(&err);
     train(rollout, trainer, &run);

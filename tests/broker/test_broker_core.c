@@ -18,7 +18,8 @@ static int n_sent[2][MESSAGE_KINDS];
 static struct wire_peer actor, learner, other;
 static unsigned char bytes[PROTOCOL_ENVELOPE_BYTES];
 
-static int on_send(void *context, const struct wire_peer *peer, const void *envelope, size_t envelope_bytes, const void *payload, size_t payload_bytes)
+static int on_send(void *context, const struct wire_peer *peer, const void *envelope, size_t envelope_bytes, const void *payload,
+                   size_t payload_bytes)
 {
     (void)context;
     (void)payload;
@@ -58,16 +59,24 @@ static void say(const struct wire_peer *peer, monotonic_us now)
 static void actor_says_hello(uint64_t incarnation, uint64_t acked, monotonic_us now)
 {
     in.kind = MESSAGE_ACTOR_HELLO;
-    in.actor_hello = (struct message_actor_hello){.major = PROTOCOL_MAJOR, .minor = PROTOCOL_MINOR, .actor = 1, .incarnation = incarnation,
-                                                  .acked_upto = acked, .next_sequence = acked + 1};
+    in.actor_hello = (struct message_actor_hello){.major = PROTOCOL_MAJOR,
+                                                  .minor = PROTOCOL_MINOR,
+                                                  .actor = 1,
+                                                  .incarnation = incarnation,
+                                                  .acked_upto = acked,
+                                                  .next_sequence = acked + 1};
     say(&actor, now);
 }
 
 static void learner_says_hello(uint64_t incarnation, uint32_t generation, monotonic_us now)
 {
     in.kind = MESSAGE_LEARNER_HELLO;
-    in.learner_hello = (struct message_learner_hello){.major = PROTOCOL_MAJOR, .minor = PROTOCOL_MINOR, .run = "r", .generation = generation,
-                                                      .incarnation = incarnation, .recipe = {{1, 1}, 4}};
+    in.learner_hello = (struct message_learner_hello){.major = PROTOCOL_MAJOR,
+                                                      .minor = PROTOCOL_MINOR,
+                                                      .run = "r",
+                                                      .generation = generation,
+                                                      .incarnation = incarnation,
+                                                      .recipe = {{1, 1}, 4}};
     say(&learner, now);
 }
 
@@ -76,8 +85,8 @@ static void fates(uint64_t from, uint64_t acked, uint64_t received)
     in.kind = MESSAGE_FATES;
     in.fates.learner = from;
     in.fates.count = 1;
-    in.fates.rows[0] = (struct fates_row){.actor = 1, .incarnation = 10, .acked_upto = acked, .received_upto = received,
-                                          .may_send_upto = acked + 8};
+    in.fates.rows[0] = (struct fates_row){
+        .actor = 1, .incarnation = 10, .acked_upto = acked, .received_upto = received, .may_send_upto = acked + 8};
     say(&learner, 0);
 }
 
@@ -104,7 +113,7 @@ static void test_broker_forwards_exactly_the_next_one(void **state)
     trajectory(2);
     trajectory(2); /* not confirmed by the learner: forwarded again */
     fates(50, 0, 2);
-    trajectory(2); /* confirmed: dropped */
+    trajectory(2);  /* confirmed: dropped */
     trajectory(20); /* beyond the grant */
     struct broker_counts c = broker_core_counts(core);
     assert_int_equal(n_sent[1][MESSAGE_TRAJECTORY], 3);
@@ -215,10 +224,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_broker_forwards_exactly_the_next_one), TEST(test_broker_names_an_actor_before_its_first_trajectory),
-        TEST(test_broker_without_memory_goes_on_from_the_hello), TEST(test_broker_a_new_learner_has_received_nothing),
+        TEST(test_broker_forwards_exactly_the_next_one),
+        TEST(test_broker_names_an_actor_before_its_first_trajectory),
+        TEST(test_broker_without_memory_goes_on_from_the_hello),
+        TEST(test_broker_a_new_learner_has_received_nothing),
         TEST(test_broker_refuses_used_generations_and_replaced_processes),
-        TEST(test_broker_notices_silence_but_forgives_its_own_pause), TEST(test_broker_stats_are_json),
+        TEST(test_broker_notices_silence_but_forgives_its_own_pause),
+        TEST(test_broker_stats_are_json),
     };
     struct err err;
     if (log_open("test", LOG_ERROR, NULL, &err))

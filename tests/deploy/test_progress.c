@@ -40,8 +40,13 @@ static void test_progress_line_says_rate_returns_and_time_left(void **state)
 {
     (void)state;
     char line[PROGRESS_LINE_MAX];
-    struct progress_status status = {.phase = "train", .steps = 1234567, .budget = 10000000, .steps_per_s = 54200, .return_clean = 0.825,
-                                     .return_attacked = NAN, .lag = 0};
+    struct progress_status status = {.phase = "train",
+                                     .steps = 1234567,
+                                     .budget = 10000000,
+                                     .steps_per_s = 54200,
+                                     .return_clean = 0.825,
+                                     .return_attacked = NAN,
+                                     .lag = 0};
     progress_format(&status, line);
     assert_string_equal(line, "train  12.3 %  1.23M of 10.0M steps  54.2k steps/s  return 0.825  lag 0  left 2:42");
     progress_format(&(struct progress_status){.return_clean = NAN}, line);

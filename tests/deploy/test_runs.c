@@ -63,7 +63,8 @@ static void test_settings_resolve_every_key_and_keep_what_was_set(void **state)
 static void test_settings_refuse_and_name_the_place(void **state)
 {
     (void)state;
-    static const char *const arguments[] = {"learner.lr=2", "learner.algorithm=mapo", "env.name=matrx", "nothing=1", "env.scenario=none"};
+    static const char *const arguments[] = {"learner.lr=2", "learner.algorithm=mapo", "env.name=matrx", "nothing=1",
+                                            "env.scenario=none"};
     for (size_t i = 0; i < ARRAY_LEN(arguments); i++) {
         struct recipe *recipe;
         struct err err = {""};
@@ -78,7 +79,8 @@ static void test_run_resumes_with_an_equal_recipe_only(void **state)
     (void)state;
     struct run run, second;
     struct err err = {""};
-    struct recipe *recipe = load(NULL), *same = load("learner.lr=0.001"), *other = load("learner.lr=2e-3"), *named = load("run.name=b c");
+    struct recipe *recipe = load(NULL), *same = load("learner.lr=0.001"), *other = load("learner.lr=2e-3"),
+                  *named = load("run.name=b c");
     assert_int_equal(run_open(&run, root, recipe, "test", &err), 0);
     assert_false(run.is_resumed);
     assert_int_equal(run_open(&second, root, recipe, "test", &err), ERR_STATE); /* locked */

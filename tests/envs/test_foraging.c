@@ -133,8 +133,8 @@ struct board {
     struct vec vec;
 };
 
-static void board_open(struct board *board, const char *const *arguments, const struct piece *players,
-                       const struct piece *foods, int n_food)
+static void board_open(struct board *board, const char *const *arguments, const struct piece *players, const struct piece *foods,
+                       int n_food)
 {
     int spawned = 0;
     must_open(&board->env, arguments);
@@ -201,8 +201,8 @@ static void test_cells_are_shared_only_after_a_refusal(void **state)
     struct rng rng = rng_stream(5, RNG_TEST, 0, 0, 0);
     int32_t action[6];
     int shared = 0;
-    must_open(&env, ARGUMENTS("env.name=foraging", "env.scenario=5x5-6p-1f", "env.rules=v3", "env.max_food_level=100",
-                              "env.coop=true"));
+    must_open(&env,
+              ARGUMENTS("env.name=foraging", "env.scenario=5x5-6p-1f", "env.rules=v3", "env.max_food_level=100", "env.coop=true"));
     must_init(&vec, &env, 1);
     for (int i = 0; i < 4000; i++) {
         reset_all(&vec, (uint64_t)i);
@@ -278,8 +278,7 @@ static void test_loading_pays_by_level(void **state)
         assert_int_equal(game_of(&board.vec)->n_food, 1);
         assert_false(board.vec.terminated[0]);
         vec_deinit(&board.vec);
-        board_open(&board,
-                   ARGUMENTS("env.name=foraging", "env.scenario=8x8-3p-2f", rewards[is_team], "env.normalise_reward=false"),
+        board_open(&board, ARGUMENTS("env.name=foraging", "env.scenario=8x8-3p-2f", rewards[is_team], "env.normalise_reward=false"),
                    players, foods, 2);
         vec_step(&board.vec, action, NULL);
         assert_true(board.vec.reward[1] == (is_team ? 9 : 6));

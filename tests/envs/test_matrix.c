@@ -91,8 +91,7 @@ static void test_unknown_actions_count_as_0(void **state)
         struct matrix_state game = {.s = 0};
         float reward[2];
         uint8_t terminated, truncated;
-        env.ops->step(env.params, &game, (int32_t[]){hostile[i], 0}, NULL,
-                      &(struct env_result){reward, &terminated, &truncated});
+        env.ops->step(env.params, &game, (int32_t[]){hostile[i], 0}, NULL, &(struct env_result){reward, &terminated, &truncated});
         assert_true(reward[0] == 1 && game.last_action[0] == 0);
     }
 }

@@ -25,8 +25,8 @@ static void replay_all(const char *pattern, int at_least)
         struct trace_report report;
         struct err err = {{0}};
         int r = trace_check(found.gl_pathv[i], &report, &err);
-        print_message("%-50s %3lld episodes %5lld steps, largest difference %g\n", found.gl_pathv[i],
-                      (long long)report.episodes, (long long)report.steps, report.largest);
+        print_message("%-50s %3lld episodes %5lld steps, largest difference %g\n", found.gl_pathv[i], (long long)report.episodes,
+                      (long long)report.steps, report.largest);
         if (r)
             fail_msg("%s", err.text);
         assert_int_equal(report.mismatches, 0);

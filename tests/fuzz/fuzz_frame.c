@@ -43,7 +43,8 @@ static void check_column(const struct column *column, const unsigned char *data,
     }
 }
 
-static void copy_frame(const struct schema *schema, const struct schema_layout *layout, const uint8_t *bytes, size_t size, int shift)
+static void copy_frame(const struct schema *schema, const struct schema_layout *layout, const uint8_t *bytes, size_t size,
+                       int shift)
 {
     unsigned char *frame = malloc(layout->bytes + 64), *out = aligned_alloc(SCHEMA_ALIGN, layout->bytes + SCHEMA_ALIGN);
     struct err err;

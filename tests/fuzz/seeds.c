@@ -26,9 +26,13 @@ static void put(const char *target, const char *name, const void *data, int leng
 
 static void seed_pack(void)
 {
-    static const char walk[] = "\x00\x83\xa5steps\x05\xa1" "a\x92\x81\xa1x\xcb\x40\x00\x00\x00\x00\x00\x00\x00\xc7\x03\x01zzz\xa1" "b\xc4\x02zz";
-    static const char ops[] = "\x09\x50\x5b\x54\x63\x66\x07\x68\x09\x3a\x83\xa5steps\x05\xa3" "abc\xca\x3f\x80\x00\x00\xc3\xc4\x01z"
-                              "\xc4\x10" "0123456789abcdef\xd4\x01x";
+    static const char walk[] = "\x00\x83\xa5steps\x05\xa1"
+                               "a\x92\x81\xa1x\xcb\x40\x00\x00\x00\x00\x00\x00\x00\xc7\x03\x01zzz\xa1"
+                               "b\xc4\x02zz";
+    static const char ops[] = "\x09\x50\x5b\x54\x63\x66\x07\x68\x09\x3a\x83\xa5steps\x05\xa3"
+                              "abc\xca\x3f\x80\x00\x00\xc3\xc4\x01z"
+                              "\xc4\x10"
+                              "0123456789abcdef\xd4\x01x";
     put("pack", "walk", walk, sizeof walk - 1);
     put("pack", "calls", ops, sizeof ops - 1);
 }
@@ -68,7 +72,10 @@ static void seed_schema_and_frame(void)
     put("schema", "five-columns", wire + 2, length);
     wire[0] = (unsigned char)(length & 255);
     wire[1] = (unsigned char)(length >> 8);
-    memcpy(wire + 2 + length, "\x04\x00\x01\x00\x08" "\x00\x00\x80\x3f", 9);
+    memcpy(wire + 2 + length,
+           "\x04\x00\x01\x00\x08"
+           "\x00\x00\x80\x3f",
+           9);
     put("frame", "own-schema", wire, 2 + length + 9);
     put("frame", "zeroes", "\0\0\x14\0\x02\0\x01\0\0\0\0", 11);
     put("frame", "ones", "\0\0\x07\0\x00\0\x00\0\0\x80\x3f", 11);
@@ -78,8 +85,18 @@ static void seed_description(void)
 {
     unsigned char wire[DESCRIPTION_BYTES_MAX];
     struct schema schema;
-    struct spec spec = {.env = "foraging", .scenario = "8x8-2p-2f", .N = 2, .O = 12, .S = 12, .A = 6, .horizon = 50, .state_bytes = 100,
-                        .state_is_observation = true, .return_min = -INFINITY, .return_max = 1, .n_blocks = 1,
+    struct spec spec = {.env = "foraging",
+                        .scenario = "8x8-2p-2f",
+                        .N = 2,
+                        .O = 12,
+                        .S = 12,
+                        .A = 6,
+                        .horizon = 50,
+                        .state_bytes = 100,
+                        .state_is_observation = true,
+                        .return_min = -INFINITY,
+                        .return_max = 1,
+                        .n_blocks = 1,
                         .blocks = {{.name = "own", .start = 0, .width = 12}}};
     make_schema(&schema);
     put("description", "foraging", wire, description_encode(&spec, &schema, wire, sizeof wire));
@@ -112,7 +129,13 @@ static void seed_orders(void)
     unsigned char wire[4096];
     int packed;
     struct order_item items[2] = {
-        {.order = {.number = 1, .purpose = ORDER_TRAIN, .lane = 3, .slice = 7, .lease_ms = 5000, .victim = -1, .snapshot_bytes = 4,
+        {.order = {.number = 1,
+                   .purpose = ORDER_TRAIN,
+                   .lane = 3,
+                   .slice = 7,
+                   .lease_ms = 5000,
+                   .victim = -1,
+                   .snapshot_bytes = 4,
                    .snapshot = (const unsigned char *)"snap"}},
         {.order = {.number = 2, .purpose = ORDER_EVALUATE, .lane = 1, .episodes = 4, .threat = "pgd:0.5", .victim = 1}},
     };
@@ -139,7 +162,8 @@ static void seed_safetensors(void)
 
 static void seed_recipe(void)
 {
-    static const char nested[] = "# a comment\nmethod: eir-mappo\nlearner: {lr: 5e-4, clip: 0.2}\nenv:\n  name: foraging\n  list: [1, 2, 3]\n";
+    static const char nested[] =
+        "# a comment\nmethod: eir-mappo\nlearner: {lr: 5e-4, clip: 0.2}\nenv:\n  name: foraging\n  list: [1, 2, 3]\n";
     static const char resolved[] = "learner.lr: \"5e-4\"\nmethod: \"mappo\"\n";
     static const char refused[] = "a: &x 1\nb: *x\n";
     put("recipe", "nested", nested, sizeof nested - 1);

@@ -125,12 +125,12 @@ static inline void assert_same_hash(struct hash a, struct hash b)
     assert_string_equal(text_a, text_b);
 }
 
-#define SMALL_NETS                                                                                                             \
+#define SMALL_NETS                                                                                                            \
     "learner.hidden=12", "learner.depth=1", "belief.hidden=8", "belief.depth=1", "learner.block_rows=32", "learner.epochs=2", \
         "learner.critic_epochs=2", "eir.interval=1", "eir.belief_epochs=2"
-#define SMALL_EIR                                                                                                              \
-    "env.name=foraging", "env.scenario=8x8-4p-2f-c", "env.horizon=15", "env.time_limit=truncate", "rollout.lanes=6",          \
-        "rollout.steps=20", "rollout.chunk=5", "knowledge.kind=belief", "partition.kind=k-of-n", "attack.threat=learned",     \
+#define SMALL_EIR                                                                                                         \
+    "env.name=foraging", "env.scenario=8x8-4p-2f-c", "env.horizon=15", "env.time_limit=truncate", "rollout.lanes=6",      \
+        "rollout.steps=20", "rollout.chunk=5", "knowledge.kind=belief", "partition.kind=k-of-n", "attack.threat=learned", \
         "learner.algorithm=eir-mappo", SMALL_NETS
 
 #endif

@@ -182,7 +182,8 @@ static void test_gathered_inputs_are_the_recorded_ones(void **state)
         all[l] = &run.group->t[l];
     batch_fill(&batch, all);
     const int32_t rows[3] = {0, (3 * s.T + 11) * s.N + 2, batch_rows(&batch) - 1};
-    real *policy = calloc((size_t)(3 * (s.O + s.K)), sizeof *policy), *adversary = calloc((size_t)(3 * (s.O + s.N)), sizeof *adversary);
+    real *policy = calloc((size_t)(3 * (s.O + s.K)), sizeof *policy),
+         *adversary = calloc((size_t)(3 * (s.O + s.N)), sizeof *adversary);
     real *critic = calloc((size_t)(3 * (s.S + s.K)), sizeof *critic);
     batch_gather_policy(&batch, rows, 3, policy);
     batch_gather_adversary(&batch, rows, 3, s.O + s.N, adversary);
@@ -211,7 +212,10 @@ static void test_truncated_steps_find_their_final_observation(void **state)
 {
     (void)state;
     struct local_run run;
-    open_run(&run, ARGUMENTS("env.name=matrix", "env.horizon=7", "env.time_limit=truncate", "rollout.lanes=2", "rollout.steps=20", SMALL_NETS), NULL);
+    open_run(
+        &run,
+        ARGUMENTS("env.name=matrix", "env.horizon=7", "env.time_limit=truncate", "rollout.lanes=2", "rollout.steps=20", SMALL_NETS),
+        NULL);
     struct batch batch;
     const struct trajectory *all[2] = {&run.group->t[0], &run.group->t[1]};
     struct batch_shape s = shape_of_run(&run);

@@ -102,7 +102,8 @@ static void test_other_files_are_no_checkpoints(void **state)
     assert_int_equal(checkpoint_newest(newest, sizeof newest, f.run, &err), ERR_UNKNOWN); /* no folder */
     assert_non_null(strstr(err.text, "no checkpoint"));
     write_at(&f, 7);
-    static const char *const others[] = {"00000009.safetensors.tmp", "x00000010.safetensors", "00000011", "-12.safetensors", ".13.safetensors"};
+    static const char *const others[] = {"00000009.safetensors.tmp", "x00000010.safetensors", "00000011", "-12.safetensors",
+                                         ".13.safetensors"};
     for (size_t i = 0; i < ARRAY_LEN(others); i++) {
         snprintf(path, sizeof path, "%s/checkpoints/%s", f.run, others[i]);
         assert_int_equal(file_write(path, "x", 1, NULL), 0);

@@ -184,7 +184,8 @@ static void test_answers_of_a_rollout_are_taken(void **state)
     (void)state;
     struct local_run run;
     struct evaluation *evaluation = must_create("clean,random,greedy", 40, 10, 2);
-    open_run(&run, ARGUMENTS("env.name=matrix", "rollout.defender=convention", "rollout.lanes=2", "rollout.steps=20", SMALL_NETS), NULL);
+    open_run(&run, ARGUMENTS("env.name=matrix", "rollout.defender=convention", "rollout.lanes=2", "rollout.steps=20", SMALL_NETS),
+             NULL);
     struct orders_group *group = new_group(run.rollout, evaluation_tasks(evaluation));
     struct weights *weights;
     double clean, mean, lowest;

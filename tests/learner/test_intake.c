@@ -1,9 +1,9 @@
 /* Intake: whatever is wrong with a trajectory is counted by its reason, kept in a small quarantine, and never reaches the trainer. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,8 +56,11 @@ static int set_up(void **state)
     orders_actor_live(orders, 1, 10, 4);
     memset(frame, 0, sizeof frame);
     check_result = 0;
-    good = (struct message_trajectory){.run = "r", .actor = 1, .incarnation = 10, .body = {.sequence = 1, .version = {2, 1},
-        .weights = {7, 7}, .steps = 4, .schema = schema.hash, .bytes = layout.bytes}};
+    good = (struct message_trajectory){
+        .run = "r",
+        .actor = 1,
+        .incarnation = 10,
+        .body = {.sequence = 1, .version = {2, 1}, .weights = {7, 7}, .steps = 4, .schema = schema.hash, .bytes = layout.bytes}};
     give_order();
     return 0;
 }
@@ -131,9 +134,14 @@ static void test_intake_rejects_contents_and_the_work_is_given_out_again(void **
 static void test_intake_checks_every_number_of_the_envelope(void **state)
 {
     (void)state;
-    const struct { size_t at; enum reject_reason reason; } cases[] = {
-        {offsetof(struct message_trajectory, body.weights), REJECT_VERSION}, {offsetof(struct message_trajectory, body.schema), REJECT_SCHEMA},
-        {offsetof(struct message_trajectory, body.steps), REJECT_SHAPE}, {offsetof(struct message_trajectory, body.bytes), REJECT_BYTES},
+    const struct {
+        size_t at;
+        enum reject_reason reason;
+    } cases[] = {
+        {offsetof(struct message_trajectory, body.weights), REJECT_VERSION},
+        {offsetof(struct message_trajectory, body.schema), REJECT_SCHEMA},
+        {offsetof(struct message_trajectory, body.steps), REJECT_SHAPE},
+        {offsetof(struct message_trajectory, body.bytes), REJECT_BYTES},
         {offsetof(struct message_trajectory, body.status), REJECT_GIVEN_BACK},
     };
     for (size_t c = 0; c < ARRAY_LEN(cases); c++) {
@@ -179,9 +187,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_intake_accepts_what_answers_its_order), TEST(test_intake_rejects_by_reason),
-        TEST(test_intake_rejects_contents_and_the_work_is_given_out_again), TEST(test_intake_checks_every_number_of_the_envelope),
-        TEST(test_intake_older_generations_are_stale), TEST(test_intake_memory_and_quarantine_are_bounded),
+        TEST(test_intake_accepts_what_answers_its_order),
+        TEST(test_intake_rejects_by_reason),
+        TEST(test_intake_rejects_contents_and_the_work_is_given_out_again),
+        TEST(test_intake_checks_every_number_of_the_envelope),
+        TEST(test_intake_older_generations_are_stale),
+        TEST(test_intake_memory_and_quarantine_are_bounded),
     };
     struct err err;
     if (log_open("test", LOG_ERROR, NULL, &err))

@@ -163,9 +163,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_ledger_accepts_each_sequence_once_and_in_order), TEST(test_ledger_acknowledges_only_a_decided_prefix),
-        TEST(test_ledger_lost_is_taken_back_when_the_actor_returns), TEST(test_ledger_decides_nothing_twice_after_a_restart),
-        TEST(test_ledger_counts_what_was_rolled_back), TEST(test_ledger_what_the_dead_had_held_is_lost_after_a_restart),
+        TEST(test_ledger_accepts_each_sequence_once_and_in_order),
+        TEST(test_ledger_acknowledges_only_a_decided_prefix),
+        TEST(test_ledger_lost_is_taken_back_when_the_actor_returns),
+        TEST(test_ledger_decides_nothing_twice_after_a_restart),
+        TEST(test_ledger_counts_what_was_rolled_back),
+        TEST(test_ledger_what_the_dead_had_held_is_lost_after_a_restart),
         TEST(test_ledger_remembers_a_bounded_number_of_incarnations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

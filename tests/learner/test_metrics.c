@@ -129,8 +129,12 @@ static void test_metrics_event_records_carry_valid_checksums(void **state)
     }
     assert_int_equal(count, 3);
     /* Each event: 9 bytes of wall time, then the step. */
-    static const unsigned char version[] = "\x10\0\x1a\x0d" "brain.Event:2", start[] = "\x10\x2a\x3a\x02\x08\x01",
-                               scalar[] = "\x10\xac\x02\x2a\x15\x0a\x13\x0a\x0c" "return/clean" "\x15\0\0\0\x3f";
+    static const unsigned char version[] = "\x10\0\x1a\x0d"
+                                           "brain.Event:2",
+                               start[] = "\x10\x2a\x3a\x02\x08\x01",
+                               scalar[] = "\x10\xac\x02\x2a\x15\x0a\x13\x0a\x0c"
+                                          "return/clean"
+                                          "\x15\0\0\0\x3f";
     assert_memory_equal(record[0] + 9, version, sizeof version - 1);
     assert_memory_equal(record[1] + 9, start, sizeof start - 1);
     assert_memory_equal(record[2] + 9, scalar, sizeof scalar - 1);

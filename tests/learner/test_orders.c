@@ -32,8 +32,8 @@ static int send_all(uint32_t actor, monotonic_us now)
 
 static struct trajectory answer_to(const struct order *order)
 {
-    return (struct trajectory){.order = order->number, .purpose = order->purpose, .lane = order->lane, .slice = order->slice,
-                               .version = order->version};
+    return (struct trajectory){
+        .order = order->number, .purpose = order->purpose, .lane = order->lane, .slice = order->slice, .version = order->version};
 }
 
 /* Answers an order as its actor would, with a snapshot that names the lane. */
@@ -198,7 +198,8 @@ static void test_orders_an_audit_goes_to_another_actor(void **state)
     (void)state;
     make(1, 0);
     unsigned char snapshot[8] = "snapsho";
-    const struct order audit = {.purpose = ORDER_AUDIT, .lane = 3, .slice = 0, .version = {1, 1}, .snapshot_bytes = 8, .snapshot = snapshot};
+    const struct order audit = {
+        .purpose = ORDER_AUDIT, .lane = 3, .slice = 0, .version = {1, 1}, .snapshot_bytes = 8, .snapshot = snapshot};
     assert_int_equal(orders_add_task(orders, &audit, 0), 0);
     orders_actor_live(orders, 0, 100, 64);
     orders_issue(orders, 0);

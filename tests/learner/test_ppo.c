@@ -105,14 +105,20 @@ static void setup(struct fixture *f, const char *name)
     struct err err = {""};
     *f = (struct fixture){.tree = golden_read(name)};
     json_t *lanes = json_object_get(f->tree, "lanes");
-    f->spec = (struct spec){.env = "made", .scenario = "up", .N = (int)golden_number(f->tree, "N"), .O = (int)golden_number(f->tree, "O"),
-                            .S = (int)golden_number(f->tree, "S"), .A = (int)golden_number(f->tree, "A"), .horizon = 100,
+    f->spec = (struct spec){.env = "made",
+                            .scenario = "up",
+                            .N = (int)golden_number(f->tree, "N"),
+                            .O = (int)golden_number(f->tree, "O"),
+                            .S = (int)golden_number(f->tree, "S"),
+                            .A = (int)golden_number(f->tree, "A"),
+                            .horizon = 100,
                             .state_is_observation = !json_is_true(json_object_get(f->tree, "joint"))};
     struct recipe *recipe = recipe_of(f->tree);
     struct run_config run;
     assert_int_equal(run_config_bind(&run, recipe, &err), 0);
     schema_init(&f->schema, (int32_t)run.T, (int32_t)run.chunk);
-    if (columns_declare(&f->columns, &f->schema, &f->spec, (int)golden_number(f->tree, "K"), (int)golden_number(f->tree, "H"), SNAPSHOT, &err) ||
+    if (columns_declare(&f->columns, &f->schema, &f->spec, (int)golden_number(f->tree, "K"), (int)golden_number(f->tree, "H"),
+                        SNAPSHOT, &err) ||
         trainer_create(&f->trainer, recipe, &f->spec, &f->schema, NULL, &err))
         fail_msg("%s", err.text);
     recipe_destroy(&recipe);
@@ -170,8 +176,9 @@ static void compare_net(const struct fixture *f, const struct safetensors *file,
     struct net_parameter table[NET_PARAMETERS_MAX];
     struct net_arch arch = {0};
     snprintf(name, sizeof name, "arch/%s", net);
-    assert_int_equal(sscanf(safetensors_metadata(file, name), "%d,%d,%d,%d,%d,%d,%d,%d", &arch.in, &arch.hidden, &arch.depth, &arch.out,
-                            &arch.activation, &arch.input_norm, &arch.layer_norm, &arch.gru), 8);
+    assert_int_equal(sscanf(safetensors_metadata(file, name), "%d,%d,%d,%d,%d,%d,%d,%d", &arch.in, &arch.hidden, &arch.depth,
+                            &arch.out, &arch.activation, &arch.input_norm, &arch.layer_norm, &arch.gru),
+                     8);
     int n = net_parameters(&arch, table);
     assert_int_equal(json_object_size(moments), n);
     for (int p = 0; p < n; p++) {
@@ -193,8 +200,7 @@ static void check_update(const char *name, double limit)
     compare_report(&f, &report, limit);
     assert_int_equal(safetensors_create(&file), 0);
     assert_int_equal(trainer_save(f.trainer, file, NULL), 0);
-    json_object_foreach(json_object_get(f.tree, "result"), net, unused)
-        compare_net(&f, file, net, limit);
+    json_object_foreach(json_object_get(f.tree, "result"), net, unused) compare_net(&f, file, net, limit);
     const double *norm = safetensors_find(file, "norms/value")->data;
     for (size_t k = 0; k < 4; k++)
         golden_compare_number("normaliser", norm[k], golden_at(f.tree, "norm_result", k), limit);

@@ -19,9 +19,22 @@ static void test_refused_trajectories_can_be_looked_at(void **state)
     char run[] = "/tmp/testudo-quarantine-XXXXXX", path[256], command[256];
     const unsigned char frame[] = {1, 2, 3, 4};
     struct quarantined entries[2] = {
-        {.actor = 3, .incarnation = 5, .sequence = 7, .reason = REJECT_NOT_FINITE, .text = "column reward row 2", .bytes = 900,
-         .kept = sizeof frame, .frame = frame},
-        {.actor = 4, .incarnation = 6, .sequence = 8, .reason = REJECT_BYTES, .text = "too short", .bytes = 0, .kept = 0, .frame = frame},
+        {.actor = 3,
+         .incarnation = 5,
+         .sequence = 7,
+         .reason = REJECT_NOT_FINITE,
+         .text = "column reward row 2",
+         .bytes = 900,
+         .kept = sizeof frame,
+         .frame = frame},
+        {.actor = 4,
+         .incarnation = 6,
+         .sequence = 8,
+         .reason = REJECT_BYTES,
+         .text = "too short",
+         .bytes = 0,
+         .kept = 0,
+         .frame = frame},
     };
     struct err err = {""};
     unsigned char *bytes;

@@ -48,7 +48,10 @@ static void test_results_refuses_malformed_files(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "", "[]", "{}", "{\"method\":\"m\",\"env\":\"e\",\"scenario\":\"s\",\"seed\":1.5,\"steps\":1,\"wall_seconds\":1,\"rows\":[]}",
+        "",
+        "[]",
+        "{}",
+        "{\"method\":\"m\",\"env\":\"e\",\"scenario\":\"s\",\"seed\":1.5,\"steps\":1,\"wall_seconds\":1,\"rows\":[]}",
         "{\"method\":\"m\",\"env\":\"e\",\"scenario\":\"s\",\"seed\":1,\"steps\":1,\"wall_seconds\":1,\"rows\":[{}]}",
         "{\"method\":\"m\",\"env\":\"e\",\"scenario\":\"s\",\"seed\":1,\"steps\":1,\"wall_seconds\":1,\"rows\":"
         "[{\"threat\":\"clean\",\"victim\":0,\"attack_steps\":0,\"returns\":[\"x\"]}]}",

@@ -19,7 +19,8 @@ struct fixture {
 static void setup(struct fixture *f)
 {
     f->tree = golden_read("learner/returns");
-    f->in = (struct returns_in){.B = (int)golden_number(f->tree, "B"), .T = (int)golden_number(f->tree, "T"), .N = (int)golden_number(f->tree, "N")};
+    f->in = (struct returns_in){
+        .B = (int)golden_number(f->tree, "B"), .T = (int)golden_number(f->tree, "T"), .N = (int)golden_number(f->tree, "N")};
     f->n = (size_t)(f->in.B * f->in.T * f->in.N);
     f->in.reward = f->reward = golden_reals(f->tree, "reward");
     f->in.value = f->value = golden_reals(f->tree, "value");
@@ -132,7 +133,8 @@ static void test_rates_out_of_range_leave_outputs_untouched(void **state)
     (void)state;
     struct fixture f;
     setup(&f);
-    const double bad[][4] = {{-0.1, 0.9, 1, 1}, {1.1, 0.9, 1, 1}, {0.9, -1, 1, 1}, {0.9, 2, 1, 1}, {NAN, 0.9, 1, 1}, {0.9, NAN, 1, 1}};
+    const double bad[][4] = {{-0.1, 0.9, 1, 1}, {1.1, 0.9, 1, 1}, {0.9, -1, 1, 1},
+                             {0.9, 2, 1, 1},    {NAN, 0.9, 1, 1}, {0.9, NAN, 1, 1}};
     const double bad_ceilings[][2] = {{0, 1}, {1, 0}, {-1, 1}, {NAN, 1}};
     for (size_t i = 0; i < f.n; i++)
         f.adv[i] = f.target[i] = 7;
@@ -141,7 +143,8 @@ static void test_rates_out_of_range_leave_outputs_untouched(void **state)
         assert_int_equal(vtrace_compute(&f.in, f.ratio, bad[i][0], bad[i][1], 1, 1, f.adv, f.target), ERR_RANGE);
     }
     for (size_t i = 0; i < sizeof bad_ceilings / sizeof *bad_ceilings; i++)
-        assert_int_equal(vtrace_compute(&f.in, f.ratio, 0.9, 0.9, bad_ceilings[i][0], bad_ceilings[i][1], f.adv, f.target), ERR_RANGE);
+        assert_int_equal(vtrace_compute(&f.in, f.ratio, 0.9, 0.9, bad_ceilings[i][0], bad_ceilings[i][1], f.adv, f.target),
+                         ERR_RANGE);
     for (size_t i = 0; i < f.n; i++)
         assert_true(f.adv[i] == 7 && f.target[i] == 7);
     teardown(&f);

@@ -86,8 +86,10 @@ static void test_blocks_of_any_size_fit(void **state)
         close_run(&run);
     }
     struct local_run wide; /* the information estimator has blocks of 64 rows */
-    open_run(&wide, ARGUMENTS("env.name=foraging", "env.scenario=8x8-4p-2f-c", "rollout.lanes=4", "rollout.steps=40", SMALL_NETS,
-                              "mi.lambda=0.1", "mi.hidden=512", "learner.block_rows=16"), NULL);
+    open_run(&wide,
+             ARGUMENTS("env.name=foraging", "env.scenario=8x8-4p-2f-c", "rollout.lanes=4", "rollout.steps=40", SMALL_NETS,
+                       "mi.lambda=0.1", "mi.hidden=512", "learner.block_rows=16"),
+             NULL);
     train(&wide, 2);
     assert_true(reported(&wide, "mi/nll") > 0);
     close_run(&wide);
@@ -132,7 +134,8 @@ static struct safetensors *copy_but(const struct safetensors *file, const char *
         bool is_it = !strcmp(t->name, name);
         if (is_it && !data)
             continue;
-        assert_int_equal(safetensors_add(copy, t->name, t->type, t->n_dims, is_it ? shape : t->shape, is_it ? data : t->data, NULL), 0);
+        assert_int_equal(safetensors_add(copy, t->name, t->type, t->n_dims, is_it ? shape : t->shape, is_it ? data : t->data, NULL),
+                         0);
     }
     return copy;
 }
@@ -140,8 +143,13 @@ static struct safetensors *copy_but(const struct safetensors *file, const char *
 static void test_checkpoints_that_do_not_fit_change_nothing(void **state)
 {
     (void)state;
-    static const char *const names[] = {"nets/defender/trunk.0.weight", "nets/belief/gru.weight_h", "adam/critic/v", "adam/adversary/step",
-                                        "norms/value", "progress", "lanes"};
+    static const char *const names[] = {"nets/defender/trunk.0.weight",
+                                        "nets/belief/gru.weight_h",
+                                        "adam/critic/v",
+                                        "adam/adversary/step",
+                                        "norms/value",
+                                        "progress",
+                                        "lanes"};
     struct local_run from, to;
     open_run(&from, eir(), NULL);
     open_run(&to, eir(), NULL);
@@ -223,7 +231,8 @@ static void test_information_penalty_lowers_rewards_by_what_it_reports(void **st
 {
     (void)state;
     struct local_run run;
-    open_run(&run, ARGUMENTS("env.name=matrix", "rollout.lanes=4", "rollout.steps=20", "mi.lambda=0.5", "mi.hidden=8", SMALL_NETS), NULL);
+    open_run(&run, ARGUMENTS("env.name=matrix", "rollout.lanes=4", "rollout.steps=20", "mi.lambda=0.5", "mi.hidden=8", SMALL_NETS),
+             NULL);
     train(&run, 3);
     const struct batch *batch = trainer_batch(run.trainer);
     double difference = 0;
@@ -240,8 +249,8 @@ static void test_an_update_allocates_nothing(void **state)
     (void)state;
     const char *const *const recipes[] = {
         ARGUMENTS(SMALL_EIR, "learner.threads=1"), ARGUMENTS(SMALL_EIR, "run.mode=async", "learner.threads=1"),
-        ARGUMENTS("env.name=matrix", "env.horizon=7", "env.time_limit=truncate", "rollout.lanes=4", "rollout.steps=20", "mi.lambda=0.1",
-                  "mi.hidden=8", SMALL_NETS, "learner.threads=1")};
+        ARGUMENTS("env.name=matrix", "env.horizon=7", "env.time_limit=truncate", "rollout.lanes=4", "rollout.steps=20",
+                  "mi.lambda=0.1", "mi.hidden=8", SMALL_NETS, "learner.threads=1")};
     count_allocations();
     for (size_t i = 0; i < ARRAY_LEN(recipes); i++) {
         struct local_run run;

@@ -15,7 +15,8 @@ struct task {
 static void squared_block(void *context, struct block *block)
 {
     const struct task *task = context;
-    real *x = arena_array(block->scratch, real, (size_t)block->count * IN), *weight = arena_array(block->scratch, real, block->count);
+    real *x = arena_array(block->scratch, real, (size_t)block->count * IN),
+         *weight = arena_array(block->scratch, real, block->count);
     for (int i = 0; i < block->count; i++) {
         memcpy(x + i * IN, task->x + (block->first + i) * IN, IN * sizeof *x);
         weight[i] = task->has_infinite_loss ? (real)INFINITY : 1;

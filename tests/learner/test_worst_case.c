@@ -4,9 +4,9 @@
 
 #include "tests/learner/local_learner.h"
 
-#define ATTACK                                                                                                                \
+#define ATTACK                                                                                                               \
     "env.name=matrix", "rollout.lanes=8", "rollout.steps=100", "partition.kind=by-lane", "attack.threat=learned",            \
-        "learner.algorithm=worst-case", "learner.hidden=16", "learner.depth=1", "learner.lr=5e-3", "learner.critic_lr=5e-3",  \
+        "learner.algorithm=worst-case", "learner.hidden=16", "learner.depth=1", "learner.lr=5e-3", "learner.critic_lr=5e-3", \
         "learner.clip=0.2", "learner.epochs=4", "learner.critic_epochs=4"
 
 /* Mean return of each victim's attacked episodes in the newest rollout. */
@@ -95,7 +95,7 @@ static void test_order_of_arrival_does_not_matter_to_whom_is_attacked(void **sta
     check_script("rollout.defender=convention", "run.mode=async", true, 0, 3);
 }
 
-#define TEAM                                                                                                                 \
+#define TEAM                                                                                                                    \
     "env.name=matrix", "rollout.lanes=8", "rollout.steps=100", "learner.hidden=16", "learner.depth=1", "knowledge.kind=belief", \
         "belief.hidden=8", "belief.depth=1"
 

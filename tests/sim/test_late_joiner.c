@@ -91,15 +91,19 @@ static void learner_publishes(uint64_t number)
 static void learner_beats(void)
 {
     message = (struct envelope){.kind = MESSAGE_LEARNER_HELLO,
-                                .learner_hello = {.major = PROTOCOL_MAJOR, .minor = PROTOCOL_MINOR, .run = "r", .generation = 1, .incarnation = 50,
+                                .learner_hello = {.major = PROTOCOL_MAJOR,
+                                                  .minor = PROTOCOL_MINOR,
+                                                  .run = "r",
+                                                  .generation = 1,
+                                                  .incarnation = 50,
                                                   .recipe = {hash_bytes(recipe, strlen(recipe)), (uint32_t)strlen(recipe)}}};
     learner_says(NULL, 0);
 }
 
 /* ---- the network ---- */
 
-static int broker_sends(void *context, const struct wire_peer *peer, const void *envelope, size_t envelope_bytes, const void *payload,
-                        size_t payload_bytes)
+static int broker_sends(void *context, const struct wire_peer *peer, const void *envelope, size_t envelope_bytes,
+                        const void *payload, size_t payload_bytes)
 {
     (void)context;
     if (wire_peer_equal(peer, &actor_peer)) {
@@ -131,8 +135,8 @@ static void arrive(const struct packet *packet)
         if (link_)
             actor_link_message(link_, now, packet->bytes, packet->envelope_bytes, payload, packet->payload_bytes);
     } else {
-        broker_core_message(core, now, packet->from == FROM_ACTOR ? &actor_peer : &learner_peer, packet->bytes, packet->envelope_bytes, payload,
-                            packet->payload_bytes);
+        broker_core_message(core, now, packet->from == FROM_ACTOR ? &actor_peer : &learner_peer, packet->bytes,
+                            packet->envelope_bytes, payload, packet->payload_bytes);
     }
 }
 
@@ -212,8 +216,8 @@ static int tear_down(void **state)
 static void actor_joins(void)
 {
     static const struct actor_link_ops ops = {actor_sends, on_recipe, on_work, on_generation, on_release, on_refused};
-    const struct actor_link_options options = {.actor = 1, .incarnation = 10, .window = 4, .window_bytes = 1 << 20, .cache_bytes = 1 << 20,
-                                               .ops = &ops};
+    const struct actor_link_options options = {
+        .actor = 1, .incarnation = 10, .window = 4, .window_bytes = 1 << 20, .cache_bytes = 1 << 20, .ops = &ops};
     assert_int_equal(actor_link_create(&link_, &options), 0);
 }
 
@@ -255,7 +259,8 @@ int main(void)
     struct err err;
     assert_int_equal(log_open("test", LOG_ERROR, NULL, &err), 0);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_a_late_joiner_knows_the_newest_version_within_a_heartbeat_and_fetches_it_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_late_joiner_knows_the_newest_version_within_a_heartbeat_and_fetches_it_at_once,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_new_version_is_told_without_waiting_for_the_next_heartbeat, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

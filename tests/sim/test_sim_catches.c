@@ -25,9 +25,12 @@ void __wrap_ledger_gone(struct ledger *ledger, struct ledger_entry *entry)
         entry->count[FATE_LOST]--; /* one lost trajectory is not written down */
 }
 
-struct ledger_entry *__real_ledger_seen(struct ledger *ledger, uint32_t actor, uint64_t incarnation, uint64_t announced, uint64_t acked);
-struct ledger_entry *__wrap_ledger_seen(struct ledger *ledger, uint32_t actor, uint64_t incarnation, uint64_t announced, uint64_t acked);
-struct ledger_entry *__wrap_ledger_seen(struct ledger *ledger, uint32_t actor, uint64_t incarnation, uint64_t announced, uint64_t acked)
+struct ledger_entry *__real_ledger_seen(struct ledger *ledger, uint32_t actor, uint64_t incarnation, uint64_t announced,
+                                        uint64_t acked);
+struct ledger_entry *__wrap_ledger_seen(struct ledger *ledger, uint32_t actor, uint64_t incarnation, uint64_t announced,
+                                        uint64_t acked);
+struct ledger_entry *__wrap_ledger_seen(struct ledger *ledger, uint32_t actor, uint64_t incarnation, uint64_t announced,
+                                        uint64_t acked)
 {
     struct ledger_entry *entry = __real_ledger_seen(ledger, actor, incarnation, announced, acked);
     if (current_mutation == MUTATE_FORGET_ROLLBACK && entry)

@@ -25,9 +25,9 @@
 #include "learner/learner_link.h"
 
 #define ACTORS 16
-#define INCARNATIONS 256      /* of all actors in one world */
+#define INCARNATIONS 256 /* of all actors in one world */
 #define LANES 20
-#define SEQUENCES 16384       /* of one incarnation */
+#define SEQUENCES 16384 /* of one incarnation */
 #define CHECKPOINT_UPDATES 5
 #define TICK_US 50000
 #define SECOND_US 1000000
@@ -42,8 +42,17 @@
 
 /* What is broken on purpose (test_sim_catches.c). */
 enum mutation {
-    MUTATE_NOTHING, MUTATE_SKIP_DEDUPLICATION, MUTATE_ACK_BEFORE_FATE, MUTATE_NO_RESEND, MUTATE_DROP_LOST, MUTATE_SAME_GENERATION,
-    MUTATE_ACCEPT_ANYTHING, MUTATE_NO_CEILING, MUTATE_OLD_CHECKPOINT, MUTATE_IGNORE_LAG, MUTATE_FORGET_ROLLBACK,
+    MUTATE_NOTHING,
+    MUTATE_SKIP_DEDUPLICATION,
+    MUTATE_ACK_BEFORE_FATE,
+    MUTATE_NO_RESEND,
+    MUTATE_DROP_LOST,
+    MUTATE_SAME_GENERATION,
+    MUTATE_ACCEPT_ANYTHING,
+    MUTATE_NO_CEILING,
+    MUTATE_OLD_CHECKPOINT,
+    MUTATE_IGNORE_LAG,
+    MUTATE_FORGET_ROLLBACK,
 };
 
 struct world_options {
@@ -54,9 +63,9 @@ struct world_options {
 };
 
 struct world_result {
-    int sentence;            /* that was broken, 0 when all hold */
+    int sentence; /* that was broken, 0 when all hold */
     char text[400];
-    uint64_t events, state;  /* state: hash over all lanes' states at the end */
+    uint64_t events, state; /* state: hash over all lanes' states at the end */
     struct book book;
     int kills, restores;
 };
@@ -170,8 +179,9 @@ static void violated(struct world *world, int sentence, const char *format, ...)
     if (world->result->sentence)
         return; /* the first one counts */
     world->result->sentence = sentence;
-    int used = snprintf(world->result->text, sizeof world->result->text, "seed %llu at %.3f s: sentence %d: ",
-                        (unsigned long long)world->options.seed, (double)world->now * 1e-6, sentence);
+    int used = snprintf(world->result->text, sizeof world->result->text,
+                        "seed %llu at %.3f s: sentence %d: ", (unsigned long long)world->options.seed, (double)world->now * 1e-6,
+                        sentence);
     va_list args;
     va_start(args, format);
     vsnprintf(world->result->text + used, sizeof world->result->text - (size_t)used, format, args);
@@ -260,15 +270,20 @@ static void post(struct world *world, int link, bool to_broker, const void *enve
         time = connection->last[to_broker];
     connection->last[to_broker] = time;
     connection->under_way[to_broker]++;
-    heap_push(world, (struct message){.time = time, .id = world->next_id++, .link = link, .connection = connection->number,
-                                      .is_to_broker = to_broker, .envelope = copy_of(envelope, envelope_bytes),
-                                      .payload = payload ? copy_of(payload, payload_bytes) : NULL, .envelope_bytes = envelope_bytes,
+    heap_push(world, (struct message){.time = time,
+                                      .id = world->next_id++,
+                                      .link = link,
+                                      .connection = connection->number,
+                                      .is_to_broker = to_broker,
+                                      .envelope = copy_of(envelope, envelope_bytes),
+                                      .payload = payload ? copy_of(payload, payload_bytes) : NULL,
+                                      .envelope_bytes = envelope_bytes,
                                       .payload_bytes = payload_bytes});
 }
 
 /* A send through a socket: refused when unconnected or full; rarely lost or repeated. */
-static int network_send(struct world *world, int link, bool to_broker, const void *envelope, size_t envelope_bytes, const void *payload,
-                        size_t payload_bytes)
+static int network_send(struct world *world, int link, bool to_broker, const void *envelope, size_t envelope_bytes,
+                        const void *payload, size_t payload_bytes)
 {
     struct connection *connection = &world->connections[link];
     if (!connection->is_up)
@@ -398,8 +413,8 @@ static void sim_actor_refused(void *context, int code, const char *text)
     at->world->actors[at->index].is_over = true;
 }
 
-static const struct actor_link_ops sim_actor_ops = {sim_actor_send, sim_actor_recipe, sim_actor_work, sim_actor_generation,
-                                                    sim_actor_release, sim_actor_refused};
+static const struct actor_link_ops sim_actor_ops = {sim_actor_send,       sim_actor_recipe,  sim_actor_work,
+                                                    sim_actor_generation, sim_actor_release, sim_actor_refused};
 
 static void actor_start(struct world *world, int index)
 {
@@ -411,8 +426,13 @@ static void actor_start(struct world *world, int index)
     ASSERT(real->id < ARRAY_LEN(world->index_of_id));
     world->index_of_id[real->id] = world->n_incarnations;
     actor_contexts[index] = (struct actor_context){world, index};
-    const struct actor_link_options options = {.actor = (uint32_t)index, .incarnation = real->id, .window = WINDOW, .window_bytes = 1 << 20,
-                                               .cache_bytes = 4 << 20, .ops = &sim_actor_ops, .context = &actor_contexts[index]};
+    const struct actor_link_options options = {.actor = (uint32_t)index,
+                                               .incarnation = real->id,
+                                               .window = WINDOW,
+                                               .window_bytes = 1 << 20,
+                                               .cache_bytes = 4 << 20,
+                                               .ops = &sim_actor_ops,
+                                               .context = &actor_contexts[index]};
     ASSERT(!actor_link_create(&actor->link, &options));
     memset(actor->lanes, 0, sizeof actor->lanes);
     actor->acted = actor->known = (struct weights_version){0};
@@ -450,8 +470,17 @@ static void sim_schema(struct schema *schema)
 
 static void actor_describe(struct world *world, struct sim_actor *actor)
 {
-    const struct spec spec = {.env = "model", .scenario = "chain", .N = 2, .O = 4, .S = 4, .A = 3, .horizon = 100, .state_bytes = 16,
-                              .state_is_observation = true, .return_min = -1, .return_max = 1};
+    const struct spec spec = {.env = "model",
+                              .scenario = "chain",
+                              .N = 2,
+                              .O = 4,
+                              .S = 4,
+                              .A = 3,
+                              .horizon = 100,
+                              .state_bytes = 16,
+                              .state_is_observation = true,
+                              .return_min = -1,
+                              .return_max = 1};
     sim_schema(&actor->schema);
     actor->wants_describe = false;
     ASSERT(!actor_link_describe(actor->link, world->now, &spec, &actor->schema, 12));
@@ -483,8 +512,13 @@ static struct trajectory *trajectory_make(struct sim_actor *actor, const struct 
     struct trajectory *t = calloc(1, sizeof *t);
     struct schema_layout layout;
     uint64_t state = 0;
-    *t = (struct trajectory){.order = order->number, .purpose = order->purpose, .lane = order->lane, .slice = order->slice,
-                             .version = order->version, .weights = weights_hash(&work->weights->manifest), .schema = actor->schema.hash};
+    *t = (struct trajectory){.order = order->number,
+                             .purpose = order->purpose,
+                             .lane = order->lane,
+                             .slice = order->slice,
+                             .version = order->version,
+                             .weights = weights_hash(&work->weights->manifest),
+                             .schema = actor->schema.hash};
     t->status = lane_run(actor, order, &state);
     if (t->status)
         return t;
@@ -566,8 +600,8 @@ static struct wire_peer peer_of(int link)
     return wire_peer_of(name, (size_t)length);
 }
 
-static int sim_broker_send(void *context, const struct wire_peer *peer, const void *envelope, size_t envelope_bytes, const void *payload,
-                           size_t payload_bytes)
+static int sim_broker_send(void *context, const struct wire_peer *peer, const void *envelope, size_t envelope_bytes,
+                           const void *payload, size_t payload_bytes)
 {
     struct world *world = context;
     for (int link = 0; link <= ACTORS; link++) {
@@ -583,8 +617,8 @@ static const struct broker_core_ops sim_broker_ops = {sim_broker_send};
 static void broker_start(struct world *world)
 {
     world->broker_epoch = ++world->clock_ids;
-    const struct broker_core_options options = {.epoch = world->broker_epoch, .cache_bytes = BROKER_CACHE, .ops = &sim_broker_ops,
-                                                .context = world};
+    const struct broker_core_options options = {
+        .epoch = world->broker_epoch, .cache_bytes = BROKER_CACHE, .ops = &sim_broker_ops, .context = world};
     ASSERT(!broker_core_create(&world->broker, &options));
     world->broker_version = (struct weights_version){0};
 }
@@ -763,11 +797,14 @@ static void learner_start(struct world *world)
         world->disk_generation++;
     learner->generation = world->disk_generation;
     learner->incarnation = ++world->clock_ids;
-    const struct orders_options orders = {.lanes = LANES, .depth = world->options.is_async ? ASYNC_DEPTH : 1,
-                                          .max_lag = world->options.is_async ? ASYNC_LAG : 0, .lease_ms = LEASE_MS};
-    const struct intake_options intake = {.run = "sim", .generation = learner->generation, .pool_bytes = POOL_BYTES,
-                                          .ops = &sim_intake_ops, .context = world};
-    ASSERT(!ledger_create(&learner->ledger) && !orders_create(&learner->orders, &orders) && !intake_create(&learner->intake, &intake));
+    const struct orders_options orders = {.lanes = LANES,
+                                          .depth = world->options.is_async ? ASYNC_DEPTH : 1,
+                                          .max_lag = world->options.is_async ? ASYNC_LAG : 0,
+                                          .lease_ms = LEASE_MS};
+    const struct intake_options intake = {
+        .run = "sim", .generation = learner->generation, .pool_bytes = POOL_BYTES, .ops = &sim_intake_ops, .context = world};
+    ASSERT(!ledger_create(&learner->ledger) && !orders_create(&learner->orders, &orders) &&
+           !intake_create(&learner->intake, &intake));
     const struct sim_checkpoint *checkpoint = &world->checkpoints[world->options.mutation == MUTATE_OLD_CHECKPOINT];
     if (checkpoint->ledger)
         learner_load(world, checkpoint);
@@ -776,9 +813,16 @@ static void learner_start(struct world *world)
     else
         history_truncate(world, 0);
     learner->version = (uint64_t)learner->updates;
-    struct learner_link_options options = {.run = "sim", .generation = learner->generation, .incarnation = learner->incarnation,
-                                           .recipe = "recipe", .recipe_bytes = 6, .ledger = learner->ledger, .orders = learner->orders,
-                                           .intake = learner->intake, .ops = &sim_learner_ops, .context = world};
+    struct learner_link_options options = {.run = "sim",
+                                           .generation = learner->generation,
+                                           .incarnation = learner->incarnation,
+                                           .recipe = "recipe",
+                                           .recipe_bytes = 6,
+                                           .ledger = learner->ledger,
+                                           .orders = learner->orders,
+                                           .intake = learner->intake,
+                                           .ops = &sim_learner_ops,
+                                           .context = world};
     ASSERT(!learner_link_create(&learner->link, &options));
 }
 
@@ -886,8 +930,12 @@ static void add_evaluations(struct world *world)
 {
     struct sim_learner *learner = &world->learner;
     for (int i = 0; i < 3; i++) {
-        const struct order task = {.purpose = ORDER_EVALUATE, .lane = 5000 + i, .slice = (uint64_t)learner->updates, .episodes = 1,
-                                   .threat = "clean", .victim = -1};
+        const struct order task = {.purpose = ORDER_EVALUATE,
+                                   .lane = 5000 + i,
+                                   .slice = (uint64_t)learner->updates,
+                                   .episodes = 1,
+                                   .threat = "clean",
+                                   .victim = -1};
         world->tasks_added += orders_add_task(learner->orders, &task, UINT32_MAX) == 0;
     }
 }
@@ -995,16 +1043,20 @@ static void check_book(struct world *world, bool with_actors)
         violated(world, 3, "%lld of %llu announced trajectories are unexplained", (long long)book.unexplained,
                  (unsigned long long)book.announced);
     if (book.held != held)
-        violated(world, 3, "the book says %llu held, the trainer has %llu", (unsigned long long)book.held, (unsigned long long)held);
+        violated(world, 3, "the book says %llu held, the trainer has %llu", (unsigned long long)book.held,
+                 (unsigned long long)held);
     if (book.fates[FATE_TRAINED] != (uint64_t)world->n_history)
-        violated(world, 3, "the book says %llu trained, the history has %d", (unsigned long long)book.fates[FATE_TRAINED], world->n_history);
+        violated(world, 3, "the book says %llu trained, the history has %d", (unsigned long long)book.fates[FATE_TRAINED],
+                 world->n_history);
     if (book.received != book.distinct + book.duplicate + book.gap)
         violated(world, 3, "deliveries do not add up");
     for (int i = 0; with_actors && i < ledger_count(learner->ledger); i++) {
         const struct ledger_entry *entry = ledger_at(learner->ledger, i);
         int index;
         const struct incarnation *real = incarnation_of(world, entry->incarnation, &index);
-        uint64_t announced = !real ? 0 : real->is_alive ? actor_link_stats(world->actors[real->actor].link).next_sequence - 1 : real->announced;
+        uint64_t announced = !real            ? 0
+                             : real->is_alive ? actor_link_stats(world->actors[real->actor].link).next_sequence - 1
+                                              : real->announced;
         if (entry->announced > announced)
             violated(world, 3, "the book knows %llu announced by actor %u, it announced %llu", (unsigned long long)entry->announced,
                      entry->actor, (unsigned long long)announced);
@@ -1102,7 +1154,8 @@ static void inject_fault(struct world *world)
 {
     int index = (int)rng_below(&world->rng, ACTORS);
     switch (rng_below(&world->rng, 8)) {
-    case 0: case 1: actor_kill(world, index); break;
+    case 0:
+    case 1: actor_kill(world, index); break;
     case 2: broker_kill(world); break;
     case 3: learner_kill(world); break;
     case 4: world->actors[index].frozen_until = world->now + between(world, SECOND_US, 9 * SECOND_US); break;
@@ -1152,8 +1205,8 @@ static void deliver(struct world *world, struct message *message)
         learner_link_message(learner->link, world->now, message->envelope, message->envelope_bytes, message->payload,
                              message->payload_bytes);
     } else if (world->actors[message->link].link)
-        actor_link_message(world->actors[message->link].link, world->now, message->envelope, message->envelope_bytes, message->payload,
-                           message->payload_bytes);
+        actor_link_message(world->actors[message->link].link, world->now, message->envelope, message->envelope_bytes,
+                           message->payload, message->payload_bytes);
 }
 
 static bool deliver_next(struct world *world, monotonic_us until)
@@ -1257,21 +1310,25 @@ static void world_dump(struct world *world)
         struct orders_stats o = orders_stats(world->learner.orders);
         struct learner_link_stats l = learner_link_stats(world->learner.link);
         (void)!ledger_json(world->learner.ledger, json, sizeof json);
-        fprintf(stderr, "learner state %d updates %d arrivals %d live %d malformed %llu unknown %llu dropped %llu publish_due %d\n%s\n",
+        fprintf(stderr,
+                "learner state %d updates %d arrivals %d live %d malformed %llu unknown %llu dropped %llu publish_due %d\n%s\n",
                 learner_link_state(world->learner.link), world->learner.updates, world->learner.n_arrivals, l.actors_live,
                 (unsigned long long)l.malformed, (unsigned long long)l.unknown, (unsigned long long)l.dropped,
                 world->learner.publish_due, json);
-        fprintf(stderr, "orders issued %llu reissued %llu leases %llu outstanding %d idle %d actors %d tasks %d unplaced %d oldest %llu\n",
-                (unsigned long long)o.issued, (unsigned long long)o.reissued, (unsigned long long)o.leases_over, o.outstanding, o.idle,
-                o.actors, o.tasks, o.unplaced, (unsigned long long)o.oldest_version);
+        fprintf(stderr,
+                "orders issued %llu reissued %llu leases %llu outstanding %d idle %d actors %d tasks %d unplaced %d oldest %llu\n",
+                (unsigned long long)o.issued, (unsigned long long)o.reissued, (unsigned long long)o.leases_over, o.outstanding,
+                o.idle, o.actors, o.tasks, o.unplaced, (unsigned long long)o.oldest_version);
     }
     for (int i = 0; i < ACTORS; i++)
         if (world->actors[i].link) {
             struct actor_link_stats a = actor_link_stats(world->actors[i].link);
-            fprintf(stderr, "actor %d state %d next %llu acked %llu may %llu resent %llu orders %llu queue %d malformed %llu version %llu\n", i,
-                    actor_link_state(world->actors[i].link), (unsigned long long)a.next_sequence, (unsigned long long)a.acked_upto,
-                    (unsigned long long)a.may_send_upto, (unsigned long long)a.resent, (unsigned long long)a.orders,
-                    world->actors[i].count, (unsigned long long)a.malformed, (unsigned long long)a.version.number);
+            fprintf(
+                stderr,
+                "actor %d state %d next %llu acked %llu may %llu resent %llu orders %llu queue %d malformed %llu version %llu\n", i,
+                actor_link_state(world->actors[i].link), (unsigned long long)a.next_sequence, (unsigned long long)a.acked_upto,
+                (unsigned long long)a.may_send_upto, (unsigned long long)a.resent, (unsigned long long)a.orders,
+                world->actors[i].count, (unsigned long long)a.malformed, (unsigned long long)a.version.number);
         }
     if (world->broker && broker_core_stats(world->broker, world->now, json, sizeof json) > 0)
         fprintf(stderr, "%s\n", json);

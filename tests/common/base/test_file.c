@@ -134,7 +134,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_was_written_is_read_back, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(test_files_beyond_the_ceiling_and_things_that_are_no_files_are_refused, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_files_beyond_the_ceiling_and_things_that_are_no_files_are_refused, make_folder,
+                                        remove_folder),
         cmocka_unit_test_setup_teardown(test_a_failed_write_leaves_the_old_content_and_no_litter, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_folders_are_made_with_those_above_and_may_exist, make_folder, remove_folder),
         cmocka_unit_test(test_arena_hands_out_aligned_pieces_and_takes_them_back),

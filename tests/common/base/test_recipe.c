@@ -26,7 +26,8 @@ static void test_recipe_nested_maps_read_as_dotted_keys(void **state)
     (void)state;
     struct recipe *recipe = recipe_create();
     struct err err;
-    assert_int_equal(parse(recipe, "learner: {lr: 5e-4, gru.size: 64}\nenv:\n  name: matrix\nlist: [1, b]\nempty: \"\"\n", &err), 0);
+    assert_int_equal(parse(recipe, "learner: {lr: 5e-4, gru.size: 64}\nenv:\n  name: matrix\nlist: [1, b]\nempty: \"\"\n", &err),
+                     0);
     assert_value(recipe, "learner.lr", "5e-4");
     assert_value(recipe, "learner.gru.size", "64");
     assert_value(recipe, "env.name", "matrix");

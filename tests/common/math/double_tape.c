@@ -105,9 +105,9 @@ static void run_check(const struct check *c)
 }
 
 /* Targets and weights of the losses; fixed numbers without a pattern. */
-static const double targets[64] = {0.3, -1.1, 0.8, 0.05, -0.4, 1.7, -0.9, 0.6, 0.2, -0.1, 1.2, -2.0, 0.4, 0.9, -0.7, 0.33,
-                                   -0.3, 1.0, -0.8, 0.5, 0.45, -1.3, 0.9, -0.6, -0.2, 0.7, -1.2, 2.0, 0.1, -0.9, 0.77, 0.13,
-                                   0.6, -0.5, 0.4, 0.3, -0.2, 0.1, 1.1, -1.4, 0.25, 0.35, -0.15, 0.65, 0.85, -0.95, 0.05, 0.5};
+static const double targets[64] = {0.3,  -1.1, 0.8,  0.05, -0.4, 1.7,  -0.9, 0.6,  0.2,  -0.1, 1.2,   -2.0, 0.4,  0.9,   -0.7, 0.33,
+                                   -0.3, 1.0,  -0.8, 0.5,  0.45, -1.3, 0.9,  -0.6, -0.2, 0.7,  -1.2,  2.0,  0.1,  -0.9,  0.77, 0.13,
+                                   0.6,  -0.5, 0.4,  0.3,  -0.2, 0.1,  1.1,  -1.4, 0.25, 0.35, -0.15, 0.65, 0.85, -0.95, 0.05, 0.5};
 static const double weights[16] = {0.2, 0.1, 0, 0.3, 0.15, 0.25, 0.4, 0.05, 0.12, 0.08, 0.5, 0.31, 0.17, 0.2, 0.1, 0.3};
 
 static void end(struct tape *tape, struct node *x)
@@ -115,10 +115,10 @@ static void end(struct tape *tape, struct node *x)
     tape_squared_loss(tape, x, targets, weights);
 }
 
-#define LINEAR(suffix, act)                                              \
+#define LINEAR(suffix, act)                                            \
     static void build_linear_##suffix(struct tape *t, struct node **l) \
-    {                                                                    \
-        end(t, tape_linear(t, l[0], l[1], l[2], act));                   \
+    {                                                                  \
+        end(t, tape_linear(t, l[0], l[1], l[2], act));                 \
     }
 LINEAR(none, ACTIVATION_NONE)
 LINEAR(relu, ACTIVATION_RELU)

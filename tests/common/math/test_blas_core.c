@@ -34,8 +34,8 @@ static void child_output(const char *core, const char *policy, const char *mark,
 {
     char command[512], self[256] = {0};
     assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
-    snprintf(command, sizeof(command), "env -u TESTUDO_BLAS_CORE %s OPENBLAS_CORETYPE=%s '%s' child %s 'two words' 2>/dev/null", mark,
-             core, self, policy);
+    snprintf(command, sizeof(command), "env -u TESTUDO_BLAS_CORE %s OPENBLAS_CORETYPE=%s '%s' child %s 'two words' 2>/dev/null",
+             mark, core, self, policy);
     FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
     size_t n = fread(out, 1, size - 1, pipe);

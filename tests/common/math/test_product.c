@@ -27,7 +27,7 @@ static real *room(int K, int N)
     return aligned_alloc(64, (product_room(K, N) * sizeof(real) + 63) & ~(size_t)63);
 }
 
-static const int shapes[][3] = {{1, 1, 1},    {1, 6, 128},  {7, 128, 128}, {13, 130, 33}, {64, 48, 17},   {30, 100, 300},
+static const int shapes[][3] = {{1, 1, 1},    {1, 6, 128},   {7, 128, 128}, {13, 130, 33}, {64, 48, 17},   {30, 100, 300},
                                 {128, 9, 64}, {5, 200, 513}, {512, 64, 7},  {3, 33, 257},  {130, 127, 65}, {2, 17, 600}};
 
 static void check_equal(const real *a, const real *b, size_t count, const char *what, const int *shape)

@@ -20,8 +20,14 @@ enum { COUNT = 200000 };
 
 typedef void array_function(size_t count, const float *x, float *out);
 
-static double sigmoid_exact(double x) { return 1 / (1 + exp(-x)); }
-static double elu_exact(double x) { return x > 0 ? x : expm1(x); }
+static double sigmoid_exact(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+static double elu_exact(double x)
+{
+    return x > 0 ? x : expm1(x);
+}
 
 struct function {
     const char *name;
@@ -54,7 +60,9 @@ static float *arguments(const struct function *f)
     for (int i = 0; i < COUNT; i++) {
         double u = rng_double(&rng);
         float magnitude = (float)exp2(-149 + 277 * rng_double(&rng));
-        x[i] = i % 2 ? (float)((double)f->low + u * ((double)f->high - (double)f->low)) : f->low < 0 && i % 4 ? -magnitude : magnitude;
+        x[i] = i % 2                 ? (float)((double)f->low + u * ((double)f->high - (double)f->low))
+               : f->low < 0 && i % 4 ? -magnitude
+                                     : magnitude;
         if (x[i] < f->low || x[i] > f->high)
             x[i] = f->high * (float)u;
     }

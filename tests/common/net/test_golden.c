@@ -92,9 +92,13 @@ static real *hold(struct net_case *c, const char *key)
 
 static struct net_arch read_arch(const json_t *arch)
 {
-    return (struct net_arch){.in = integer(arch, "in"), .hidden = integer(arch, "hidden"), .depth = integer(arch, "depth"),
-                             .out = integer(arch, "out"), .activation = integer(arch, "activation"),
-                             .input_norm = integer(arch, "input_norm"), .layer_norm = integer(arch, "layer_norm"),
+    return (struct net_arch){.in = integer(arch, "in"),
+                             .hidden = integer(arch, "hidden"),
+                             .depth = integer(arch, "depth"),
+                             .out = integer(arch, "out"),
+                             .activation = integer(arch, "activation"),
+                             .input_norm = integer(arch, "input_norm"),
+                             .layer_norm = integer(arch, "layer_norm"),
                              .gru = integer(arch, "gru")};
 }
 
@@ -163,8 +167,13 @@ static void check_ppo(const char *name)
         masks[i] = available[i] != 0;
     for (int r = 0; r < rows; r++)
         actions[r] = (int32_t)action[r];
-    const struct ppo_rows batch = {masks, actions, hold(&c, "old_logp"), hold(&c, "advantage"), hold(&c, "weight"),
-                                   (real)number(c.inputs, "clip"), (real)number(c.inputs, "entropy_coef")};
+    const struct ppo_rows batch = {masks,
+                                   actions,
+                                   hold(&c, "old_logp"),
+                                   hold(&c, "advantage"),
+                                   hold(&c, "weight"),
+                                   (real)number(c.inputs, "clip"),
+                                   (real)number(c.inputs, "entropy_coef")};
     struct ppo_stats stats = {0};
     tape_ppo_loss(c.tape, c.out, &batch, &stats);
     json_t *extra = json_object_get(c.tree, "extra");

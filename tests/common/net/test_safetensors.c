@@ -112,14 +112,16 @@ static void test_safetensors_refuses_inconsistent_headers(void **state)
         {"{}", 0, 0},
         {"{}   ", 0, 0},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8, 0},
-        {"{\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[8,9]},\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 9, 0},
-        {"{}", 1, ERR_FORMAT},                                                                       /* bytes of no tensor */
+        {"{\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[8,9]},\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":["
+         "0,8]}}",
+         9, 0},
+        {"{}", 1, ERR_FORMAT}, /* bytes of no tensor */
         {"[]", 0, ERR_FORMAT},
         {"{", 0, ERR_FORMAT},
         {"{\"a\":1}", 0, ERR_VERSION},
         {"{\"a\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, ERR_VERSION},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 8, ERR_MISMATCH},        /* shape against offsets */
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 7, ERR_MISMATCH},        /* beyond the file */
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 8, ERR_MISMATCH}, /* shape against offsets */
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 7, ERR_MISMATCH}, /* beyond the file */
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}}", 8, ERR_MISMATCH},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[-8,0]}}", 8, ERR_MISMATCH},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2.0],\"data_offsets\":[0,8]}}", 8, ERR_MISMATCH},
@@ -127,9 +129,13 @@ static void test_safetensors_refuses_inconsistent_headers(void **state)
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", 0, ERR_MISMATCH},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1],\"data_offsets\":[0,4]}}", 4, ERR_LIMIT},
         {"{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, ERR_LIMIT},
-        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", 2, ERR_FORMAT},           /* gap in front */
-        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}}", 3, ERR_FORMAT},
-        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", 2, ERR_FORMAT},
+        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", 2, ERR_FORMAT}, /* gap in front */
+        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,"
+         "3]}}",
+         3, ERR_FORMAT},
+        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,"
+         "2]}}",
+         2, ERR_FORMAT},
         {"{\"\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, ERR_LIMIT},
         {"{\"__metadata__\":{\"a\":1}}", 0, ERR_FORMAT},
         {"{\"__metadata__\":3}", 0, ERR_FORMAT},
@@ -139,7 +145,8 @@ static void test_safetensors_refuses_inconsistent_headers(void **state)
         struct err err = {""};
         int r = parse(cases[i].header, cases[i].data_bytes, &err);
         if (r != cases[i].result)
-            fail_msg("case %zu %s: result %s (%s), expected %s", i, cases[i].header, err_name(r), err.text, err_name(cases[i].result));
+            fail_msg("case %zu %s: result %s (%s), expected %s", i, cases[i].header, err_name(r), err.text,
+                     err_name(cases[i].result));
     }
 }
 

@@ -24,29 +24,65 @@ static void fill(enum message_kind kind)
     a.kind = kind;
     switch (kind) {
     case MESSAGE_ACTOR_HELLO:
-        a.actor_hello = (struct message_actor_hello){.major = 1, .run = "run/a", .actor = 3, .incarnation = rng_next(&rng),
-            .description = {{1, 2}, 77}, .lanes = 12, .orders_upto = UINT64_MAX, .next_sequence = 5, .version = {2, 9}, .is_draining = true};
+        a.actor_hello = (struct message_actor_hello){.major = 1,
+                                                     .run = "run/a",
+                                                     .actor = 3,
+                                                     .incarnation = rng_next(&rng),
+                                                     .description = {{1, 2}, 77},
+                                                     .lanes = 12,
+                                                     .orders_upto = UINT64_MAX,
+                                                     .next_sequence = 5,
+                                                     .version = {2, 9},
+                                                     .is_draining = true};
         break;
     case MESSAGE_STATE:
-        a.state = (struct message_state){.major = 1, .incarnation = 4, .epoch = 9, .run = "x", .recipe = {{3, 4}, 5}, .learner = 6,
-            .may_send_upto = 100, .fates = {1, 2, 3, 4}, .version = {1, 1}, .wants_description = true};
+        a.state = (struct message_state){.major = 1,
+                                         .incarnation = 4,
+                                         .epoch = 9,
+                                         .run = "x",
+                                         .recipe = {{3, 4}, 5},
+                                         .learner = 6,
+                                         .may_send_upto = 100,
+                                         .fates = {1, 2, 3, 4},
+                                         .version = {1, 1},
+                                         .wants_description = true};
         break;
     case MESSAGE_TRAJECTORY:
-        a.trajectory = (struct message_trajectory){.run = "x", .actor = 1, .incarnation = 2, .body = {.sequence = 3, .order = 4,
-            .purpose = ORDER_AUDIT, .lane = 5, .slice = 6, .version = {7, 8}, .weights = {9, 10}, .steps = 11, .episodes = 2,
-            .schema = {12, 13}, .status = ERR_STATE, .bytes = 4096}};
+        a.trajectory = (struct message_trajectory){.run = "x",
+                                                   .actor = 1,
+                                                   .incarnation = 2,
+                                                   .body = {.sequence = 3,
+                                                            .order = 4,
+                                                            .purpose = ORDER_AUDIT,
+                                                            .lane = 5,
+                                                            .slice = 6,
+                                                            .version = {7, 8},
+                                                            .weights = {9, 10},
+                                                            .steps = 11,
+                                                            .episodes = 2,
+                                                            .schema = {12, 13},
+                                                            .status = ERR_STATE,
+                                                            .bytes = 4096}};
         break;
     case MESSAGE_FATES:
         a.fates.count = PROTOCOL_ACTORS_MAX;
         for (int i = 0; i < PROTOCOL_ACTORS_MAX; i++)
-            a.fates.rows[i] = (struct fates_row){(uint32_t)i, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, {UINT64_MAX, 1, 2, 3}};
+            a.fates.rows[i] =
+                (struct fates_row){(uint32_t)i, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, {UINT64_MAX, 1, 2, 3}};
         break;
     case MESSAGE_ROSTER:
         a.roster.count = PROTOCOL_ACTORS_MAX;
         for (int i = 0; i < PROTOCOL_ACTORS_MAX; i++)
-            a.roster.rows[i] = (struct roster_row){.actor = UINT32_MAX, .incarnation = UINT64_MAX, .presence = ROSTER_GONE,
-                .description = {{UINT64_MAX, 1}, 100}, .lanes = PROTOCOL_LANES_MAX, .orders_generation = UINT32_MAX, .orders_upto = UINT64_MAX,
-                .next_sequence = UINT64_MAX, .acked_upto = UINT64_MAX, .version = {UINT32_MAX, UINT64_MAX}};
+            a.roster.rows[i] = (struct roster_row){.actor = UINT32_MAX,
+                                                   .incarnation = UINT64_MAX,
+                                                   .presence = ROSTER_GONE,
+                                                   .description = {{UINT64_MAX, 1}, 100},
+                                                   .lanes = PROTOCOL_LANES_MAX,
+                                                   .orders_generation = UINT32_MAX,
+                                                   .orders_upto = UINT64_MAX,
+                                                   .next_sequence = UINT64_MAX,
+                                                   .acked_upto = UINT64_MAX,
+                                                   .version = {UINT32_MAX, UINT64_MAX}};
         break;
     case MESSAGE_REFUSED: a.refused = (struct message_refused){.code = ERR_VERSION, .incarnation = 1, .text = "because"}; break;
     default: break; /* all zero is legal */
@@ -162,8 +198,16 @@ static void test_orders_travel_as_far_as_they_fit(void **state)
     unsigned char snapshot[300];
     memset(snapshot, 9, sizeof snapshot);
     for (int i = 0; i < 10; i++) {
-        in[i] = (struct order_item){.order = {.number = (uint64_t)i + 1, .lane = i, .slice = 4, .version = {1, 2}, .lease_ms = 60000,
-            .threat = "clean", .victim = -1, .snapshot_bytes = i % 2 ? 0 : 300, .snapshot = i % 2 ? NULL : snapshot}, .is_cancelled = i == 4};
+        in[i] = (struct order_item){.order = {.number = (uint64_t)i + 1,
+                                              .lane = i,
+                                              .slice = 4,
+                                              .version = {1, 2},
+                                              .lease_ms = 60000,
+                                              .threat = "clean",
+                                              .victim = -1,
+                                              .snapshot_bytes = i % 2 ? 0 : 300,
+                                              .snapshot = i % 2 ? NULL : snapshot},
+                                    .is_cancelled = i == 4};
     }
     int packed, n;
     int length = orders_encode(in, 10, bytes, 1500, &packed);
@@ -185,8 +229,20 @@ static void test_description_round_trip(void **state)
 {
     (void)state;
     static struct schema schema, back;
-    struct spec spec = {.env = "e", .scenario = "s", .N = 2, .O = 6, .S = 6, .A = 3, .horizon = 10, .state_bytes = 8,
-                        .state_is_observation = true, .return_min = -1, .return_max = 2, .n_blocks = 1, .blocks = {{"own", 0, 6}}}, other;
+    struct spec spec = {.env = "e",
+                        .scenario = "s",
+                        .N = 2,
+                        .O = 6,
+                        .S = 6,
+                        .A = 3,
+                        .horizon = 10,
+                        .state_bytes = 8,
+                        .state_is_observation = true,
+                        .return_min = -1,
+                        .return_max = 2,
+                        .n_blocks = 1,
+                        .blocks = {{"own", 0, 6}}},
+                other;
     schema_init(&schema, 4, 2);
     assert_true(schema_add(&schema, "base", "x", COLUMN_F32, SPAN_STEP, 2, -1, 1, NULL) == 0);
     assert_int_equal(schema_finish(&schema, NULL), 0);
@@ -212,7 +268,7 @@ static void test_fetcher_assembles_checks_and_keeps_its_ceiling(void **state)
     assert_int_equal(fetcher_want(fetcher, name), 0);
     assert_true(fetcher_want(fetcher, (struct blob_name){{1, 1}, 2000}) == ERR_LIMIT);
     assert_true(fetcher_request(fetcher, 0, &fetch) && !fetcher_request(fetcher, 10, &fetch)); /* asked once */
-    assert_true(fetcher_request(fetcher, 2000000, &fetch));                                     /* and again */
+    assert_true(fetcher_request(fetcher, 2000000, &fetch));                                    /* and again */
     struct message_chunk chunk = {.hash = name.hash, .total = 3000};
     assert_int_equal(fetcher_chunk(fetcher, 0, &chunk, data, 1000), 0);
     assert_int_equal(fetcher_chunk(fetcher, 0, &chunk, data, 1000), 0); /* repeated */

@@ -62,13 +62,13 @@ static void bed_deinit(struct bed *bed)
 }
 
 /* The condition may do something: it is evaluated once per turn, and not again after it was true. */
-#define RUN_UNTIL(bed, condition)                                                     \
-    do {                                                                              \
-        monotonic_us start_ = clock_us();                                             \
-        bool is_met_;                                                                 \
-        while (!(is_met_ = (condition)) && clock_seconds_since(start_) < DEADLINE_S)  \
-            uv_run(&(bed)->loop, UV_RUN_ONCE);                                        \
-        assert_true(is_met_);                                                         \
+#define RUN_UNTIL(bed, condition)                                                    \
+    do {                                                                             \
+        monotonic_us start_ = clock_us();                                            \
+        bool is_met_;                                                                \
+        while (!(is_met_ = (condition)) && clock_seconds_since(start_) < DEADLINE_S) \
+            uv_run(&(bed)->loop, UV_RUN_ONCE);                                       \
+        assert_true(is_met_);                                                        \
     } while (0)
 
 static void on_receive(void *of, const struct loop_zmq_message *message)
@@ -78,7 +78,8 @@ static void on_receive(void *of, const struct loop_zmq_message *message)
     snprintf(bed->peer, sizeof bed->peer, "%.*s", (int)message->peer_bytes, (const char *)message->peer);
     snprintf(bed->envelope, sizeof bed->envelope, "%.*s", (int)message->envelope_bytes, (const char *)message->envelope);
     bed->payload_bytes = message->payload_bytes;
-    struct loop_zmq_outgoing reply = {.peer = message->peer, .peer_bytes = message->peer_bytes, .envelope = "re", .envelope_bytes = 2};
+    struct loop_zmq_outgoing reply = {
+        .peer = message->peer, .peer_bytes = message->peer_bytes, .envelope = "re", .envelope_bytes = 2};
     if (bed->is_echo)
         assert_int_equal(loop_zmq_send(bed->server, &reply), 0);
     if (bed->keeps)
@@ -109,7 +110,8 @@ static void open_server(struct bed *bed, const char *endpoint, const struct loop
 {
     struct err err = {""};
     struct loop_zmq_callbacks callbacks = {.context = bed, .receive = on_receive, .closed = on_closed};
-    int code = loop_zmq_open(&bed->server, &bed->loop, context, LOOP_ZMQ_ROUTER, LOOP_ZMQ_BIND, endpoint, options, &callbacks, &err);
+    int code =
+        loop_zmq_open(&bed->server, &bed->loop, context, LOOP_ZMQ_ROUTER, LOOP_ZMQ_BIND, endpoint, options, &callbacks, &err);
     if (code)
         print_error("%s\n", err.text);
     assert_int_equal(code, 0);
@@ -117,9 +119,11 @@ static void open_server(struct bed *bed, const char *endpoint, const struct loop
 
 static void open_client(struct bed *bed, const char *endpoint, const struct loop_zmq_options *options)
 {
-    struct loop_zmq_callbacks callbacks = {.context = bed, .receive = on_client_receive, .writable = on_writable, .closed = on_closed};
-    assert_int_equal(loop_zmq_open(&bed->client, &bed->loop, context, LOOP_ZMQ_DEALER, LOOP_ZMQ_CONNECT, endpoint, options, &callbacks,
-                                   NULL), 0);
+    struct loop_zmq_callbacks callbacks = {
+        .context = bed, .receive = on_client_receive, .writable = on_writable, .closed = on_closed};
+    assert_int_equal(
+        loop_zmq_open(&bed->client, &bed->loop, context, LOOP_ZMQ_DEALER, LOOP_ZMQ_CONNECT, endpoint, options, &callbacks, NULL),
+        0);
 }
 
 static struct loop_zmq_options options_of(const char *routing_id)
@@ -302,8 +306,13 @@ static void test_lent_payloads_are_dropped_exactly_once_sent_or_refused(void **s
     n_drops = 0;
     bed_init(&bed);
     open_server(&bed, "tcp://127.0.0.1:*", &options);
-    struct loop_zmq_outgoing message = {.peer = "nobody", .peer_bytes = 6, .envelope = "e", .envelope_bytes = 1, .payload = lent,
-                                        .payload_bytes = sizeof lent, .drop = count_drop};
+    struct loop_zmq_outgoing message = {.peer = "nobody",
+                                        .peer_bytes = 6,
+                                        .envelope = "e",
+                                        .envelope_bytes = 1,
+                                        .payload = lent,
+                                        .payload_bytes = sizeof lent,
+                                        .drop = count_drop};
     assert_int_equal(loop_zmq_send(bed.server, &message), ERR_CLOSED);
     assert_int_equal(n_drops, 1);
     assert_int_equal(loop_zmq_counters(bed.server)->refused_unknown, 1);
@@ -398,8 +407,8 @@ static void test_sends_to_a_peer_that_does_not_read_are_refused_and_counted(void
     assert_int_equal(zmq_send(zmq, "hi", 2, 0), 2);
     RUN_UNTIL(&bed, bed.received == 1);
     static char payload[500000];
-    struct loop_zmq_outgoing message = {.peer = "slow", .peer_bytes = 4, .envelope = "e", .envelope_bytes = 1, .payload = payload,
-                                        .payload_bytes = sizeof payload};
+    struct loop_zmq_outgoing message = {
+        .peer = "slow", .peer_bytes = 4, .envelope = "e", .envelope_bytes = 1, .payload = payload, .payload_bytes = sizeof payload};
     int sent = 0, refused = 0;
     while (refused < 5 && sent < 10000) {
         int code = loop_zmq_send(bed.server, &message);
@@ -531,11 +540,14 @@ static void test_idle_socket_does_not_spin(void **state)
 static void test_endpoints_beyond_this_machine_need_keys_or_a_word(void **state)
 {
     (void)state;
-    static const char *const inside[] = {"tcp://127.0.0.1:5555", "tcp://localhost:5555", "tcp://[::1]:5555", "tcp://127.8.8.8:*", "ipc:///tmp/x"};
-    static const char *const outside[] = {"tcp://0.0.0.0:5555", "tcp://*:5555", "tcp://10.0.0.1:5555", "tcp://127.0.0.1.example.org:5555",
-                                          "tcp://eth0:5555", "tcp://[::]:5555", "tcp://127.0.0.1;10.0.0.1:5555"};
-    static const char *const broken[] = {"", "tcp://", "tcp://127.0.0.1", "tcp://127.0.0.1:", "tcp://127.0.0.1:70000", "udp://127.0.0.1:1",
-                                         "inproc://x", "ipc://", "tcp://:5", "tcp://127.0.0.1:5x"};
+    static const char *const inside[] = {"tcp://127.0.0.1:5555", "tcp://localhost:5555", "tcp://[::1]:5555", "tcp://127.8.8.8:*",
+                                         "ipc:///tmp/x"};
+    static const char *const outside[] = {
+        "tcp://0.0.0.0:5555", "tcp://*:5555",    "tcp://10.0.0.1:5555",          "tcp://127.0.0.1.example.org:5555",
+        "tcp://eth0:5555",    "tcp://[::]:5555", "tcp://127.0.0.1;10.0.0.1:5555"};
+    static const char *const broken[] = {
+        "",           "tcp://", "tcp://127.0.0.1", "tcp://127.0.0.1:",  "tcp://127.0.0.1:70000", "udp://127.0.0.1:1",
+        "inproc://x", "ipc://", "tcp://:5",        "tcp://127.0.0.1:5x"};
     struct err err;
     for (size_t i = 0; i < ARRAY_LEN(inside); i++)
         assert_int_equal(loop_endpoint_check(inside[i], true, false, &err), 0);
@@ -550,8 +562,9 @@ static void test_endpoints_beyond_this_machine_need_keys_or_a_word(void **state)
     struct loop_zmq_options options = options_of(NULL);
     struct loop_zmq_callbacks callbacks = {.context = &bed, .receive = on_receive, .closed = on_closed};
     bed_init(&bed);
-    assert_int_equal(loop_zmq_open(&bed.server, &bed.loop, context, LOOP_ZMQ_ROUTER, LOOP_ZMQ_BIND, "tcp://0.0.0.0:*", &options, &callbacks,
-                                   &err), ERR_INVALID);
+    assert_int_equal(loop_zmq_open(&bed.server, &bed.loop, context, LOOP_ZMQ_ROUTER, LOOP_ZMQ_BIND, "tcp://0.0.0.0:*", &options,
+                                   &callbacks, &err),
+                     ERR_INVALID);
     assert_string_equal(err.text, "refused endpoint tcp://0.0.0.0:*: 0.0.0.0 is not this machine's loopback, and neither keys nor "
                                   "insecure=true were given");
     assert_null(bed.server);
@@ -569,8 +582,9 @@ static void test_taken_port_is_reported_and_leaves_nothing_behind(void **state)
     struct loop_zmq_callbacks callbacks = {.context = &bed, .receive = on_receive};
     bed_init(&bed);
     open_server(&bed, "tcp://127.0.0.1:*", &options);
-    assert_int_equal(loop_zmq_open(&second, &bed.loop, context, LOOP_ZMQ_ROUTER, LOOP_ZMQ_BIND, loop_zmq_endpoint(bed.server), &options,
-                                   &callbacks, &err), ERR_IO);
+    assert_int_equal(loop_zmq_open(&second, &bed.loop, context, LOOP_ZMQ_ROUTER, LOOP_ZMQ_BIND, loop_zmq_endpoint(bed.server),
+                                   &options, &callbacks, &err),
+                     ERR_IO);
     assert_non_null(strstr(err.text, "Address already in use"));
     bed_deinit(&bed);
 }

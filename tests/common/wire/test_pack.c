@@ -20,7 +20,8 @@ static const char *const field_names[FIELD_COUNT] = {"steps", "name"};
 static void test_pack_values_survive_the_round_trip(void **state)
 {
     (void)state;
-    static const int64_t integers[] = {0, 1, 127, 128, 255, 256, 65535, 65536, INT32_MAX, INT64_MAX, -1, -32, -33, -128, -129, -32769, INT64_MIN};
+    static const int64_t integers[] = {0,         1,  127, 128, 255,  256,  65535,  65536,    INT32_MAX,
+                                       INT64_MAX, -1, -32, -33, -128, -129, -32769, INT64_MIN};
     static const double reals[] = {0, -0.0, 1.5, -1e300, DBL_MIN, INFINITY, -INFINITY};
     unsigned char frame[1024], blob[300];
     struct hash hash = {0x0123456789abcdefu, 0xfedcba9876543210u};
@@ -87,17 +88,53 @@ static void expect_code(int code, const char *bytes, size_t length, void (*read)
     free(exact);
 }
 
-static void read_map(struct unpack *u) { unpack_map(u, 1000000); }
-static void read_array(struct unpack *u) { unpack_array(u, UINT32_MAX); }
-static void read_array_of_3(struct unpack *u) { unpack_array(u, 3); }
-static void read_u64(struct unpack *u) { unpack_u64(u, 100); }
-static void read_i64(struct unpack *u) { unpack_i64(u, -5, 5); }
-static void read_f64(struct unpack *u) { unpack_f64(u); }
-static void read_hash(struct unpack *u) { unpack_hash(u); }
-static void read_skip(struct unpack *u) { unpack_skip(u); }
-static void read_key(struct unpack *u) { size_t n; unpack_key(u, &n); }
-static void read_text(struct unpack *u) { char text[4]; unpack_text(u, text, sizeof text); }
-static void read_bytes(struct unpack *u) { size_t n; unpack_bytes(u, 4, &n); }
+static void read_map(struct unpack *u)
+{
+    unpack_map(u, 1000000);
+}
+static void read_array(struct unpack *u)
+{
+    unpack_array(u, UINT32_MAX);
+}
+static void read_array_of_3(struct unpack *u)
+{
+    unpack_array(u, 3);
+}
+static void read_u64(struct unpack *u)
+{
+    unpack_u64(u, 100);
+}
+static void read_i64(struct unpack *u)
+{
+    unpack_i64(u, -5, 5);
+}
+static void read_f64(struct unpack *u)
+{
+    unpack_f64(u);
+}
+static void read_hash(struct unpack *u)
+{
+    unpack_hash(u);
+}
+static void read_skip(struct unpack *u)
+{
+    unpack_skip(u);
+}
+static void read_key(struct unpack *u)
+{
+    size_t n;
+    unpack_key(u, &n);
+}
+static void read_text(struct unpack *u)
+{
+    char text[4];
+    unpack_text(u, text, sizeof text);
+}
+static void read_bytes(struct unpack *u)
+{
+    size_t n;
+    unpack_bytes(u, 4, &n);
+}
 static void read_fields(struct unpack *u)
 {
     uint64_t seen = 0;
@@ -123,8 +160,14 @@ static void test_unpack_refuses_hostile_headers(void **state)
     EXPECT(ERR_FORMAT, "\xd8\x01", read_skip);
     EXPECT(ERR_FORMAT, "\xc1", read_skip);
     EXPECT(ERR_FORMAT, "", read_skip);
-    EXPECT(ERR_FORMAT, "\xc4\x05" "1234", read_skip);
-    EXPECT(ERR_LIMIT, "\xc4\x05" "12345", read_bytes);
+    EXPECT(ERR_FORMAT,
+           "\xc4\x05"
+           "1234",
+           read_skip);
+    EXPECT(ERR_LIMIT,
+           "\xc4\x05"
+           "12345",
+           read_bytes);
     EXPECT(ERR_FORMAT, "\x01\x01", read_u64); /* left over */
 }
 
@@ -137,13 +180,25 @@ static void test_unpack_refuses_wrong_types_and_ranges(void **state)
     EXPECT(ERR_RANGE, "\xd0\xfa", read_i64);
     EXPECT(0, "\xd0\xfb", read_i64);
     EXPECT(0, "\xd3\x00\x00\x00\x00\x00\x00\x00\x64", read_u64);
-    EXPECT(ERR_FORMAT, "\xa1" "5", read_u64);
+    EXPECT(ERR_FORMAT,
+           "\xa1"
+           "5",
+           read_u64);
     EXPECT(ERR_NOT_FINITE, "\xca\x7f\xc0\x00\x00", read_f64);
     EXPECT(ERR_NOT_FINITE, "\xcb\xff\xf8\x00\x00\x00\x00\x00\x00", read_f64);
     EXPECT(ERR_FORMAT, "\xc4\x02zz", read_hash);
-    EXPECT(ERR_LIMIT, "\xa4" "abcd", read_text);
-    EXPECT(ERR_FORMAT, "\xa2" "a\0", read_text);
-    EXPECT(ERR_LIMIT, "\xd9\x21" "012345678901234567890123456789012", read_key);
+    EXPECT(ERR_LIMIT,
+           "\xa4"
+           "abcd",
+           read_text);
+    EXPECT(ERR_FORMAT,
+           "\xa2"
+           "a\0",
+           read_text);
+    EXPECT(ERR_LIMIT,
+           "\xd9\x21"
+           "012345678901234567890123456789012",
+           read_key);
 }
 
 static void test_unpack_fields_refuse_duplicates_and_name_what_is_missing(void **state)
@@ -191,7 +246,8 @@ static void test_unpack_first_error_sticks_and_later_calls_return_zero(void **st
 static void test_unpack_survives_cuts_and_noise(void **state)
 {
     (void)state;
-    static const char good[] = "\x83\xa5steps\x05\xa5later\x92\x81\xa1x\xcb\x40\x00\x00\x00\x00\x00\x00\x00\xc7\x03\x01zzz\xa4name\xc4\x02zz";
+    static const char good[] =
+        "\x83\xa5steps\x05\xa5later\x92\x81\xa1x\xcb\x40\x00\x00\x00\x00\x00\x00\x00\xc7\x03\x01zzz\xa4name\xc4\x02zz";
     for (size_t cut = 0; cut < sizeof good - 1; cut++)
         expect_code(ERR_FORMAT, good, cut, read_fields);
     EXPECT(0, good, read_fields);

@@ -188,8 +188,8 @@ static void test_schema_copy_is_exact_and_zeroes_gaps(void **state)
 }
 
 /* Puts `bytes` at number `index` of the column, expects the code, and puts the old ones back. */
-static void expect_refused(const struct schema *schema, const struct schema_layout *layout, unsigned char *frame, unsigned char *out,
-                           int column, size_t index, const void *bytes, int code)
+static void expect_refused(const struct schema *schema, const struct schema_layout *layout, unsigned char *frame,
+                           unsigned char *out, int column, size_t index, const void *bytes, int code)
 {
     struct err err = {""};
     char where[96], old[8];
@@ -199,7 +199,8 @@ static void expect_refused(const struct schema *schema, const struct schema_layo
     memcpy(to, bytes, size);
     int got = schema_copy_checked(schema, layout, frame, out, &err);
     memcpy(to, old, size);
-    snprintf(where, sizeof where, "column %s, row %zu", schema->columns[column].name, index / (size_t)schema->columns[column].width);
+    snprintf(where, sizeof where, "column %s, row %zu", schema->columns[column].name,
+             index / (size_t)schema->columns[column].width);
     if (got != code || (code && !strstr(err.text, where)))
         print_error("expected %s at %s, got %s: %s\n", err_name(code), where, err_name(got), err.text);
     assert_int_equal(got, code);

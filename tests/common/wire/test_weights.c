@@ -171,24 +171,33 @@ static int decode_crafted(const char *id, uint64_t bytes, double value, int n_ar
     struct pack pack;
     pack_begin(&pack, frame, sizeof frame);
     pack_map(&pack, 4);
-    pack_key(&pack, "generation"); pack_u64(&pack, 1);
-    pack_key(&pack, "number"); pack_u64(&pack, 1);
+    pack_key(&pack, "generation");
+    pack_u64(&pack, 1);
+    pack_key(&pack, "number");
+    pack_u64(&pack, 1);
     pack_key(&pack, "nets");
     pack_array(&pack, twice ? 2 : 1);
     for (int i = 0; i < (twice ? 2 : 1); i++) {
         pack_map(&pack, 4);
-        pack_key(&pack, "id"); pack_text(&pack, id);
-        pack_key(&pack, "arch"); pack_array(&pack, (uint32_t)n_arch);
+        pack_key(&pack, "id");
+        pack_text(&pack, id);
+        pack_key(&pack, "arch");
+        pack_array(&pack, (uint32_t)n_arch);
         for (int a = 0; a < n_arch; a++)
             pack_u64(&pack, 1);
-        pack_key(&pack, "bytes"); pack_u64(&pack, bytes);
-        pack_key(&pack, "hash"); pack_hash(&pack, (struct hash){1, 2});
+        pack_key(&pack, "bytes");
+        pack_u64(&pack, bytes);
+        pack_key(&pack, "hash");
+        pack_hash(&pack, (struct hash){1, 2});
     }
     pack_key(&pack, "tables");
     pack_array(&pack, 1);
     pack_map(&pack, 2);
-    pack_key(&pack, "name"); pack_text(&pack, "odds");
-    pack_key(&pack, "values"); pack_array(&pack, 1); pack_f64(&pack, value);
+    pack_key(&pack, "name");
+    pack_text(&pack, "odds");
+    pack_key(&pack, "values");
+    pack_array(&pack, 1);
+    pack_f64(&pack, value);
     return manifest_decode(&manifest, frame, (size_t)pack_end(&pack), err);
 }
 
