@@ -9,105 +9,19 @@
  *   published, lanes may run slice u+1.
  * A checkpoint is taken between the fates and the publication, so what it says of trajectories, lanes and nets belongs
  * together. The generation is raised on disk before anything is sent, so no version is ever used twice. */
-#include "learner/learner.h"
+#include "learner/learner_internal.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
-#include "learner/advantages.h"
-#include "learner/checkpoint.h"
-#include "learner/convergence.h"
-#include "learner/evaluation.h"
-#include "learner/learner_link.h"
-#include "learner/metrics.h"
-#include "learner/partitions.h"
-#include "learner/quarantine.h"
-#include "learner/regularisers/mi.h"
-#include "learner/status.h"
-#include "learner/trainer.h"
-#include "wire/loop_zmq.h"
 
-enum stage { STAGE_WAIT_TASK, STAGE_TRAIN, STAGE_EVALUATE, STAGE_DONE };
-
-enum { TICK_MS = 20, STATUS_MS = 500, FAILURES_MAX = 5 };
-
-struct job { /* what the worker has in hand */
-    uv_work_t work;
-    bool is_running;
-    struct arrival **arrivals; /* [lanes] of the update */
-    struct report report;
-    struct safetensors *checkpoint; /* NULL: an update */
-    char path[512];
-    int result;
-    struct err err;
-    double seconds;
-};
-
-struct learner {
-    const struct learner_options *options;
-    struct err *err;
-    int result;
-
-    uv_loop_t loop;
-    uv_timer_t tick, status_timer;
-    uv_signal_t terminate, interrupt;
-    void *context;
-    struct loop_zmq *socket;
-    monotonic_us start, now;
-
-    struct recipe *recipe;
-    struct run_config run;
-    struct evaluation_config evaluation_config;
-    struct convergence_config convergence_config;
-    uint32_t generation;
-    char run_name[PROTOCOL_RUN_SIZE]; /* on the wire */
-    struct ledger *ledger;
-    struct orders *orders;
-    struct intake *intake;
-    struct learner_link *link;
-
-    enum stage stage;
-    bool is_draining, is_finish_told;
-    monotonic_us finish_us;
-    struct models *source; /* nets of the attacked or evaluated checkpoint */
-    int64_t source_steps;
-    struct safetensors *restored; /* checkpoint to resume from, until the task is known */
-    struct trainer *trainer;
-    uint64_t updates;        /* done; the trainer's own count moves on a worker's thread */
-    struct weights *version; /* newest published */
-    struct weights_version version_number;
-
-    struct arrival **waiting; /* sync: [lanes] this update's slices; async: a queue, oldest versions first */
-    int n_waiting, waiting_size;
-    struct job job;
-    int64_t checkpoint_every, eval_every;
-    uint64_t rejected_seen; /* when the quarantine was written last */
-    bool is_failing;        /* an alarm was given */
-    int unplaced;           /* lanes, when last looked */
-
-    struct evaluation *evaluation; /* final */
-    struct evaluation *training_evaluation;
-    uint32_t evaluations;
-    struct partitions partitions;
-    struct convergence convergence;
-    struct metrics *metrics;
-    struct status status;
-    monotonic_us published_us;
-};
-
-static void stop(struct learner *learner, int result);
 static void start_update(struct learner *learner);
-static void begin_evaluation(struct learner *learner);
 
 /* ---- tables ---- */
 
@@ -132,7 +46,7 @@ const struct config_table *learner_tables(int *count)
 
 /* ---- versions and evaluations ---- */
 
-static int64_t steps_done(const struct learner *learner)
+int64_t learner_steps_done(const struct learner *learner)
 {
     return (int64_t)learner->updates * trainer_steps_per_update(learner->trainer);
 }
@@ -156,29 +70,6 @@ static int publish(struct learner *learner)
     r = learner_link_publish(learner->link, learner->now, weights, slice_end);
     weights_unref(&weights);
     return r;
-}
-
-static int add_tasks(struct learner *learner, const struct evaluation *evaluation)
-{
-    for (int i = 0; i < evaluation_tasks(evaluation); i++) {
-        struct order order;
-        evaluation_task(evaluation, i, &order);
-        order.version = learner->version_number;
-        int r = orders_add_task(learner->orders, &order, UINT32_MAX);
-        if (r)
-            return err_set(learner->err, r, "cannot ask for %d evaluation tasks: fewer episodes or more eval.per_task",
-                           evaluation_tasks(evaluation));
-    }
-    return 0;
-}
-
-static int make_evaluation(struct learner *learner, const char *threats, struct evaluation **evaluation)
-{
-    const struct evaluation_config *config = &learner->evaluation_config;
-    const struct batch_shape *shape = &trainer_batch(learner->trainer)->shape;
-    int64_t per_task = config->per_task < shape->T ? config->per_task : shape->T; /* a frame has room for T episodes */
-    int r = evaluation_create(evaluation, threats, config->episodes, per_task, shape->N, ++learner->evaluations, learner->err);
-    return r ? r : add_tasks(learner, *evaluation);
 }
 
 /* ---- checkpoints ---- */
@@ -209,7 +100,7 @@ static void checkpoint_done(uv_work_t *work, int status)
 static int collect_checkpoint(struct learner *learner, struct safetensors *file)
 {
     char steps[32];
-    snprintf(steps, sizeof steps, "%" PRId64, steps_done(learner));
+    snprintf(steps, sizeof steps, "%" PRId64, learner_steps_done(learner));
     int r = trainer_save(learner->trainer, file, &learner->job.err);
     if (!r)
         r = safetensors_set_metadata(file, "steps", steps, &learner->job.err);
@@ -269,7 +160,8 @@ static void write_metrics(struct learner *learner)
     double values[STATUS_NAMES];
     struct err err;
     status_fill(&learner->status, &learner->job.report, &learner->partitions, values);
-    if (learner->metrics && metrics_write(learner->metrics, steps_done(learner), clock_seconds_since(learner->start), values, &err))
+    if (learner->metrics &&
+        metrics_write(learner->metrics, learner_steps_done(learner), clock_seconds_since(learner->start), values, &err))
         log_warning("metrics not written: %s", err.text);
 }
 
@@ -298,7 +190,7 @@ static void update_done(uv_work_t *work, int status)
         }
     convergence_count(&learner->convergence, &learner->partitions);
     learner->status.updates = learner->updates;
-    learner->status.steps = steps_done(learner);
+    learner->status.steps = learner_steps_done(learner);
     write_metrics(learner);
     uint64_t updates = learner->updates;
     if (updates % (uint64_t)learner->checkpoint_every == 0 || is_budget_reached(learner) || learner->is_draining)
@@ -312,7 +204,7 @@ static void go_on(struct learner *learner)
 {
     learner->now = clock_us();
     if (learner->is_draining) {
-        stop(learner, 0);
+        learner_stop(learner, 0);
         return;
     }
     if (learner->stage != STAGE_TRAIN)
@@ -327,13 +219,13 @@ static void go_on(struct learner *learner)
     int r = publish(learner);
     if (!r && learner->stage == STAGE_TRAIN && learner->eval_every && !learner->training_evaluation &&
         learner->updates % (uint64_t)learner->eval_every == 0)
-        r = make_evaluation(learner, learner->evaluation_config.training_threats, &learner->training_evaluation);
+        r = learner_make_evaluation(learner, learner->evaluation_config.training_threats, &learner->training_evaluation);
     if (r) {
-        stop(learner, r);
+        learner_stop(learner, r);
         return;
     }
     if (learner->stage == STAGE_EVALUATE)
-        begin_evaluation(learner);
+        learner_begin_evaluation(learner);
     else
         start_update(learner); /* async: the next batch may be here already */
     learner_link_pump(learner->link, learner->now);
@@ -368,94 +260,6 @@ static void start_update(struct learner *learner)
     uv_queue_work(&learner->loop, &job->work, update_work, update_done);
 }
 
-/* ---- evaluation ---- */
-
-/* async: what arrived for updates that will not be made. */
-static void drop_waiting(struct learner *learner)
-{
-    for (int i = 0; i < learner->n_waiting; i++)
-        learner_link_decide(learner->link, &learner->waiting[i], FATE_STALE);
-    learner->n_waiting = 0;
-}
-
-static void begin_evaluation(struct learner *learner)
-{
-    drop_waiting(learner);
-    int r = make_evaluation(learner, learner->evaluation_config.threats, &learner->evaluation);
-    if (r)
-        stop(learner, r);
-}
-
-static void finish_training_evaluation(struct learner *learner)
-{
-    evaluation_summary(learner->training_evaluation, &learner->status.eval_clean, &learner->status.eval_attacked,
-                       &learner->status.eval_lowest);
-    log_notice("evaluated steps=%" PRId64 " clean=%.4g attacked_mean=%.4g attacked_lowest=%.4g", learner->status.steps,
-               learner->status.eval_clean, learner->status.eval_attacked, learner->status.eval_lowest);
-    evaluation_destroy(&learner->training_evaluation);
-}
-
-static int write_results(struct learner *learner)
-{
-    static const char *const names[] = {
-        [LEARNER_TRAIN] = "train.json", [LEARNER_EVAL] = "eval.json", [LEARNER_ATTACK] = "attack.json"};
-    const char *name = learner->options->results ? learner->options->results : names[learner->options->mode];
-    struct results *results = NULL;
-    char folder[512], path[1024];
-    int r = results_create(&results);
-    if (r)
-        return err_set(learner->err, r, "no memory for results");
-    bool is_attack = learner->options->mode == LEARNER_ATTACK;
-    snprintf(results->method, sizeof results->method, "%s", recipe_value(learner->recipe, "method", "custom"));
-    snprintf(results->env, sizeof results->env, "%s", recipe_value(learner->recipe, "env.name", ""));
-    snprintf(results->scenario, sizeof results->scenario, "%s", recipe_value(learner->recipe, "env.scenario", ""));
-    results->seed = learner->run.seed;
-    results->steps = is_attack || learner->source ? learner->source_steps : steps_done(learner);
-    results->wall_seconds = clock_seconds_since(learner->start);
-    r = evaluation_results(learner->evaluation, results, is_attack ? steps_done(learner) : 0, learner->err);
-    if (!r)
-        r = file_join(folder, sizeof folder, learner->options->run, "results");
-    if (!r)
-        r = file_make_folder(folder, learner->err);
-    if (!r && !(r = file_join(path, sizeof path, folder, name)))
-        r = results_write(results, path, learner->err);
-    results_destroy(&results);
-    return r;
-}
-
-static void finish_evaluation(struct learner *learner)
-{
-    int r = write_results(learner);
-    struct book book = ledger_book(learner->ledger);
-    evaluation_summary(learner->evaluation, &learner->status.eval_clean, &learner->status.eval_attacked,
-                       &learner->status.eval_lowest);
-    log_notice(
-        "run complete steps=%" PRId64 " announced=%" PRIu64 " trained=%" PRIu64 " evaluated=%" PRIu64 " stale=%" PRIu64
-        " rejected=%" PRIu64 " rolled_back=%" PRIu64 " lost=%" PRIu64 " away=%" PRIu64 " held=%" PRIu64 " unexplained=%" PRId64,
-        learner->status.steps, book.announced, book.fates[FATE_TRAINED], book.fates[FATE_EVALUATED], book.fates[FATE_STALE],
-        book.fates[FATE_REJECTED], book.fates[FATE_ROLLED_BACK], book.fates[FATE_LOST], book.away, book.held, book.unexplained);
-    learner->stage = STAGE_DONE;
-    if (r)
-        stop(learner, r);
-    else
-        learner_link_finish(learner->link, learner->now);
-    learner->is_finish_told = true;
-    learner->finish_us = learner->now;
-}
-
-static void take_evaluated(struct learner *learner, struct arrival *arrival)
-{
-    struct batch_view view;
-    batch_map(trainer_batch(learner->trainer), &arrival->t, &view);
-    if (!(learner->evaluation && evaluation_take(learner->evaluation, &arrival->t, &view)) && learner->training_evaluation)
-        (void)evaluation_take(learner->training_evaluation, &arrival->t, &view);
-    learner_link_decide(learner->link, &arrival, FATE_EVALUATED);
-    if (learner->training_evaluation && evaluation_is_done(learner->training_evaluation))
-        finish_training_evaluation(learner);
-    if (learner->stage == STAGE_EVALUATE && learner->evaluation && evaluation_is_done(learner->evaluation))
-        finish_evaluation(learner);
-}
-
 /* ---- what the link says ---- */
 
 static int send_message(void *context, const void *envelope, size_t envelope_bytes, const void *payload, size_t payload_bytes)
@@ -470,7 +274,7 @@ static void deliver(void *context, struct arrival *arrival)
 {
     struct learner *learner = context;
     if (arrival->t.purpose != ORDER_TRAIN) {
-        take_evaluated(learner, arrival);
+        learner_take_evaluated(learner, arrival);
         return;
     }
     if (learner->stage != STAGE_TRAIN) {
@@ -496,20 +300,8 @@ static int open_metrics(struct learner *learner)
 {
     if (learner->options->mode == LEARNER_EVAL)
         return 0;
-    int64_t resume = learner->restored ? steps_done(learner) : -1;
+    int64_t resume = learner->restored ? learner_steps_done(learner) : -1;
     return metrics_open(&learner->metrics, learner->options->run, status_names, STATUS_NAMES, resume, learner->err);
-}
-
-/* Before any training: a list of threats that the end of the run could not be evaluated under. */
-static int check_threats(struct learner *learner, const char *threats)
-{
-    struct evaluation *evaluation = NULL;
-    int r = evaluation_create(&evaluation, threats, 1, 1, trainer_batch(learner->trainer)->shape.N, 0, learner->err);
-    if (!r && evaluation_needs_adversary(evaluation) && !trainer_has_adversary(learner->trainer))
-        r = err_set(learner->err, ERR_MISMATCH,
-                    "cannot evaluate under \"%s\": this team has no trained adversary; `testudo attack` trains one", threats);
-    evaluation_destroy(&evaluation);
-    return r;
 }
 
 /* The first description of the task: build the nets, go on from the checkpoint, publish. */
@@ -521,9 +313,9 @@ static int begin_task(struct learner *learner, const struct spec *spec, const st
     if (!r)
         learner->updates = trainer_updates(learner->trainer);
     if (!r)
-        r = check_threats(learner, learner->evaluation_config.threats);
+        r = learner_check_threats(learner, learner->evaluation_config.threats);
     if (!r && learner->eval_every)
-        r = check_threats(learner, learner->evaluation_config.training_threats);
+        r = learner_check_threats(learner, learner->evaluation_config.training_threats);
     if (!r)
         r = open_metrics(learner);
     if (r)
@@ -534,7 +326,7 @@ static int begin_task(struct learner *learner, const struct spec *spec, const st
     learner->status.budget_updates = trainer_total(learner->trainer);
     learner->status.steps_per_update = trainer_steps_per_update(learner->trainer);
     learner->status.updates = learner->updates;
-    learner->status.steps = learner->status.start_steps = steps_done(learner);
+    learner->status.steps = learner->status.start_steps = learner_steps_done(learner);
     bool is_fresh = !learner->restored && learner->options->mode != LEARNER_EVAL;
     safetensors_destroy(&learner->restored);
     learner->stage = learner->options->mode == LEARNER_EVAL ? STAGE_EVALUATE : STAGE_TRAIN;
@@ -542,7 +334,7 @@ static int begin_task(struct learner *learner, const struct spec *spec, const st
                learner->updates, trainer_total(learner->trainer));
     if (learner->stage == STAGE_EVALUATE) {
         if (!(r = publish(learner)))
-            begin_evaluation(learner);
+            learner_begin_evaluation(learner);
     } else if (is_fresh) {
         start_checkpoint(learner); /* the untrained team; go_on publishes when it is on disk */
     } else {
@@ -558,14 +350,14 @@ static int described(void *context, const struct spec *spec, const struct schema
         return hash_equal(trainer_batch(learner->trainer)->schema->hash, schema->hash) ? 0 : ERR_MISMATCH;
     int r = begin_task(learner, spec, schema);
     if (r)
-        stop(learner, r);
+        learner_stop(learner, r);
     return r;
 }
 
 static void refused(void *context, int code, const char *text)
 {
     struct learner *learner = context;
-    stop(learner, err_set(learner->err, code, "refused by the broker: %s", text));
+    learner_stop(learner, err_set(learner->err, code, "refused by the broker: %s", text));
 }
 
 static int write_status(void *context, char *json, size_t size)
@@ -624,7 +416,7 @@ static void on_tick(uv_timer_t *timer)
     learner_link_pump(learner->link, learner->now);
     /* After the end the actors are told for a moment (they leave by themselves), then we go, too. */
     if (learner->is_finish_told && learner->now - learner->finish_us > 300000)
-        stop(learner, learner->result);
+        learner_stop(learner, learner->result);
 }
 
 /* Lanes that no live actor has room for stop a sync run: say so, when it begins and when it ends. */
@@ -684,7 +476,7 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct learner *learner = handle->data;
     if (learner->is_draining || learner->stage != STAGE_TRAIN || !learner->trainer) {
-        stop(learner, 0);
+        learner_stop(learner, 0);
         return;
     }
     log_notice("draining signal=%d", number);
@@ -693,7 +485,7 @@ static void on_signal(uv_signal_t *handle, int number)
         start_checkpoint(learner);
 }
 
-static void stop(struct learner *learner, int result)
+void learner_stop(struct learner *learner, int result)
 {
     if (learner->result == 0)
         learner->result = result;
@@ -701,83 +493,6 @@ static void stop(struct learner *learner, int result)
 }
 
 /* ---- start ---- */
-
-static int load_checkpoint(struct learner *learner)
-{
-    char path[512];
-    struct err *err = learner->err;
-    const struct learner_options *options = learner->options;
-    if (options->mode != LEARNER_TRAIN) {
-        struct safetensors *file = NULL;
-        int r = options->source ? (snprintf(path, sizeof path, "%s", options->source), 0)
-                                : checkpoint_newest(path, sizeof path, options->run, err);
-        if (!r)
-            r = safetensors_load(&file, path, err);
-        if (!r && options->mode == LEARNER_EVAL) {
-            learner->restored = file; /* the whole team, without the books of its run */
-            return 0;
-        }
-        if (!r && !(learner->source = calloc(1, sizeof *learner->source)))
-            r = err_set(err, ERR_NOMEM, "no memory for the attacked nets");
-        if (!r)
-            r = trainer_load_source(learner->source, file, err);
-        if (!r) {
-            const char *steps = safetensors_metadata(file, "steps");
-            learner->source_steps = steps ? strtoll(steps, NULL, 10) : 0;
-        }
-        safetensors_destroy(&file);
-        if (r)
-            return err_prefix(err, r, "cannot use checkpoint");
-    }
-    if (checkpoint_newest(path, sizeof path, options->run, NULL))
-        return 0;
-    int r = safetensors_load(&learner->restored, path, err);
-    if (!r)
-        r = checkpoint_load_books(learner->restored, learner->ledger, learner->orders, &learner->convergence, err);
-    if (!r)
-        log_notice("resuming checkpoint=%s", path);
-    return r ? err_prefix(err, r, "cannot resume from \"%s\"", path) : 0;
-}
-
-static int load_recipe(struct learner *learner)
-{
-    char path[512];
-    unsigned char *text = NULL;
-    size_t length = 0;
-    struct err *err = learner->err;
-    if (!(learner->recipe = recipe_create()))
-        return err_set(err, ERR_NOMEM, "no memory for the recipe");
-    int r = file_join(path, sizeof path, learner->options->run, "recipe.yaml");
-    if (r || (r = file_read(path, RECIPE_BYTES_MAX, &text, &length, err)))
-        return r;
-    r = recipe_parse(learner->recipe, path, (const char *)text, length, err);
-    free(text);
-    struct trainer_config config;
-    if (r || (r = run_config_bind(&learner->run, learner->recipe, err)) ||
-        (r = config_bind(trainer_table.rows, trainer_table.count, learner->recipe, &config, err)) ||
-        (r = evaluation_config_bind(&learner->evaluation_config, learner->recipe, err)) ||
-        (r = convergence_config_bind(&learner->convergence_config, learner->recipe, err)))
-        return r;
-    learner->checkpoint_every = config.checkpoint_every;
-    learner->eval_every = config.eval_every;
-    return 0;
-}
-
-static int open_books(struct learner *learner)
-{
-    /* With lanes * depth <= lanes * (max_lag + 1) nothing that was rolled out can grow too old to be trained on. */
-    int depth = learner->run.mode == RUN_SYNC || learner->run.max_lag == 0 ? 1 : 2;
-    struct orders_options orders = {.lanes = (int)learner->run.lanes,
-                                    .depth = depth,
-                                    .max_lag = learner->run.mode == RUN_SYNC ? 0 : (uint64_t)learner->run.max_lag,
-                                    .lease_ms = learner->run.lease_ms};
-    learner->waiting_size = (int)learner->run.lanes * (depth + 1);
-    learner->waiting = calloc((size_t)learner->waiting_size, sizeof *learner->waiting);
-    learner->job.arrivals = calloc((size_t)learner->run.lanes, sizeof *learner->job.arrivals);
-    if (!learner->waiting || !learner->job.arrivals || ledger_create(&learner->ledger) || orders_create(&learner->orders, &orders))
-        return err_set(learner->err, ERR_NOMEM, "no memory for the books");
-    return 0;
-}
 
 static int open_link(struct learner *learner)
 {
@@ -849,34 +564,6 @@ static void close_loop(struct learner *learner)
         zmq_ctx_term(learner->context);
 }
 
-static void release(struct learner *learner)
-{
-    for (int i = 0; learner->waiting && i < learner->waiting_size; i++)
-        if (learner->waiting[i])
-            intake_release(learner->intake, &learner->waiting[i]);
-    for (int i = 0; learner->job.arrivals && i < learner->run.lanes; i++)
-        if (learner->job.arrivals[i])
-            intake_release(learner->intake, &learner->job.arrivals[i]);
-    learner_link_destroy(&learner->link);
-    weights_unref(&learner->version);
-    intake_destroy(&learner->intake);
-    orders_destroy(&learner->orders);
-    ledger_destroy(&learner->ledger);
-    evaluation_destroy(&learner->evaluation);
-    evaluation_destroy(&learner->training_evaluation);
-    metrics_close(&learner->metrics);
-    trainer_destroy(&learner->trainer);
-    safetensors_destroy(&learner->restored);
-    safetensors_destroy(&learner->job.checkpoint);
-    convergence_deinit(&learner->convergence);
-    if (learner->source)
-        models_deinit(learner->source);
-    free(learner->source);
-    recipe_destroy(&learner->recipe);
-    free(learner->waiting);
-    free(learner->job.arrivals);
-}
-
 int learner_run(const struct learner_options *options, struct err *err)
 {
     struct err own = {""};
@@ -887,11 +574,11 @@ int learner_run(const struct learner_options *options, struct err *err)
     learner->err = err ? err : &own;
     learner->start = learner->now = clock_us();
     status_init(&learner->status);
-    int r = load_recipe(learner);
+    int r = learner_load_recipe(learner);
     if (!r)
-        r = open_books(learner);
+        r = learner_open_books(learner);
     if (!r)
-        r = load_checkpoint(learner);
+        r = learner_load_checkpoint(learner);
     if (!r)
         r = checkpoint_next_generation(options->run, &learner->generation, err);
     if (!r)
@@ -906,7 +593,7 @@ int learner_run(const struct learner_options *options, struct err *err)
         r = r ? r : learner->result;
         tell_status(learner);
     }
-    release(learner);
+    learner_release(learner);
     free(learner);
     return r;
 }
