@@ -18,6 +18,7 @@
 #include "net/knowledge.h"
 #include "net/net.h"
 #include "wire/run.h"
+#include "tests/allocations.h"
 
 #define ARGUMENTS(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define LOCAL_ORDERS_MAX 512
@@ -178,48 +179,5 @@ static inline void assert_same_answer(const struct trajectory *a, const struct t
         if (a->frame[i] != b->frame[i])
             fail_msg("lane %d slice %llu: byte %zu of %zu differs", a->lane, (unsigned long long)a->slice, i, a->bytes);
 }
-
-/* ---- allocations of this process: counted by AddressSanitizer's hook, else by a malloc in front of libc's ---- */
-
-static volatile long allocations; /* volatile: compilers know that malloc changes no variable */
-
-#ifdef __SANITIZE_ADDRESS__
-int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void *, size_t),
-                                              void (*on_free)(const volatile void *));
-static inline void count_malloc(const volatile void *memory, size_t size)
-{
-    (void)memory, (void)size;
-    allocations++;
-}
-static inline void count_free(const volatile void *memory)
-{
-    (void)memory;
-}
-static inline void count_allocations(void)
-{
-    static bool is_installed;
-    if (!is_installed)
-        assert_true(__sanitizer_install_malloc_and_free_hooks(count_malloc, count_free) > 0);
-    is_installed = true;
-}
-#else
-static inline void count_allocations(void)
-{
-}
-#ifndef __SANITIZE_THREAD__ /* has no hook: nothing is counted */
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *malloc(size_t size)
-{
-    allocations++;
-    return __libc_malloc(size);
-}
-void *calloc(size_t count, size_t size)
-{
-    allocations++;
-    return __libc_calloc(count, size);
-}
-#endif
-#endif
 
 #endif

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -63,9 +64,11 @@ static void compare_tn(const struct product_ops *ops, const int *shape)
 static void test_products_equal_plain_bit_for_bit_in_every_clone(void **state)
 {
     (void)state;
+    bool is_missing = false;
     for (int c = 0; c < CLONE_COUNT; c++) {
         if (!clone_supported((enum clone)c)) {
             print_message("SKIPPED: this processor lacks clone %s\n", clone_name((enum clone)c));
+            is_missing = true;
             continue;
         }
         for (size_t s = 0; s < sizeof(shapes) / sizeof(shapes[0]); s++) {
@@ -76,6 +79,8 @@ static void test_products_equal_plain_bit_for_bit_in_every_clone(void **state)
             compare_tn(product_clones[c], shapes[s]);
         }
     }
+    if (is_missing)
+        skip(); /* counted as such, although the clones that there are agreed */
 }
 
 static void test_row_has_equal_bits_alone_and_in_any_batch(void **state)
