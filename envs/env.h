@@ -16,15 +16,23 @@
 #include "base/err.h"
 #include "base/rng.h"
 #include "base/spec.h"
+#include "envs/scene.h"
 
-#define ENV_PARAMS_MAX 4096 /* bytes of a params struct */
+#define ENV_PARAMS_MAX 32768 /* bytes of a params struct */
+#define ENV_INFO_MAX 8
 
 /* Where one environment's outputs go; borrowed for the call. */
 struct env_view {
     float *observation; /* [N,O] */
     float *state;       /* [N,S]; NULL when spec.state_is_observation */
-    uint8_t *available; /* [N,A] at least one 1 per agent */
+    uint8_t *available; /* [N,A] at least one 1 per agent and component; all 1 for a box */
     uint8_t *alive;     /* [N] */
+};
+
+/* The joint action of one environment. C components per agent: spec.C. */
+struct env_action {
+    const int32_t *choice; /* [N,C] discrete kinds; else NULL */
+    const float *real;     /* [N,C] box; else NULL */
 };
 
 struct env_result {
@@ -36,10 +44,11 @@ struct env_result {
 /* What an episode amounted to, asked at its end. The team's return is the mean over agents of their summed rewards. */
 struct env_outcome {
     bool has_success, success; /* win, cleared map; has_success false where the task defines none */
+    float info[ENV_INFO_MAX];  /* further numbers, named by ops->info */
 };
 
 /* A reference policy that comes with the rules: the conventions of the matrix game, a greedy forager. For tests, anchors and
- * partners. memory [memory_bytes] is zero at the episode's start. */
+ * partners. probability [A]: of each choice, component after component; of a box, the action itself. memory [memory_bytes] is zero at the episode's start. */
 struct env_script {
     const char *name, *summary;
     size_t memory_bytes; /* per agent, at most 64 */
@@ -69,11 +78,15 @@ struct env_ops {
     void (*reset)(const void *params, void *state, struct rng *rng);
     void (*observe)(const void *params, const void *state, const struct env_view *view);
     /* rng may be NULL where the rules draw nothing after the reset. An action that is unknown or not available is replaced as
-     * the file's rules say (mostly by "none"); it is never an error. */
-    void (*step)(const void *params, void *state, const int32_t *action /* [N] */, struct rng *rng,
+     * the file's rules say (mostly by "none"), a number out of bounds is clipped and one that is not finite counts as 0; it is
+     * never an error. */
+    void (*step)(const void *params, void *state, const struct env_action *action, struct rng *rng,
                  const struct env_result *result);
+    bool draws; /* step draws from rng */
     void (*outcome)(const void *params, const void *state, struct env_outcome *outcome);
+    const char *const *info; /* names of outcome's info ("allies left"), NULL-terminated, at most ENV_INFO_MAX; NULL: none */
     void (*render)(const void *params, const void *state, char *text, size_t size); /* one frame for a terminal */
+    void (*draw)(const void *params, const void *state, struct scene *scene);       /* the same as shapes; see scene.h */
 
     /* How to replay recorded steps of the reference implementation, see trace.h. NULL when none were recorded. */
     const struct env_trace_ops *trace;

@@ -378,13 +378,14 @@ bool foraging_is_over(const struct foraging_params *p, const struct foraging_sta
     return foraging_is_cleared(g) || g->step >= p->horizon;
 }
 
-static void foraging_step(const void *params, void *state, const int32_t *action, struct rng *rng, const struct env_result *result)
+static void foraging_step(const void *params, void *state, const struct env_action *action, struct rng *rng,
+                          const struct env_result *result)
 {
     (void)rng;
     const struct foraging_params *p = params;
     struct foraging_state *g = state;
     double reward[FORAGING_PLAYERS_MAX];
-    foraging_advance(p, g, action, reward);
+    foraging_advance(p, g, action->choice, reward);
     for (int n = 0; n < p->P; n++)
         result->reward[n] = (float)reward[n];
     bool is_late = !foraging_is_cleared(g) && g->step >= p->horizon;

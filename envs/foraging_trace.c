@@ -104,13 +104,13 @@ static int foraging_set_state(const void *params, void *state, const json_t *lin
     return env_foraging.check_state(params, state, err);
 }
 
-static void foraging_trace_step(const void *params, void *state, const json_t *line, const int32_t *action, double *reward,
+static void foraging_trace_step(const void *params, void *state, const json_t *line, const int32_t *choice, double *reward,
                                 bool *is_over)
 {
     (void)line;
     const struct foraging_params *p = params;
     struct foraging_state *g = state;
-    foraging_advance(p, g, action, reward);
+    foraging_advance(p, g, choice, reward);
     *is_over = foraging_is_over(p, g);
 }
 
@@ -130,8 +130,10 @@ static bool same_pieces(const struct piece *pieces, int count, const json_t *lis
     return is_same;
 }
 
-static bool foraging_same_state(const void *params, const void *state, const json_t *line, char *text, size_t size)
+static bool foraging_same_state(const void *params, const void *state, const json_t *line, const struct trace_rule *rule,
+                                char *text, size_t size)
 {
+    (void)rule;
     const struct foraging_params *p = params;
     const struct foraging_state *g = state;
     return same_pieces(g->piece, p->P, json_object_get(line, "players"), "player", text, size) &&
@@ -140,7 +142,7 @@ static bool foraging_same_state(const void *params, const void *state, const jso
 
 const struct env_trace_ops foraging_trace = {
     .env = "lbf",
-    .reward_tolerance = 1e-12,
+    .rule = {.share = 1, .reward_tolerance = 1e-12},
     .configure = foraging_configure,
     .set_state = foraging_set_state,
     .step = foraging_trace_step,

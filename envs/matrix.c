@@ -134,13 +134,14 @@ static uint8_t payoff(uint8_t s, uint8_t a0, uint8_t a1)
     return s ? a0 != a1 : a0 == a1;
 }
 
-static void matrix_step(const void *params, void *state, const int32_t *action, struct rng *rng, const struct env_result *result)
+static void matrix_step(const void *params, void *state, const struct env_action *action, struct rng *rng,
+                        const struct env_result *result)
 {
     (void)rng;
     const struct matrix_params *p = params;
     struct matrix_state *g = state;
     for (int n = 0; n < MATRIX_AGENTS; n++)
-        g->last_action[n] = action[n] == 1;
+        g->last_action[n] = action->choice[n] == 1;
     g->last_s = g->s;
     g->s = payoff(g->s, g->last_action[0], g->last_action[1]);
     result->reward[0] = result->reward[1] = g->s;

@@ -38,21 +38,24 @@ static int matrix_set_state(const void *params, void *state, const json_t *line,
     return 0;
 }
 
-static void matrix_trace_step(const void *params, void *state, const json_t *line, const int32_t *action, double *reward,
+static void matrix_trace_step(const void *params, void *state, const json_t *line, const int32_t *choice, double *reward,
                               bool *is_over)
 {
     (void)line;
     float pay[MATRIX_AGENTS]; /* 0 or 1: a float holds these exactly */
     uint8_t terminated, truncated;
-    env_matrix.step(params, state, action, NULL, &(struct env_result){pay, &terminated, &truncated});
+    env_matrix.step(params, state, &(struct env_action){.choice = choice}, NULL,
+                    &(struct env_result){pay, &terminated, &truncated});
     for (int n = 0; n < MATRIX_AGENTS; n++)
         reward[n] = pay[n];
     *is_over = terminated || truncated;
 }
 
-static bool matrix_same_state(const void *params, const void *state, const json_t *line, char *text, size_t size)
+static bool matrix_same_state(const void *params, const void *state, const json_t *line, const struct trace_rule *rule, char *text,
+                              size_t size)
 {
     (void)params;
+    (void)rule;
     const struct matrix_state *g = state;
     int64_t s = json_integer_value(json_object_get(line, "s"));
     snprintf(text, size, "s: got %d, recorded %lld", g->s, (long long)s);
@@ -61,7 +64,7 @@ static bool matrix_same_state(const void *params, const void *state, const json_
 
 const struct env_trace_ops matrix_trace = {
     .env = "toy",
-    .reward_tolerance = 1e-12,
+    .rule = {.share = 1, .reward_tolerance = 1e-12},
     .configure = matrix_configure,
     .set_state = matrix_set_state,
     .step = matrix_trace_step,

@@ -34,6 +34,7 @@ static int describe(struct env_instance *instance, const char *scenario, struct 
 {
     struct spec *spec = &instance->spec;
     instance->ops->spec(instance->params, spec);
+    spec_complete(spec);
     instance->state_bytes = instance->ops->state_bytes(instance->params);
     spec->state_bytes = (int32_t)instance->state_bytes;
     snprintf(spec->env, sizeof spec->env, "%s", instance->ops->name);

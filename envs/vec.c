@@ -76,14 +76,17 @@ void vec_reset(struct vec *vec, int b, struct rng *rng)
     vec_observe(vec, b);
 }
 
-void vec_step(struct vec *vec, const int32_t *action, struct rng *rngs)
+void vec_step(struct vec *vec, const void *action, struct rng *rngs)
 {
     const struct env_instance *instance = vec->instance;
-    size_t N = (size_t)instance->spec.N;
+    size_t N = (size_t)instance->spec.N, joint = N * (size_t)instance->spec.C;
+    bool is_box = instance->spec.action == ACTION_BOX;
     for (int b = 0; b < vec->B; b++) {
+        const struct env_action taken = {.choice = is_box ? NULL : (const int32_t *)action + (size_t)b * joint,
+                                         .real = is_box ? (const float *)action + (size_t)b * joint : NULL};
         struct env_result result = {
             .reward = vec->reward + (size_t)b * N, .terminated = &vec->terminated[b], .truncated = &vec->truncated[b]};
-        instance->ops->step(instance->params, state_of(vec, b), action + (size_t)b * N, rngs ? &rngs[b] : NULL, &result);
+        instance->ops->step(instance->params, state_of(vec, b), &taken, rngs ? &rngs[b] : NULL, &result);
         vec_observe(vec, b);
     }
 }

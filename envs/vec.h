@@ -29,7 +29,8 @@ struct vec {
 MUST_USE int vec_init(struct vec *vec, const struct env_instance *instance, int B);
 void vec_deinit(struct vec *vec);
 void vec_reset(struct vec *vec, int b, struct rng *rng); /* resets environment b and observes it */
-void vec_step(struct vec *vec, const int32_t *action /* [B,N] */, struct rng *rngs /* [B] or NULL if the env draws nothing */);
+/* action [B,N,C]: int32_t choices, or floats of a box, as spec.action says. rngs [B], or NULL if the environment draws nothing. */
+void vec_step(struct vec *vec, const void *action, struct rng *rngs);
 void vec_observe(struct vec *vec, int b);                 /* after load */
 void vec_save(const struct vec *vec, int b, void *bytes); /* spec.state_bytes */
 /* Loads and observes. ERR_MISMATCH or ERR_FORMAT, and nothing changes, when the bytes are no state of this environment: they

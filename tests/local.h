@@ -17,8 +17,8 @@
 #include "base/rng.h"
 #include "net/knowledge.h"
 #include "net/net.h"
-#include "wire/run.h"
 #include "tests/allocations.h"
+#include "wire/run.h"
 
 #define ARGUMENTS(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define LOCAL_ORDERS_MAX 512

@@ -26,7 +26,7 @@ static float reward_of(struct stage *stage, int row, int choice, int32_t *joint,
     struct rng rng = rng_stream(stage->seed, RNG_STEP, stage->episode[b], (uint32_t)stage->episode_step[b], 0);
     memcpy(copy, vec->states + (size_t)b * vec->state_stride, stage->env->state_bytes);
     joint[n] = choice;
-    stage->env->ops->step(stage->env->params, copy, joint, &rng, &result);
+    stage->env->ops->step(stage->env->params, copy, &(struct env_action){.choice = joint}, &rng, &result);
     float sum = 0;
     for (int i = 0; i < stage->N; i++)
         sum += reward[i];

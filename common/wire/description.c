@@ -13,6 +13,14 @@ static const struct codec_field block_fields[] = {
     {"start", CODEC_I32, offsetof(struct spec_block, start), 0},
     {"width", CODEC_I32, offsetof(struct spec_block, width), 0},
 };
+static const struct codec_field component_fields[] = {
+    {"choices", CODEC_I32, offsetof(struct spec_component, choices), 0},
+    {"low", CODEC_F64, offsetof(struct spec_component, low), 0},
+    {"high", CODEC_F64, offsetof(struct spec_component, high), 0},
+};
+static const struct codec_field width_fields[] = {
+    {"width", CODEC_I32, 0, 0},
+};
 static const struct codec_field spec_fields[] = {
     {"env", CODEC_TEXT, OFF(env), sizeof(((struct spec *)0)->env)},
     {"scenario", CODEC_TEXT, OFF(scenario), sizeof(((struct spec *)0)->scenario)},
@@ -23,6 +31,10 @@ static const struct codec_field spec_fields[] = {
     {"horizon", CODEC_I32, OFF(horizon), 0},
     {"state_bytes", CODEC_I32, OFF(state_bytes), 0},
     {"action", CODEC_U32, OFF(action), 0, 255},
+    {"components", CODEC_LIST, OFF(C), SPEC_COMPONENTS_MAX, 0, 0, OFF(components), sizeof(struct spec_component), component_fields,
+     ARRAY_LEN(component_fields)},
+    {"widths", CODEC_LIST, OFF(n_widths), SPEC_AGENTS_MAX, 0, CODEC_OPTIONAL, OFF(widths), sizeof(int32_t), width_fields,
+     ARRAY_LEN(width_fields)},
     {"state_is_observation", CODEC_BOOL, OFF(state_is_observation), 0},
     {"return_min", CODEC_F64, OFF(return_min), 0},
     {"return_max", CODEC_F64, OFF(return_max), 0},

@@ -75,7 +75,8 @@ static void test_table(void **state)
             float reward[2];
             uint8_t terminated, truncated;
             int32_t action[2] = {a / 2, a % 2};
-            env.ops->step(env.params, &game, action, NULL, &(struct env_result){reward, &terminated, &truncated});
+            env.ops->step(env.params, &game, &(struct env_action){.choice = action}, NULL,
+                          &(struct env_result){reward, &terminated, &truncated});
             assert_true(reward[0] == (s == 0 ? action[0] == action[1] : action[0] != action[1]));
             assert_true(reward[1] == reward[0] && game.s == reward[0] && game.last_s == s && !terminated && !truncated);
         }
@@ -91,7 +92,8 @@ static void test_unknown_actions_count_as_0(void **state)
         struct matrix_state game = {.s = 0};
         float reward[2];
         uint8_t terminated, truncated;
-        env.ops->step(env.params, &game, (int32_t[]){hostile[i], 0}, NULL, &(struct env_result){reward, &terminated, &truncated});
+        env.ops->step(env.params, &game, &(struct env_action){.choice = (int32_t[]){hostile[i], 0}}, NULL,
+                      &(struct env_result){reward, &terminated, &truncated});
         assert_true(reward[0] == 1 && game.last_action[0] == 0);
     }
 }

@@ -98,7 +98,7 @@ static void test_modified_traces_are_caught(void **state)
     expect(lbf, "\"done\":0", "\"done\":1", 7, ERR_MISMATCH, "ending");
     expect(lbf, "\"act\":[4,", "\"act\":[3,", 3, ERR_MISMATCH, "player");
     expect(lbf, "\"obs\":[[1,3,2,", "\"obs\":[[1,4,2,", 2, ERR_MISMATCH, "observation of agent 0, number 1");
-    expect(lbf, "\"avail\":[[1,1,", "\"avail\":[[1,0,", 9, ERR_MISMATCH, "availability of agent 0, number 1");
+    expect(lbf, "\"avail\":[[1,1,", "\"avail\":[[1,0,", 9, ERR_MISMATCH, "availability of action 1 to agent 0");
     expect(toy, "\"s\":1", "\"s\":0", 5, ERR_MISMATCH, "episode");
 }
 

@@ -91,6 +91,8 @@ static void seed_description(void)
                         .O = 12,
                         .S = 12,
                         .A = 6,
+                        .C = 1,
+                        .components = {{.choices = 6}},
                         .horizon = 50,
                         .state_bytes = 100,
                         .state_is_observation = true,

@@ -113,6 +113,7 @@ static void setup(struct fixture *f, const char *name)
                             .A = (int)golden_number(f->tree, "A"),
                             .horizon = 100,
                             .state_is_observation = !json_is_true(json_object_get(f->tree, "joint"))};
+    spec_complete(&f->spec);
     struct recipe *recipe = recipe_of(f->tree);
     struct run_config run;
     assert_int_equal(run_config_bind(&run, recipe, &err), 0);

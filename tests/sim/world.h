@@ -476,6 +476,8 @@ static void actor_describe(struct world *world, struct sim_actor *actor)
                               .O = 4,
                               .S = 4,
                               .A = 3,
+                              .C = 1,
+                              .components = {{.choices = 3}},
                               .horizon = 100,
                               .state_bytes = 16,
                               .state_is_observation = true,
