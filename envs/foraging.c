@@ -18,7 +18,8 @@
  *   action      effect                         available when
  *   0 none      stay                           always
  *   1..4        row-1, row+1, col-1, col+1     the cell is inside the grid and holds no food (players do not matter)
- *   5 load      load the food beside           one of the four neighbours is a food
+ *   5 load      load the food beside           one of the four neighbours is a food; with env.load=standing there is no
+ *                                              such action, and everybody beside a food loads it
  *   An action that is not available, or no action at all (-1, 99), counts as none.
  *
  * Order of a step: clock; moves, all at once; loading, with the positions after the moves; rewards; ending.
@@ -29,13 +30,17 @@
  *
  * Ending: no food left, or the time limit. Observation: see foraging_observe.c.
  *
+ * The one-seer task of Yuan et al. 2023 (CroMAC, arXiv:2305.13936), scenarios cromac-*: one food that three of the players must
+ * stand beside at once, for a reward of 1 to all; no load action; only player 0 sees, so it has to tell the others. The paper
+ * leaves open what we set so: a blind player observes zeros and its id; its mask of moves still shows walls and food beside it,
+ * as every public version has it; players refuse each other's cells as in the package; the critic sees what the seer sees.
+ *
  * Kept from upstream: swaps and following succeed, and a player whose move was refused does not claim its old cell again, so
  * that another may have moved into it (under v3 this takes three players). Left out: upstream counts the cells that players
  * held at the end of the last episode as taken while it places new ones; a reset here depends on its random numbers alone.
  * Where upstream would crash because no free cell was drawn in 1000 tries, the first free cell is taken. */
 #include "envs/foraging.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -269,7 +274,7 @@ static void aim(const struct foraging_params *p, const struct foraging_state *g,
 {
     const uint8_t *board = foraging_board_view(p, g);
     for (int n = 0; n < p->P; n++) {
-        uint32_t a = (uint32_t)action[n] < FORAGE_ACTIONS ? (uint32_t)action[n] : FORAGE_NONE;
+        uint32_t a = (uint32_t)action[n] < (uint32_t)p->A ? (uint32_t)action[n] : FORAGE_NONE;
         struct piece ahead = moved(g->piece[n], p->shift[a]);
         target[n] = board[ahead.cell] == BOARD_EMPTY ? ahead : g->piece[n];
     }
@@ -303,7 +308,7 @@ static int find_loaders(const struct foraging_params *p, const struct foraging_s
     int count = 0;
     for (int n = 0; n < p->P; n++) {
         slot[n] = -1;
-        if (action[n] == FORAGE_LOAD)
+        if (action[n] == FORAGE_LOAD || p->load == LOADS_BY_STANDING)
             slot[n] = (int8_t)food_beside(p, foraging_board_view(p, g), g->piece[n].cell);
         count += slot[n] >= 0;
     }
@@ -395,41 +400,18 @@ static void foraging_step(const void *params, void *state, const struct env_acti
 
 static void foraging_outcome(const void *params, const void *state, struct env_outcome *outcome)
 {
-    (void)params;
-    *outcome = (struct env_outcome){.has_success = true, .success = foraging_is_cleared(state)};
-}
-
-/* Players as letters (the last one wins a shared cell), food as its level ('+' above 9). */
-static char glyph(const struct foraging_params *p, const struct foraging_state *g, int cell)
-{
-    int slot = foraging_board_view(p, g)[cell];
-    if (slot != BOARD_EMPTY) {
-        int level = foraging_foods_view(p, g)[slot - 1].level;
-        return level > 9 ? '+' : (char)('0' + level);
-    }
-    for (int n = p->P - 1; n >= 0; n--)
-        if (g->piece[n].cell == cell)
-            return (char)(n < 26 ? 'a' + n : n < 52 ? 'A' + n - 26 : '@');
-    return '.';
-}
-
-static void foraging_render(const void *params, const void *state, char *text, size_t size)
-{
     const struct foraging_params *p = params;
     const struct foraging_state *g = state;
-    size_t used = 0;
-#define PRINT(...) (used += used < size ? (size_t)snprintf(text + used, size - used, __VA_ARGS__) : 0)
-    PRINT("step %d of %d   food %d   levels", g->step, (int)p->horizon, g->n_food);
-    for (int n = 0; n < p->P; n++)
-        PRINT(" %d", g->piece[n].level);
-    for (int row = 0; row < p->rows; row++) {
-        PRINT("\n");
-        for (int col = 0; col < p->cols; col++)
-            PRINT("%c ", glyph(p, g, foraging_cell(p, row, col)));
-    }
-    PRINT("\n");
-#undef PRINT
+    const struct piece *foods = foraging_foods_view(p, g);
+    int left = 0;
+    for (int i = 0; i < g->n_food; i++)
+        left += foods[i].level;
+    *outcome = (struct env_outcome){.has_success = true, .success = foraging_is_cleared(g)};
+    outcome->info[0] = g->spawned > 0 ? 1 - (float)left / (float)g->spawned : 1;
+    outcome->info[1] = (float)g->n_food;
 }
+
+static const char *const info[] = {"food value taken", "foods left", NULL};
 
 const struct env_ops env_foraging = {
     .name = "foraging",
@@ -447,7 +429,9 @@ const struct env_ops env_foraging = {
     .observe = foraging_observe,
     .step = foraging_step,
     .outcome = foraging_outcome,
+    .info = info,
     .render = foraging_render,
+    .draw = foraging_draw,
     .trace = &foraging_trace,
     .scripts = foraging_scripts,
     .n_scripts = FORAGING_SCRIPTS,

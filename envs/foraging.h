@@ -1,5 +1,6 @@
 /* Parameters, state and board of level-based foraging, shared by the rules (foraging.c), the forms of observation
- * (foraging_observe.c), reading of names and levels (foraging_config.c), the scripts and the trace part.
+ * (foraging_observe.c), reading of names and levels (foraging_config.c), the pictures (foraging_draw.c), the scripts and the
+ * trace part.
  *
  * The state is one run of plain bytes: the head, P players, F food slots (the first n_food hold food, in row-major order), then
  * the board of (rows + 2) x (cols + 2) bytes: BOARD_EMPTY, food slot + 1, or BOARD_WALL around the grid. The board answers
@@ -26,6 +27,7 @@ enum { SPAWN_V3 = 1, SPAWN_EIR };
 enum { SWITCH_TRUE = 1, SWITCH_FALSE };
 enum { LIMIT_TERMINATES, LIMIT_TRUNCATES };
 enum { STATE_OBSERVATION, STATE_JOINT };
+enum { LOADS_BY_ACTION, LOADS_BY_STANDING };
 
 struct piece { /* a player or a food */
     int16_t row, col, level;
@@ -34,18 +36,19 @@ struct piece { /* a player or a food */
 
 struct foraging_params {
     /* bound from rows */
-    int64_t rows, cols, players, foods, sight, horizon;
+    int64_t rows, cols, players, foods, sight, seers, horizon;
     double penalty;
-    int rules, reward, collisions, spawn, agent_id, time_limit, state;
+    int rules, reward, collisions, spawn, load, agent_id, time_limit, state;
     bool is_coop, normalises_reward, observes_levels, is_grid, has_zero_tail;
     char min_player_level_text[CONFIG_TEXT_MAX], max_player_level_text[CONFIG_TEXT_MAX];
     char min_food_level_text[CONFIG_TEXT_MAX], max_food_level_text[CONFIG_TEXT_MAX];
 
     /* derived by prepare */
-    int32_t P, F, O, stride, board_cells; /* stride: cells from one board row to the next */
-    int32_t sees_all;                     /* the window always covers the grid, so coordinates are absolute */
-    int32_t has_food_cap;                 /* 0: the cap of food levels is the sum of the three lowest player levels */
-    struct piece shift[FORAGE_ACTIONS];   /* what an action adds to a player */
+    int32_t P, F, O, A, stride, board_cells; /* stride: cells from one board row to the next */
+    int32_t n_seers;                         /* players from this index on see nothing */
+    int32_t sees_all;                        /* the window always covers the grid, so coordinates are absolute */
+    int32_t has_food_cap;                    /* 0: the cap of food levels is the sum of the three lowest player levels */
+    struct piece shift[FORAGE_ACTIONS];      /* what an action adds to a player */
     int16_t min_player_level[FORAGING_PLAYERS_MAX], max_player_level[FORAGING_PLAYERS_MAX];
     int16_t min_food_level[FORAGING_FOODS_MAX], max_food_level[FORAGING_FOODS_MAX];
 };
@@ -83,7 +86,7 @@ static inline int foraging_cell(const struct foraging_params *p, int row, int co
 }
 
 /* foraging_config.c: the rows; reading a scenario name; checking sizes and deriving the second half of the params. */
-#define FORAGING_ROWS 23
+#define FORAGING_ROWS 25
 extern const struct config_row foraging_rows[FORAGING_ROWS];
 extern const char *const foraging_scenarios[];
 int foraging_scenario(const char *scenario, struct recipe *defaults, struct err *err);
@@ -102,8 +105,12 @@ void foraging_advance(const struct foraging_params *p, struct foraging_state *g,
 bool foraging_is_cleared(const struct foraging_state *g);
 bool foraging_is_over(const struct foraging_params *p, const struct foraging_state *g);
 
+/* foraging_draw.c */
+void foraging_render(const void *params, const void *state, char *text, size_t size);
+void foraging_draw(const void *params, const void *state, struct scene *scene);
+
 /* foraging_scripts.c */
-#define FORAGING_SCRIPTS 1
+#define FORAGING_SCRIPTS 2
 extern const struct env_script foraging_scripts[FORAGING_SCRIPTS];
 
 extern const struct env_ops env_foraging;

@@ -7,6 +7,9 @@
  *   12x12       rows x cols        4p, 3f   players, foods
  *   -c, -coop   env.coop=true      2s, s3   env.sight
  *   -ind        food level 1       -pen     penalty 0.1 (both as in the package's registry)
+ *   -t25        env.horizon
+ *   cromac-     only player 0 sees, standing beside a food loads it, all levels 1 and food 3, collisions as in the package,
+ *               joint critic state: the task of CroMAC, written cromac-8x8-3p-1f-t25 and cromac-8x8-4p-1f-t15
  *
  * Levels are text rows, since upstream takes one number for all or one per player or food; prepare parses them once. */
 #include <ctype.h>
@@ -40,6 +43,10 @@ const struct config_row foraging_rows[FORAGING_ROWS] = {
     KEY("max_food_level", CONFIG_TEXT, max_food_level_text, "none", 0, 0, "", NULL,
         "highest food level, or one per food; none: the sum of the three lowest player levels"),
     KEY("sight", CONFIG_INT, sight, "-1", -1, FORAGING_SIDE_MAX, "cells", NULL, "how far a player sees; -1: the whole grid"),
+    KEY("seers", CONFIG_INT, seers, "-1", -1, FORAGING_PLAYERS_MAX, "", NULL,
+        "how many players, from index 0 on, see anything; the others observe zeros and their id; -1: all"),
+    KEY("load", CONFIG_CHOICE, load, "action", 0, 0, "", "action|standing",
+        "whether loading is an action of its own, or whoever stands beside a food loads it (four moves and staying remain)"),
     KEY("penalty", CONFIG_REAL, penalty, "0", 0, 1000, "reward", NULL, "what each loader of a food too heavy for the group loses"),
     KEY("normalise_reward", CONFIG_BOOL, normalises_reward, "true", 0, 0, "", NULL, "a cleared map is worth 1 to the team"),
     KEY("observe_levels", CONFIG_BOOL, observes_levels, "true", 0, 0, "", NULL, "players see each other's levels"),
@@ -65,7 +72,11 @@ const struct config_row foraging_rows[FORAGING_ROWS] = {
 const char *const foraging_scenarios[] = {"8x8-2p-1f",
                                           "8x8-4p-2f-c",
                                           "12x12-4p-3f-c",
+                                          "20x20-5p-6f-s3",
                                           "20x20-10p-6f-s3",
+                                          "20x20-15p-6f-s3",
+                                          "cromac-8x8-3p-1f-t25",
+                                          "cromac-8x8-4p-1f-t15",
                                           "eir-12x12-4p-3f-c",
                                           "Foraging-2s-8x8-2p-2f-coop-v3",
                                           "Foraging-grid-8x8-3p-2f-v3",
@@ -75,15 +86,32 @@ const char *const foraging_scenarios[] = {"8x8-2p-1f",
 
 #define WORD_MAX 24
 
-/* One word of a name and the key it sets; '%' stands for a number. */
+/* The words of a name and the keys they set, one a line; '%' stands for a number. */
 static const struct {
     const char *form;
     const char *key;
     const char *value; /* NULL: the word's number */
 } words[] = {
-    {"Foraging", NULL, NULL},    {"v3", "env.rules", "v3"},    {"eir", "env.rules", "eir"},        {"grid", "env.grid", "true"},
-    {"c", "env.coop", "true"},   {"coop", "env.coop", "true"}, {"ind", "env.max_food_level", "1"}, {"pen", "env.penalty", "0.1"},
-    {"%p", "env.players", NULL}, {"%f", "env.foods", NULL},    {"%s", "env.sight", NULL},          {"s%", "env.sight", NULL},
+    {"Foraging", NULL, NULL},
+    {"v3", "env.rules", "v3"},
+    {"eir", "env.rules", "eir"},
+    {"grid", "env.grid", "true"},
+    {"c", "env.coop", "true"},
+    {"coop", "env.coop", "true"},
+    {"ind", "env.max_food_level", "1"},
+    {"pen", "env.penalty", "0.1"},
+    {"%p", "env.players", NULL},
+    {"%f", "env.foods", NULL},
+    {"%s", "env.sight", NULL},
+    {"s%", "env.sight", NULL},
+    {"t%", "env.horizon", NULL},
+    {"cromac", "env.seers", "1"},
+    {"cromac", "env.load", "standing"},
+    {"cromac", "env.coop", "true"},
+    {"cromac", "env.max_player_level", "1"},
+    {"cromac", "env.max_food_level", "3"},
+    {"cromac", "env.collisions", "upstream"},
+    {"cromac", "env.state", "joint"},
 };
 
 /* Does the word have the form, '%' standing for a number of at most six digits? Copies that number to digits. */
@@ -135,10 +163,16 @@ static int read_word(const char *scenario, const char *word, struct recipe *defa
 {
     char digits[8];
     int r = read_size(scenario, word, defaults, err);
-    for (size_t i = 0; i < ARRAY_LEN(words) && r == ERR_UNKNOWN; i++)
-        if (has_form(word, words[i].form, digits))
-            return words[i].key ? set_once(scenario, defaults, words[i].key, words[i].value ? words[i].value : digits, err) : 0;
-    if (r == ERR_UNKNOWN)
+    bool is_size = r != ERR_UNKNOWN, is_known = is_size;
+    for (size_t i = 0; i < ARRAY_LEN(words) && !is_size; i++) {
+        if (!has_form(word, words[i].form, digits))
+            continue;
+        r = words[i].key ? set_once(scenario, defaults, words[i].key, words[i].value ? words[i].value : digits, err) : 0;
+        is_known = true;
+        if (r)
+            break;
+    }
+    if (!is_known)
         return err_set(err, r,
                        "bad scenario \"%s\" of foraging: unknown word \"%s\"; expected a name like 12x12-4p-3f-c, 8x8-2p-1f, "
                        "20x20-10p-6f-s3 or Foraging-2s-8x8-2p-2f-coop-v3",
@@ -252,6 +286,8 @@ int foraging_prepare(void *params, struct err *err)
     int side = (int)(p->rows > p->cols ? p->rows : p->cols);
     p->P = (int32_t)p->players;
     p->F = (int32_t)p->foods;
+    p->A = p->load == LOADS_BY_STANDING ? FORAGE_LOAD : FORAGE_ACTIONS;
+    p->n_seers = (int32_t)(p->seers < 0 || p->seers > p->players ? p->players : p->seers);
     if (p->P >= p->rows * p->cols)
         return err_set(err, ERR_RANGE, "no room: %d players on a grid of %d x %d cells", p->P, (int)p->rows, (int)p->cols);
     if (p->sight < 0)
@@ -304,7 +340,7 @@ static void add_grid_blocks(const struct foraging_params *p, struct spec *spec)
 void foraging_spec(const void *params, struct spec *spec)
 {
     const struct foraging_params *p = params;
-    *spec = (struct spec){.N = p->P, .A = FORAGE_ACTIONS, .horizon = (int32_t)p->horizon};
+    *spec = (struct spec){.N = p->P, .A = p->A, .horizon = (int32_t)p->horizon};
     if (p->is_grid)
         add_grid_blocks(p, spec);
     else

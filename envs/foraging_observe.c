@@ -18,6 +18,8 @@
  * env.observe_levels; the highest index wins a shared cell); level of the food; 1 where one could stand (inside, no food,
  * nobody, not even oneself). Then id and zero tail as above.
  *
+ * With env.seers, players from that index on see nothing: zeros in place of the lists or layers, then id and zero tail.
+ *
  * The entries of a list are quads: row, column, level, and a fourth lane of no meaning. They are stored four floats at a time,
  * each store overwriting the meaningless lane (or lanes) of the one before. What lies in a window is picked without branches:
  * an entry is always written, and counted only if it is seen. */
@@ -121,18 +123,29 @@ static float *put_tail(const struct foraging_params *p, int self, float *out)
     return out;
 }
 
+/* The rows of those who see nothing. */
+static void put_blind(const struct foraging_params *p, float *out)
+{
+    int tail = (p->agent_id == SWITCH_TRUE ? p->P : 0) + (p->has_zero_tail ? p->P : 0);
+    for (int n = p->n_seers; n < p->P; n++) {
+        memset(out, 0, (size_t)(p->O - tail) * sizeof *out);
+        out = put_tail(p, n, out + p->O - tail);
+    }
+}
+
 static void observe_lists(const struct foraging_params *p, const struct foraging_state *g, float *out)
 {
     quad list[ENTRIES_MAX];
     if (p->sees_all)
         list_all(p, g, list);
-    for (int n = 0; n < p->P; n++) {
+    for (int n = 0; n < p->n_seers; n++) {
         if (!p->sees_all)
             list_window(p, g, n, list);
         else if (n > 0)
             bring_to_front(list + p->F, n);
         out = put_tail(p, n, put_list(p, list, out));
     }
+    put_blind(p, out);
 }
 
 static bool is_inside(const struct foraging_params *p, int row, int col)
@@ -170,8 +183,9 @@ static float *draw_window(const struct foraging_params *p, const struct foraging
 
 static void observe_grid(const struct foraging_params *p, const struct foraging_state *g, float *out)
 {
-    for (int n = 0; n < p->P; n++)
+    for (int n = 0; n < p->n_seers; n++)
         out = put_tail(p, n, draw_window(p, g, &g->piece[n], out));
+    put_blind(p, out);
 }
 
 static bool is_food(uint8_t board)
@@ -182,7 +196,7 @@ static bool is_food(uint8_t board)
 static void observe_available(const struct foraging_params *p, const struct foraging_state *g, uint8_t *available)
 {
     const uint8_t *board = foraging_board_view(p, g);
-    for (int n = 0; n < p->P; n++, available += FORAGE_ACTIONS) {
+    for (int n = 0; n < p->P; n++, available += p->A) {
         const uint8_t *here = board + g->piece[n].cell;
         uint8_t north = here[-p->stride], south = here[p->stride], west = here[-1], east = here[1];
         available[FORAGE_NONE] = 1;
@@ -190,7 +204,8 @@ static void observe_available(const struct foraging_params *p, const struct fora
         available[FORAGE_SOUTH] = south == BOARD_EMPTY;
         available[FORAGE_WEST] = west == BOARD_EMPTY;
         available[FORAGE_EAST] = east == BOARD_EMPTY;
-        available[FORAGE_LOAD] = is_food(north) | is_food(south) | is_food(west) | is_food(east);
+        if (p->load == LOADS_BY_ACTION)
+            available[FORAGE_LOAD] = is_food(north) | is_food(south) | is_food(west) | is_food(east);
     }
 }
 

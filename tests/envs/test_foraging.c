@@ -320,19 +320,22 @@ static void test_hostile_actions_count_as_none(void **state)
 
 /* Endings and returns */
 
-static void test_greedy_team_clears_the_map_for_a_return_of_1(void **state)
+static void test_scripted_team_clears_the_map_for_a_return_of_1(void **state)
 {
     (void)state;
     static const struct {
-        const char *scenario, *key;
+        const char *scenario, *key, *script;
         int least; /* of 200 episodes; players who block each other clear fewer */
     } cases[] = {
-        {"env.scenario=8x8-2p-1f", "env.rules=v3", 190},
-        {"env.scenario=8x8-4p-2f-c", "env.rules=robust", 198},
-        {"env.scenario=12x12-4p-3f-c", "env.rules=robust", 198},
-        {"env.scenario=12x12-4p-3f-c", "env.rules=eir", 120},
-        {"env.scenario=Foraging-grid-8x8-3p-2f-coop", "env.rules=robust", 190},
-        {"env.scenario=20x20-10p-6f-s3", "env.horizon=400", 190},
+        {"env.scenario=8x8-2p-1f", "env.rules=v3", "greedy", 190},
+        {"env.scenario=8x8-4p-2f-c", "env.rules=robust", "greedy", 198},
+        {"env.scenario=12x12-4p-3f-c", "env.rules=robust", "greedy", 198},
+        {"env.scenario=12x12-4p-3f-c", "env.rules=eir", "greedy", 120},
+        {"env.scenario=Foraging-grid-8x8-3p-2f-coop", "env.rules=robust", "greedy", 190},
+        {"env.scenario=20x20-10p-6f-s3", "env.horizon=400", "greedy", 190},
+        {"env.scenario=Foraging-grid-8x8-3p-2f-coop", "env.rules=v3", "surround", 180},
+        {"env.scenario=cromac-8x8-3p-1f-t25", "env.seers=-1", "surround", 185},
+        {"env.scenario=cromac-8x8-4p-1f-t15", "env.seers=-1", "surround", 180},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct env_instance env;
@@ -341,7 +344,7 @@ static void test_greedy_team_clears_the_map_for_a_return_of_1(void **state)
         must_open(&env, ARGUMENTS("env.name=foraging", cases[i].scenario, cases[i].key));
         must_init(&vec, &env, 1);
         for (uint64_t seed = 0; seed < 200; seed++) {
-            struct episode episode = play_episode(&vec, must_find_script(env.ops, "greedy"), seed);
+            struct episode episode = play_episode(&vec, must_find_script(env.ops, cases[i].script), seed);
             bool is_team = params_of(&env)->reward == REWARD_TEAM;
             length += episode.length;
             assert_true(episode.mean_return >= env.spec.return_min && episode.mean_return <= env.spec.return_max + 1e-6);
@@ -388,6 +391,115 @@ static void test_clearing_at_the_limit_is_no_truncation(void **state)
     vec_deinit(&board.vec);
 }
 
+/* CroMAC's task: one player sees, three must stand beside the food at once */
+
+static const struct piece one_food = {.row = 3, .col = 3, .level = 3};
+
+static void test_three_standing_beside_take_the_food(void **state)
+{
+    (void)state;
+    /* The last of them steps beside the food; with 4 players the fourth stands by or far away. */
+    static const struct {
+        const char *scenario;
+        struct piece players[4];
+        int32_t action[4];
+        bool is_taken;
+    } cases[] = {
+        {"env.scenario=cromac-8x8-3p-1f-t25", {{2, 3, 1, 0}, {4, 3, 1, 0}, {3, 1, 1, 0}}, {0, 0, FORAGE_EAST}, true},
+        {"env.scenario=cromac-8x8-3p-1f-t25", {{2, 3, 1, 0}, {4, 3, 1, 0}, {3, 1, 1, 0}}, {0, 0, FORAGE_WEST}, false},
+        {"env.scenario=cromac-8x8-3p-1f-t25", {{2, 3, 1, 0}, {4, 3, 1, 0}, {3, 2, 1, 0}}, {0, 0, FORAGE_WEST}, false},
+        {"env.scenario=cromac-8x8-3p-1f-t25", {{2, 3, 1, 0}, {4, 3, 1, 0}, {3, 2, 1, 0}}, {FORAGE_LOAD, -1, 99}, true},
+        {"env.scenario=cromac-8x8-4p-1f-t15", {{2, 3, 1, 0}, {4, 3, 1, 0}, {3, 2, 1, 0}, {3, 4, 1, 0}}, {0, 0, 0, 0}, true},
+        {"env.scenario=cromac-8x8-4p-1f-t15", {{2, 3, 1, 0}, {4, 3, 1, 0}, {3, 2, 1, 0}, {7, 7, 1, 0}}, {0, 0, 0, 0}, true},
+        {"env.scenario=cromac-8x8-4p-1f-t15", {{2, 3, 1, 0}, {7, 6, 1, 0}, {3, 2, 1, 0}, {7, 7, 1, 0}}, {0, 0, 0, 0}, false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct board board;
+        board_open(&board, ARGUMENTS("env.name=foraging", cases[i].scenario), cases[i].players, &one_food, 1);
+        vec_step(&board.vec, cases[i].action, NULL);
+        for (int n = 0; n < board.env.spec.N; n++)
+            assert_float_equal(board.vec.reward[n], cases[i].is_taken, 1e-6);
+        assert_int_equal(board.vec.terminated[0], cases[i].is_taken);
+        vec_deinit(&board.vec);
+    }
+}
+
+static void test_one_seer_sees_for_all(void **state)
+{
+    (void)state;
+    struct env_instance env, full;
+    struct vec vec, seeing;
+    must_open(&env, ARGUMENTS("env.name=foraging", "env.scenario=cromac-8x8-4p-1f-t15"));
+    must_open(&full, ARGUMENTS("env.name=foraging", "env.scenario=cromac-8x8-4p-1f-t15", "env.seers=-1"));
+    assert_int_equal(env.spec.A, 5);
+    assert_int_equal(env.spec.O, 3 + 4 * 3 + 4);
+    assert_int_equal(env.spec.S, 4 * env.spec.O);
+    assert_int_equal(env.spec.horizon, 15);
+    must_init(&vec, &env, 1);
+    must_init(&seeing, &full, 1);
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        reset_all(&vec, seed);
+        reset_all(&seeing, seed);
+        const float *seen = vec.observation, *blind = seen + env.spec.O;
+        assert_memory_equal(seen, seeing.observation, (size_t)env.spec.O * sizeof *seen);
+        for (int n = 1; n < 4; n++, blind += env.spec.O)
+            for (int i = 0; i < env.spec.O; i++)
+                assert_true(blind[i] == (i == 15 + n));
+        for (int n = 0; n < 4; n++)
+            assert_memory_equal(vec.state + n * env.spec.S, seen, (size_t)env.spec.S * sizeof *seen);
+        assert_memory_equal(vec.available, seeing.available, 4 * 5);
+    }
+    vec_deinit(&vec);
+    vec_deinit(&seeing);
+    /* The same of the other form of observation, where nobody sees. */
+    must_open(&env, ARGUMENTS("env.name=foraging", "env.scenario=grid-s2-8x8-3p-1f", "env.seers=0"));
+    must_init(&vec, &env, 1);
+    reset_all(&vec, 1);
+    for (int i = 0; i < 3 * env.spec.O; i++)
+        assert_true(vec.observation[i] == (i % env.spec.O == 75 + i / env.spec.O));
+    vec_deinit(&vec);
+}
+
+static void test_outcome_counts_what_was_taken(void **state)
+{
+    (void)state;
+    const struct piece players[] = {{3, 3, 1, 0}, {3, 5, 2, 0}}, foods[] = {{3, 4, 3, 0}, {6, 6, 5, 0}};
+    struct board board;
+    struct env_outcome outcome;
+    board_open(&board, ARGUMENTS("env.name=foraging", "env.scenario=8x8-2p-2f"), players, foods, 2);
+    vec_step(&board.vec, (int32_t[]){FORAGE_LOAD, FORAGE_LOAD}, NULL);
+    env_foraging.outcome(board.env.params, board.vec.states, &outcome);
+    assert_true(outcome.has_success && !outcome.success);
+    assert_float_equal(outcome.info[0], 3.0 / 8, 1e-6);
+    assert_true(outcome.info[1] == 1);
+    vec_deinit(&board.vec);
+}
+
+static void test_picture_shows_every_piece(void **state)
+{
+    (void)state;
+    struct env_instance env;
+    struct vec vec;
+    struct scene *scene = malloc(sizeof *scene);
+    int counts[4] = {0};
+    assert_non_null(scene);
+    must_open(&env, ARGUMENTS("env.name=foraging", "env.scenario=20x20-15p-6f-s3"));
+    must_init(&vec, &env, 1);
+    reset_all(&vec, 3);
+    env.ops->draw(env.params, vec.states, scene);
+    for (int i = 0; i < scene->count; i++) {
+        const struct scene_item *item = &scene->items[i];
+        assert_true(item->x >= 0 && item->x <= 20 && item->y >= 0 && item->y <= 20);
+        counts[item->shape] += item->shape != SCENE_RECT || item->ink == INK_GOAL;
+    }
+    assert_int_equal(counts[SCENE_CIRCLE], 15);
+    assert_int_equal(counts[SCENE_RECT], game_of(&vec)->n_food);
+    assert_int_equal(counts[SCENE_TEXT], 15 + game_of(&vec)->n_food);
+    assert_int_equal(scene->dropped, 0);
+    vec_deinit(&vec);
+    free(scene);
+}
+
 /* Names and sizes */
 
 static void test_scenario_names(void **state)
@@ -399,7 +511,10 @@ static void test_scenario_names(void **state)
     } cases[] = {
         {"8x8-4p-2f-c", 8, 8, 4, 2, 8, RULES_ROBUST, 1, 0, 3 * 2 + 3 * 4 + 4},
         {"12x12-4p-3f-coop", 12, 12, 4, 3, 12, RULES_ROBUST, 1, 0, 25},
+        {"20x20-5p-6f-s3", 20, 20, 5, 6, 3, RULES_ROBUST, 0, 0, 38},
         {"20x20-10p-6f-s3", 20, 20, 10, 6, 3, RULES_ROBUST, 0, 0, 58},
+        {"20x20-15p-6f-s3", 20, 20, 15, 6, 3, RULES_ROBUST, 0, 0, 78},
+        {"cromac-8x8-3p-1f-t25", 8, 8, 3, 1, 8, RULES_ROBUST, 1, 0, 15},
         {"Foraging-8x8-2p-1f-v3", 8, 8, 2, 1, 8, RULES_V3, 0, 0, 9},
         {"Foraging-2s-10x10-3p-3f-coop-v3", 10, 10, 3, 3, 2, RULES_V3, 1, 0, 18},
         {"Foraging-grid-2s-8x8-3p-2f-v3", 8, 8, 3, 2, 2, RULES_V3, 0, 1, 75},
@@ -422,6 +537,7 @@ static void test_scenario_names(void **state)
         assert_int_equal(p->is_grid, cases[i].is_grid);
         assert_int_equal(env.spec.O, cases[i].O);
         assert_string_equal(env.spec.scenario, cases[i].scenario);
+        assert_int_equal(env.spec.horizon, p->load == LOADS_BY_STANDING ? 25 : 50);
     }
 }
 
@@ -448,6 +564,8 @@ static void test_bad_settings_are_refused(void **state)
     expect_refusal("env.max_player_level=1,", "expected a level from 1 to");
     expect_refusal("env.min_player_level=x", "expected a level from 1 to");
     expect_refusal("env.min_player_level=5", "env.min_player_level is 5, above");
+    expect_refusal("env.scenario=cromac-8x8-3p-1f-c", "two words set env.coop");
+    expect_refusal("env.seers=-2", "env.seers");
     expect_refusal("env.playrs=3", "did you mean env.players");
     expect_refusal("env.rules=v4", "robust|v3|eir");
 }
@@ -483,9 +601,13 @@ int main(void)
         cmocka_unit_test(test_loading_pays_by_level),
         cmocka_unit_test(test_too_weak_loaders_pay_the_penalty),
         cmocka_unit_test(test_hostile_actions_count_as_none),
-        cmocka_unit_test(test_greedy_team_clears_the_map_for_a_return_of_1),
+        cmocka_unit_test(test_scripted_team_clears_the_map_for_a_return_of_1),
         cmocka_unit_test(test_time_limit_terminates_or_truncates),
         cmocka_unit_test(test_clearing_at_the_limit_is_no_truncation),
+        cmocka_unit_test(test_three_standing_beside_take_the_food),
+        cmocka_unit_test(test_one_seer_sees_for_all),
+        cmocka_unit_test(test_outcome_counts_what_was_taken),
+        cmocka_unit_test(test_picture_shows_every_piece),
         cmocka_unit_test(test_scenario_names),
         cmocka_unit_test(test_bad_settings_are_refused),
         cmocka_unit_test(test_joint_state_joins_all_observations),
