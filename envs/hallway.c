@@ -160,16 +160,11 @@ static bool is_good_group(const struct hallway_params *p, const struct hallway_s
 {
     int members, arrived = count_arrived(p, g, group, &members);
     switch (hallway_status_view(p, g)[group]) {
-    case GROUP_WALKS:
-        return arrived == 0;
-    case GROUP_FAILED:
-        return arrived > 0 && arrived < members;
-    case GROUP_WON:
-        return arrived == members;
-    case GROUP_CLASHED:
-        return arrived == members && p->G > 1;
-    default:
-        return false;
+    case GROUP_WALKS: return arrived == 0;
+    case GROUP_FAILED: return arrived > 0 && arrived < members;
+    case GROUP_WON: return arrived == members;
+    case GROUP_CLASHED: return arrived == members && p->G > 1;
+    default: return false;
     }
 }
 

@@ -83,9 +83,9 @@ static void test_scenario_names(void **state)
 static void test_bad_names_are_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"env.scenario=4x", "env.scenario=x4", "env.scenario=4x0", "env.scenario=4x1001",
-                                      "env.scenario=4y5", "env.scenario=4x-5", "env.scenario=4++5", "env.lengths=4x5x6+",
-                                      "env.scenario=1+1+1+1+1+1+1+1+1"};
+    static const char *const bad[] = {"env.scenario=4x",     "env.scenario=x4",    "env.scenario=4x0",
+                                      "env.scenario=4x1001", "env.scenario=4y5",   "env.scenario=4x-5",
+                                      "env.scenario=4++5",   "env.lengths=4x5x6+", "env.scenario=1+1+1+1+1+1+1+1+1"};
     struct env_instance env;
     struct err err;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -207,7 +207,8 @@ static void test_full_state_observation_shows_all(void **state)
     struct vec vec;
     open_at(&env, &vec, ARGUMENTS("env.name=hallway", "env.scenario=4x5x6", "env.full_state_observation=true"),
             (int32_t[]){4, 3, 2});
-    const float expected[] = {4, 4, 3, 2, 1, 0, 0, 3, 4, 3, 2, 0, 1, 0, 2, 4, 3, 2, 0, 0, 1}, critic[] = {4, 3, 2, 4, 3, 2, 4, 3, 2};
+    const float expected[] = {4, 4, 3, 2, 1, 0, 0, 3, 4, 3, 2, 0, 1, 0, 2, 4, 3, 2, 0, 0, 1},
+                critic[] = {4, 3, 2, 4, 3, 2, 4, 3, 2};
     assert_memory_equal(vec.observation, expected, sizeof expected);
     assert_memory_equal(vec.state, critic, sizeof critic);
     vec_deinit(&vec);
@@ -217,12 +218,11 @@ static void test_states_that_cannot_be_are_refused(void **state)
 {
     (void)state;
     static const int32_t bad[][7] = {
-        {-1, 1, 1, 1, 1, 0, 0}, {15, 1, 1, 1, 1, 0, 0}, {0, 5, 1, 1, 1, 0, 0}, {0, -1, 1, 1, 1, 0, 0}, {0, 0, 1, 1, 1, 0, 0},
-        {0, 0, 1, 1, 1, 1, 0},  {0, 0, 0, 1, 1, 2, 0},  {0, 1, 1, 1, 1, 2, 0}, {0, 0, 1, 1, 1, 3, 0},  {0, 1, 1, 1, 1, 4, 0},
-        {0, 1, 1, 1, 1, -1, 0},
+        {-1, 1, 1, 1, 1, 0, 0}, {15, 1, 1, 1, 1, 0, 0}, {0, 5, 1, 1, 1, 0, 0},  {0, -1, 1, 1, 1, 0, 0},
+        {0, 0, 1, 1, 1, 0, 0},  {0, 0, 1, 1, 1, 1, 0},  {0, 0, 0, 1, 1, 2, 0},  {0, 1, 1, 1, 1, 2, 0},
+        {0, 0, 1, 1, 1, 3, 0},  {0, 1, 1, 1, 1, 4, 0},  {0, 1, 1, 1, 1, -1, 0},
     };
-    static const int32_t good[][7] = {
-        {14, 1, 2, 3, 4, 0, 0}, {3, 0, 0, 1, 1, 1, 0}, {3, 0, 1, 1, 0, 2, 2}, {3, 0, 0, 0, 0, 3, 3}};
+    static const int32_t good[][7] = {{14, 1, 2, 3, 4, 0, 0}, {3, 0, 0, 1, 1, 1, 0}, {3, 0, 1, 1, 0, 2, 2}, {3, 0, 0, 0, 0, 3, 3}};
     struct env_instance env;
     struct vec vec;
     struct err err;
