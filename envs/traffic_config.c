@@ -1,5 +1,4 @@
 /* Traffic Junction: rows, scenario names, and what follows from them. */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,8 +45,8 @@ const struct config_row traffic_rows[TRAFFIC_ROWS] = {
 };
 #undef KEY
 
-/* Singh et al. 2019 (IC3Net), its README and section 4; the medium rate's "0.02" there is read as the paper's 0.2. CroMAC,
- * appendix C; its horizon is not given, so that of the easy map is taken. */
+/* easy, medium, hard: the README of IC3Net's code; its "0.02" for the highest rate of medium, below the lowest, is read as 0.2,
+ * the code's default. slow, fast: CroMAC, appendix C; its horizon is not given, so that of the easy map is taken. */
 static const struct {
     const char *scenario, *key, *value;
 } settings[] = {
