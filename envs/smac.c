@@ -55,7 +55,7 @@
 #define REWARD_OF_A_WIN 20.0 /* what a flawless win is scaled to */
 #define POSITION_MAX 1000.0  /* of a loaded state; crowds can push units off the plane, but not that far */
 #define SPEED_MAX 100.0
-#define POOL_MAX 4.0         /* what one energy buys, and a rest */
+#define POOL_MAX 4.0 /* what one energy buys, and a rest */
 #define SHIELD_DELAY_MAX 10.0
 
 static size_t smac_state_bytes(const void *params)
@@ -102,9 +102,8 @@ static bool has_good_numbers(const struct smac_unit *unit)
 static bool is_good_unit(const struct smac_params *p, const struct smac_unit *unit, int id)
 {
     bool is_ally = p->map.side[id] == ALLY;
-    if (!may_be_kind(p, id, unit->kind) || unit->is_alive > 1 || unit->is_disabled > is_ally ||
-        unit->last_action < -1 || unit->last_action >= (is_ally ? p->A : 0) ||
-        unit->look >= (is_ally && p->has_conic_view ? SMAC_LOOKS : 1))
+    if (!may_be_kind(p, id, unit->kind) || unit->is_alive > 1 || unit->is_disabled > is_ally || unit->last_action < -1 ||
+        unit->last_action >= (is_ally ? p->A : 0) || unit->look >= (is_ally && p->has_conic_view ? SMAC_LOOKS : 1))
         return false;
     if (unit->is_alive)
         return has_good_numbers(unit) && may_aim_at(p, unit, id);

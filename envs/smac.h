@@ -13,16 +13,16 @@
 
 #include "envs/env.h"
 
-#define SMAC_SIDE 32             /* cells along an edge of the plane */
-#define SMAC_UNITS_MAX 100       /* both sides together; the largest map of the papers has 66 */
+#define SMAC_SIDE 32       /* cells along an edge of the plane */
+#define SMAC_UNITS_MAX 100 /* both sides together; the largest map of the papers has 66 */
 #define SMAC_ALLIES_MAX SPEC_AGENTS_MAX
-#define SMAC_BOXES_MAX 512       /* rectangles of cliff; a checkerboard has this many */
+#define SMAC_BOXES_MAX 512 /* rectangles of cliff; a checkerboard has this many */
 #define SMAC_GROUPS_MAX 16
-#define SMAC_MAP_BYTES 2000      /* of a map as one line of text, with its 0 byte */
-#define SMAC_TICKS 8             /* per step */
+#define SMAC_MAP_BYTES 2000 /* of a map as one line of text, with its 0 byte */
+#define SMAC_TICKS 8        /* per step */
 #define SMAC_TICKS_PER_SECOND 16
 #define SMAC_TICK (1.0 / SMAC_TICKS_PER_SECOND)
-#define SMAC_LOOKS 12            /* directions of a conic field of view */
+#define SMAC_LOOKS 12 /* directions of a conic field of view */
 #define SMAC_NOBODY (-1)
 #define SMAC_WIN_POINTS 200.0
 #define SMAC_KILL_POINTS 10.0
@@ -55,7 +55,7 @@ enum smac_weapon {
     WEAPON_NONE
 };
 
-enum { GROUND = 1, AIR = 2 };                                                               /* bits of planes */
+enum { GROUND = 1, AIR = 2 };                                                                  /* bits of planes */
 enum { LIGHT = 1, ARMORED = 2, BIOLOGICAL = 4, MECHANICAL = 8, MASSIVE = 16, STRUCTURE = 32 }; /* bits of attributes */
 
 struct smac_type {
@@ -65,12 +65,12 @@ struct smac_type {
     int plane, hits_planes, attributes, bonus_against;
     int hits; /* per shot */
     double hp, shield, armor, damage, bonus;
-    double cooldown;          /* seconds between shots */
-    double range, scan;       /* of the weapon; how far an enemy looks for targets */
+    double cooldown;    /* seconds between shots */
+    double range, scan; /* of the weapon; how far an enemy looks for targets */
     double speed, radius;
-    double hp_regen;          /* per second */
+    double hp_regen; /* per second */
     double energy, energy_at_start;
-    double sight;             /* under env.ranges=unit only */
+    double sight; /* under env.ranges=unit only */
 };
 extern const struct smac_type smac_types[SMAC_KINDS];
 int smac_find_kind(const char *name, size_t length); /* -1: there is none */
@@ -83,9 +83,10 @@ enum { OPPONENT_ATTACK_MOVE, OPPONENT_FOCUS, OPPONENT_MICRO };
 enum { SMAC_REWARD_DAMAGE, SMAC_REWARD_SPARSE };
 enum { SMAC_LIMIT_TRUNCATES, SMAC_LIMIT_TERMINATES };
 
-struct smac_box { /* a rectangle of cliff, [x, x + width] x [y, y + height] */
-    double x, y, width, height;
+struct smac_box { /* a rectangle of cliff */
+    float west, south, east, north;
 };
+#define SMAC_BOX_BITS 64
 
 struct smac_group { /* units that start together, or scattered over a rectangle of cells */
     double x0, y0, x1, y1;
@@ -95,19 +96,22 @@ struct smac_group { /* units that start together, or scattered over a rectangle 
 struct smac_map { /* what map text says; smac_map.c */
     int32_t n_units, n_allies, n_enemies, n_groups, n_boxes;
     int32_t horizon;
-    double attack_x, attack_y;              /* where enemies go */
+    double attack_x, attack_y;                                                 /* where enemies go */
     uint8_t side[SMAC_UNITS_MAX], place[SMAC_UNITS_MAX], kind[SMAC_UNITS_MAX]; /* by id; kind: of fixed teams */
-    uint8_t ally[SMAC_ALLIES_MAX], enemy[SMAC_UNITS_MAX];                     /* id by place */
+    uint8_t ally[SMAC_ALLIES_MAX], enemy[SMAC_UNITS_MAX];                      /* id by place */
     double spawn_x[SMAC_UNITS_MAX], spawn_y[SMAC_UNITS_MAX];                   /* of units that are not scattered */
     struct smac_group groups[SMAC_GROUPS_MAX];
     uint32_t walkable[SMAC_SIDE]; /* row y, bit x */
     struct smac_box boxes[SMAC_BOXES_MAX];
-    int32_t n_bits;             /* width of the one-hot of types in observations */
-    int8_t bit[SMAC_KINDS];     /* -1: this type has none */
-    int32_t is_random;          /* teams and places are drawn at each reset (SMACv2) */
-    double weight[SMAC_KINDS];  /* of random teams; 0: does not occur */
-    int32_t excepted;           /* no random team consists of this kind alone; -1: none */
-    uint32_t kinds[2];          /* by side, bit per kind that may occur */
+    /* By row and column: bit i if box i is near enough for a unit in this cell to evade it; the last bit stands for all boxes from
+     * there on. */
+    uint64_t near[SMAC_SIDE][SMAC_SIDE];
+    int32_t n_bits;            /* width of the one-hot of types in observations */
+    int8_t bit[SMAC_KINDS];    /* -1: this type has none */
+    int32_t is_random;         /* teams and places are drawn at each reset (SMACv2) */
+    double weight[SMAC_KINDS]; /* of random teams; 0: does not occur */
+    int32_t excepted;          /* no random team consists of this kind alone; -1: none */
+    uint32_t kinds[2];         /* by side, bit per kind that may occur */
 };
 
 struct smac_params {
@@ -189,8 +193,8 @@ static inline bool smac_is_walkable(const struct smac_map *map, double x, double
 struct smac_file { /* built into the program from envs/maps */
     const char *name, *text;
 };
-extern const struct smac_file smac_files[];    /* ends with a NULL name */
-extern const char *const smac_scenarios[];     /* built-in maps, the default first; NULL-terminated */
+extern const struct smac_file smac_files[]; /* ends with a NULL name */
+extern const char *const smac_scenarios[];  /* built-in maps, the default first; NULL-terminated */
 /* The text as one line without comments, which is how recipes carry it. `name` is the file, for errors. */
 MUST_USE int smac_map_flatten(const char *name, const char *text, char *line, size_t size, struct err *err);
 /* Reads either form. Errors give name and line (statement, of the one-line form) and what was expected. */
@@ -225,13 +229,13 @@ int smac_count(const struct smac_params *p, const struct smac_state *g, enum sma
 /* smac.c */
 double smac_reward_of(const struct smac_params *p, const struct smac_state *g, const struct smac_score *score);
 bool smac_is_over(const struct smac_params *p, const struct smac_state *g); /* by the rules, the time limit apart */
-void smac_clear_unit(struct smac_unit *unit);                                /* it leaves the game */
+void smac_clear_unit(struct smac_unit *unit);                               /* it leaves the game */
 
 /* smac_move.c */
 struct smac_traffic { /* by id; read: living units with where they are, how they go and want to go; written: next */
+    const struct smac_unit *unit;
     int n_live;
     const uint8_t *live; /* ascending ids */
-    const struct smac_unit *unit;
     double want_x[SMAC_UNITS_MAX], want_y[SMAC_UNITS_MAX];
     double next_x[SMAC_UNITS_MAX], next_y[SMAC_UNITS_MAX];
 };

@@ -135,8 +135,10 @@ int smac_scenario(const char *scenario, struct recipe *defaults, struct err *err
     if (strchr(scenario, '/') || ends_in(scenario, ".map"))
         return read_map_file(scenario, defaults, err);
     const char *near = config_nearest(scenario, smac_scenarios, count_scenarios());
-    return err_set(err, ERR_UNKNOWN, "bad scenario \"%s\" of smac: no such map%s%s%s; expected a name like 3m, 2s3z or MMM, or the "
-                   "path of a map file, ending in .map", scenario, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    return err_set(err, ERR_UNKNOWN,
+                   "bad scenario \"%s\" of smac: no such map%s%s%s; expected a name like 3m, 2s3z or MMM, or the "
+                   "path of a map file, ending in .map",
+                   scenario, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
 /* -- sizes ---------------------------------------------------------------------------------------------------------------------- */
@@ -195,7 +197,8 @@ int smac_prepare(void *params, struct err *err)
 {
     struct smac_params *p = params;
     if (!*p->map_text)
-        return err_set(err, ERR_INVALID, "no map: env.map is empty, and the scenario names none (a scenario of the form " CARRIED
+        return err_set(err, ERR_INVALID,
+                       "no map: env.map is empty, and the scenario names none (a scenario of the form " CARRIED
                        "NAME carries its map there)");
     int r = smac_map_read(&p->map, "env.map", p->map_text, err);
     if (r)

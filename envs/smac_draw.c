@@ -53,7 +53,8 @@ void smac_render(const void *params, const void *state, char *text, size_t size)
     size_t used = 0;
 #define PRINT(...) (used += used < size ? (size_t)snprintf(text + used, size - used, __VA_ARGS__) : 0)
     paint(p, g, &canvas);
-    PRINT("step %d of %d   allies %d   enemies %d\n", (int)g->step, (int)p->horizon, smac_count(p, g, ALLY), smac_count(p, g, ENEMY));
+    PRINT("step %d of %d   allies %d   enemies %d\n", (int)g->step, (int)p->horizon, smac_count(p, g, ALLY),
+          smac_count(p, g, ENEMY));
     for (int row = 0; row < SMAC_SIDE; row++)
         PRINT("%s\n", canvas.cell[row]);
     for (int side = ALLY; side <= ENEMY; side++) {
@@ -108,7 +109,7 @@ void smac_draw(const void *params, const void *state, struct scene *scene)
     scene_rect(scene, INK_GROUND, 0, 0, 0, SMAC_SIDE, SMAC_SIDE);
     for (int i = 0; i < p->map.n_boxes; i++) {
         const struct smac_box *box = &p->map.boxes[i];
-        scene_rect(scene, INK_WALL, 0, (float)box->x, (float)box->y, (float)box->width, (float)box->height);
+        scene_rect(scene, INK_WALL, 0, box->west, box->south, box->east - box->west, box->north - box->south);
     }
     for (int id = 0; id < p->map.n_units; id++)
         if (g->unit[id].is_alive)

@@ -14,21 +14,29 @@
 
 #include "envs/smac.h"
 
-#define MOVE_AMOUNT 2.0       /* cells that a move action aims ahead */
-#define SHIELD_DELAY 10.0     /* seconds after a hit until the shield grows again */
+#define MOVE_AMOUNT 2.0   /* cells that a move action aims ahead */
+#define SHIELD_DELAY 10.0 /* seconds after a hit until the shield grows again */
 #define SHIELD_PER_SECOND 2.0
 #define ENERGY_PER_SECOND 0.5625
 #define HEAL_PER_SECOND 9.0
 #define HP_PER_ENERGY 3.0
-#define ENERGY_TO_START 5.0   /* a healer with less does not turn to a new patient */
-#define FAR_AWAY 2e9          /* distance that attackers beyond the scan are listed with */
-#define BEAM_WIDTH 2.8        /* across the line of fire */
+#define ENERGY_TO_START 5.0 /* a healer with less does not turn to a new patient */
+#define FAR_AWAY 2e9        /* distance that attackers beyond the scan are listed with */
+#define BEAM_WIDTH 2.8      /* across the line of fire */
 #define BEAM_HEIGHT 0.3
 #define BLAST_RADIUS 2.2
-#define KITE_MARGIN 1.5       /* cells beyond a chaser's reach that a kiting enemy keeps */
-#define RANGED 1.0            /* a weapon that reaches farther is one to kite with */
+#define KITE_MARGIN 1.5 /* cells beyond a chaser's reach that a kiting enemy keeps */
+#define RANGED 1.0      /* a weapon that reaches farther is one to kite with */
 
 enum order { ORDER_STOP, ORDER_MOVE, ORDER_ATTACK, ORDER_ATTACK_MOVE };
+
+/* The living units of a side where they are at the start of a tick: ground before air, then by place. */
+struct roster {
+    int n, n_ground;
+    uint8_t id[SMAC_UNITS_MAX];
+    double x[SMAC_UNITS_MAX], y[SMAC_UNITS_MAX];
+    double west, east, south, north; /* what holds them all */
+};
 
 struct fight {
     const struct smac_params *p;
@@ -37,7 +45,8 @@ struct fight {
     struct smac_score *score;
     int n_live;
     uint8_t live[SMAC_UNITS_MAX]; /* ascending ids */
-    bool has_idle_enemy;          /* some damage-dealing enemy had no target after the dropping */
+    struct roster side[2];
+    bool has_idle_enemy; /* some damage-dealing enemy had no target after the dropping */
     bool has_ally_healer;
 
     /* by id */
@@ -45,7 +54,7 @@ struct fight {
     int16_t ordered[SMAC_UNITS_MAX];                      /* target of ORDER_ATTACK */
     int16_t previous[SMAC_UNITS_MAX];                     /* target before the dropping */
     double goal_x[SMAC_UNITS_MAX], goal_y[SMAC_UNITS_MAX];
-    double start_x[SMAC_UNITS_MAX], start_y[SMAC_UNITS_MAX]; /* at the start of the tick */
+    uint8_t attackers[SMAC_UNITS_MAX]; /* how many allies have it as their target */
     struct smac_traffic traffic;
 };
 
@@ -93,8 +102,8 @@ int smac_count(const struct smac_params *p, const struct smac_state *g, enum sma
 
 void smac_clear_unit(struct smac_unit *unit)
 {
-    *unit = (struct smac_unit){.target = SMAC_NOBODY, .last_action = unit->last_action, .kind = unit->kind,
-                               .is_disabled = unit->is_disabled};
+    *unit = (struct smac_unit){
+        .target = SMAC_NOBODY, .last_action = unit->last_action, .kind = unit->kind, .is_disabled = unit->is_disabled};
 }
 
 /* -- orders --------------------------------------------------------------------------------------------------------------------- */
@@ -129,6 +138,20 @@ static void order_ally(struct fight *f, int n, int action)
     }
 }
 
+static void muster(const struct fight *f, int side, struct roster *roster)
+{
+    int n;
+    const uint8_t *ids = members(&f->p->map, side, &n);
+    roster->n = 0;
+    for (int plane = GROUND; plane <= AIR; plane++) {
+        for (int i = 0; i < n; i++)
+            if (f->unit[ids[i]].is_alive && smac_type_of(&f->unit[ids[i]])->plane == plane)
+                roster->id[roster->n++] = ids[i];
+        if (plane == GROUND)
+            roster->n_ground = roster->n;
+    }
+}
+
 static void begin(struct fight *f, const int32_t *action)
 {
     const struct smac_map *map = &f->p->map;
@@ -136,6 +159,8 @@ static void begin(struct fight *f, const int32_t *action)
     for (int id = 0; id < map->n_units; id++)
         if (f->unit[id].is_alive)
             f->live[f->n_live++] = (uint8_t)id;
+    muster(f, ALLY, &f->side[ALLY]);
+    muster(f, ENEMY, &f->side[ENEMY]);
     for (int n = 0; n < map->n_allies; n++)
         order_ally(f, n, action[n]);
     for (int i = 0; i < map->n_enemies; i++)
@@ -168,19 +193,38 @@ static void drop_enemy_target(struct fight *f, int id)
         unit->target = SMAC_NOBODY;
 }
 
+static void take_places(const struct fight *f, struct roster *roster)
+{
+    roster->west = roster->south = INFINITY;
+    roster->east = roster->north = -INFINITY;
+    for (int i = 0; i < roster->n; i++) {
+        double x = f->unit[roster->id[i]].x, y = f->unit[roster->id[i]].y;
+        roster->x[i] = x;
+        roster->y[i] = y;
+        roster->west = smac_least(roster->west, x);
+        roster->east = smac_most(roster->east, x);
+        roster->south = smac_least(roster->south, y);
+        roster->north = smac_most(roster->north, y);
+    }
+}
+
 static void drop_targets(struct fight *f)
 {
     f->has_idle_enemy = f->has_ally_healer = false;
+    take_places(f, &f->side[ALLY]);
+    take_places(f, &f->side[ENEMY]);
+    for (int i = 0; i < f->n_live; i++)
+        f->attackers[f->live[i]] = 0;
     for (int i = 0; i < f->n_live; i++) {
         int id = f->live[i];
         struct smac_unit *unit = &f->unit[id];
         f->previous[id] = unit->target;
         f->fires[id] = 0;
-        f->start_x[id] = unit->x;
-        f->start_y[id] = unit->y;
         if (side_of(f, id) == ALLY) {
             drop_ally_target(f, id);
             f->has_ally_healer |= is_healer(unit);
+            if (unit->target != SMAC_NOBODY)
+                f->attackers[unit->target]++;
         } else {
             drop_enemy_target(f, id);
             f->has_idle_enemy |= deals_damage(unit) && unit->target == SMAC_NOBODY;
@@ -196,18 +240,16 @@ struct pick {
     double key; /* distance, or health of a patient */
 };
 
-/* A living unit that the looker can hit and that is within its scan plus the largest radius; sets the distance. */
-static bool is_candidate(const struct fight *f, const struct smac_unit *looker, int id, double *distance)
+/* The part of a roster that a unit can hit: [from, to). */
+static void hittable(const struct smac_unit *unit, const struct roster *roster, int *from, int *to)
 {
-    const struct smac_unit *unit = &f->unit[id];
-    if (!unit->is_alive || !can_hit(looker, unit))
-        return false;
-    double dx = unit->x - looker->x, dy = unit->y - looker->y, square = dx * dx + dy * dy;
-    double reach = smac_type_of(looker)->scan + f->p->largest_radius;
-    *distance = sqrt(square); /* compared as such: two squares may differ where their roots are equal */
-    return square <= reach * reach;
+    int planes = smac_type_of(unit)->hits_planes;
+    *from = planes & GROUND ? 0 : roster->n_ground;
+    *to = planes & AIR ? roster->n : roster->n_ground;
 }
 
+/* Candidates are those within the scan plus the largest radius; which of them are near enough, is said more exactly here.
+ * Distances are compared as roots: two squares may differ where their roots are equal. */
 static void consider_victim(const struct fight *f, int looker, int id, double distance, struct pick *best)
 {
     const struct smac_unit *unit = &f->unit[id];
@@ -219,45 +261,74 @@ static void consider_victim(const struct fight *f, int looker, int id, double di
         *best = (struct pick){id, is_first_choice, distance};
 }
 
-/* Healers before others, then the nearest. Attackers beyond the scan come last (the list of targets that are looked up while a
- * target is held does not contain them). */
-static int pick_victim(const struct fight *f, int looker, bool lists_attackers)
+/* Allies that attack the looker count as candidates too, but as the farthest. */
+static void consider_attackers(const struct fight *f, int looker, struct pick *best)
 {
     const struct smac_map *map = &f->p->map;
-    const struct smac_unit *unit = &f->unit[looker];
-    struct pick best = {.id = SMAC_NOBODY};
-    double distance;
-    for (int plane = GROUND; plane <= AIR; plane++)
-        for (int n = 0; n < map->n_allies; n++)
-            if (smac_type_of(&f->unit[map->ally[n]])->plane == plane && is_candidate(f, unit, map->ally[n], &distance))
-                consider_victim(f, looker, map->ally[n], distance, &best);
-    for (int n = 0; n < map->n_allies && lists_attackers; n++) {
+    for (int n = 0; n < map->n_allies; n++) {
         const struct smac_unit *attacker = &f->unit[map->ally[n]];
-        if (attacker->is_alive && attacker->target == looker && can_hit(unit, attacker))
-            consider_victim(f, looker, map->ally[n], FAR_AWAY, &best);
+        if (attacker->is_alive && attacker->target == looker && can_hit(&f->unit[looker], attacker))
+            consider_victim(f, looker, map->ally[n], FAR_AWAY, best);
     }
+}
+
+static double reach_of_scan(const struct fight *f, const struct smac_unit *looker)
+{
+    return smac_type_of(looker)->scan + f->p->largest_radius;
+}
+
+/* Nobody of the roster can be within reach. With a margin: the squares that are compared later are rounded. */
+static bool is_far_from_all(const struct smac_unit *unit, const struct roster *roster, double reach)
+{
+    double margin = reach * 1.0001;
+    return unit->x < roster->west - margin || unit->x > roster->east + margin || unit->y < roster->south - margin ||
+           unit->y > roster->north + margin;
+}
+
+/* Healers before others, then the nearest. Attackers are listed when there is no target yet, not when it is looked up whether
+ * another one would be better. */
+static int pick_victim(const struct fight *f, int looker, bool lists_attackers)
+{
+    const struct smac_unit *unit = &f->unit[looker];
+    const struct roster *allies = &f->side[ALLY];
+    struct pick best = {.id = SMAC_NOBODY};
+    double reach = reach_of_scan(f, unit);
+    int from, to;
+    hittable(unit, allies, &from, &to);
+    if (is_far_from_all(unit, allies, reach))
+        to = from;
+    for (int i = from; i < to; i++) {
+        double dx = allies->x[i] - unit->x, dy = allies->y[i] - unit->y, square = dx * dx + dy * dy;
+        if (square <= reach * reach)
+            consider_victim(f, looker, allies->id[i], sqrt(square), &best);
+    }
+    if (lists_attackers && f->attackers[looker])
+        consider_attackers(f, looker, &best);
     return best.id;
 }
 
 /* The one with the least health among those that are hurt or fighting; reports the slowest candidate's speed, or INFINITY. */
 static int pick_patient(const struct fight *f, int looker, double *slowest)
 {
-    const struct smac_map *map = &f->p->map;
     const struct smac_unit *unit = &f->unit[looker];
+    const struct roster *comrades = &f->side[ENEMY];
     struct pick best = {.id = SMAC_NOBODY};
-    double distance;
+    double reach = reach_of_scan(f, unit);
+    int from, to;
     *slowest = INFINITY;
-    for (int plane = GROUND; plane <= AIR; plane++)
-        for (int i = 0; i < map->n_enemies; i++) {
-            const struct smac_unit *other = &f->unit[map->enemy[i]];
-            const struct smac_type *type = smac_type_of(other);
-            if (type->plane != plane || !is_candidate(f, unit, map->enemy[i], &distance))
-                continue;
-            *slowest = smac_least(*slowest, type->speed);
-            bool is_needy = other->hp < type->hp || other->target != SMAC_NOBODY;
-            if (is_needy && distance < smac_type_of(unit)->scan + type->radius && (best.id == SMAC_NOBODY || other->hp < best.key))
-                best = (struct pick){.id = map->enemy[i], .key = other->hp};
-        }
+    hittable(unit, comrades, &from, &to);
+    for (int i = from; i < to; i++) {
+        const struct smac_unit *other = &f->unit[comrades->id[i]];
+        const struct smac_type *type = smac_type_of(other);
+        double dx = comrades->x[i] - unit->x, dy = comrades->y[i] - unit->y, square = dx * dx + dy * dy;
+        if (!(square <= reach * reach))
+            continue;
+        *slowest = smac_least(*slowest, type->speed);
+        bool is_needy = other->hp < type->hp || other->target != SMAC_NOBODY;
+        bool is_near = sqrt(square) < smac_type_of(unit)->scan + type->radius;
+        if (is_needy && is_near && (best.id == SMAC_NOBODY || other->hp < best.key))
+            best = (struct pick){.id = comrades->id[i], .key = other->hp};
+    }
     return best.id;
 }
 
@@ -439,18 +510,16 @@ static void hit_with_weapon(struct fight *f, const struct smac_type *by, int id)
         hit(f, id, by->damage + (has_bonus ? by->bonus : 0));
 }
 
-/* Living opponents whose place at the start of the tick is within R of (x, y), ground before air. Returns how many. */
+/* Opponents whose place at the start of the tick is within R of (x, y), ground before air. Returns how many. */
 static int opponents_near(const struct fight *f, int id, double x, double y, double R, uint8_t *out)
 {
-    int n, count = 0;
-    const uint8_t *ids = members(&f->p->map, side_of(f, id) == ALLY ? ENEMY : ALLY, &n);
-    for (int plane = GROUND; plane <= AIR; plane++)
-        for (int i = 0; i < n; i++) {
-            const struct smac_unit *unit = &f->unit[ids[i]];
-            double dx = f->start_x[ids[i]] - x, dy = f->start_y[ids[i]] - y;
-            if (unit->is_alive && smac_type_of(unit)->plane == plane && dx * dx + dy * dy <= R * R)
-                out[count++] = ids[i];
-        }
+    const struct roster *opponents = &f->side[side_of(f, id) == ALLY ? ENEMY : ALLY];
+    int count = 0;
+    for (int i = 0; i < opponents->n; i++) {
+        double dx = opponents->x[i] - x, dy = opponents->y[i] - y;
+        if (dx * dx + dy * dy <= R * R)
+            out[count++] = opponents->id[i];
+    }
     return count;
 }
 
@@ -465,7 +534,8 @@ static void fire_beam(struct fight *f, int id, int target)
         const struct smac_unit *other = &f->unit[near[i]];
         double u = (at->x * c + at->y * s) - (other->x * c + other->y * s);
         double v = (-at->x * s + at->y * c) - (-other->x * s + other->y * c);
-        double a = smac_most(fabs(u) - BEAM_WIDTH / 2, 0), b = smac_most(fabs(v) - BEAM_HEIGHT / 2, 0), r = smac_type_of(other)->radius;
+        double a = smac_most(fabs(u) - BEAM_WIDTH / 2, 0), b = smac_most(fabs(v) - BEAM_HEIGHT / 2, 0),
+               r = smac_type_of(other)->radius;
         if (a * a + b * b <= r * r)
             hit_with_weapon(f, smac_type_of(unit), near[i]);
     }
@@ -553,16 +623,32 @@ static void shuffle(const struct fight *f, struct rng *rng, uint8_t *order)
 
 /* -- bury ----------------------------------------------------------------------------------------------------------------------- */
 
+static void strike_off(const struct fight *f, struct roster *roster)
+{
+    int kept = 0, ground = 0;
+    for (int i = 0; i < roster->n; i++)
+        if (f->unit[roster->id[i]].is_alive) {
+            ground += i < roster->n_ground;
+            roster->id[kept++] = roster->id[i];
+        }
+    roster->n = kept;
+    roster->n_ground = ground;
+}
+
 static void bury(struct fight *f)
 {
     int kept = 0;
     for (int i = 0; i < f->n_live; i++) {
         struct smac_unit *unit = &f->unit[f->live[i]];
         unit->is_alive = unit->hp > 0;
-        if (unit->is_alive)
-            f->live[kept++] = f->live[i];
+        f->live[kept] = f->live[i];
+        kept += unit->is_alive;
     }
+    if (kept == f->n_live)
+        return;
     f->n_live = kept;
+    strike_off(f, &f->side[ALLY]);
+    strike_off(f, &f->side[ENEMY]);
 }
 
 static void tick(struct fight *f, const uint8_t *order)
@@ -587,9 +673,9 @@ void smac_fight(const struct smac_params *p, struct smac_state *g, const int32_t
     f.unit = g->unit;
     f.score = score;
     f.traffic.unit = g->unit;
-    f.traffic.live = f.live;
     *score = (struct smac_score){0};
     begin(&f, action);
+    f.traffic.live = f.live;
     for (int t = 0; t < SMAC_TICKS; t++) {
         if (!orders)
             shuffle(&f, rng, drawn);

@@ -281,8 +281,8 @@ static int read_terrain(struct reader *reader)
     reader->rows = SMAC_SIDE;
     if (is_at_end(reader))
         return 0;
-    snprintf(name, sizeof name, "%.*s", NAME_MAX_LENGTH < reader->end - reader->at ? NAME_MAX_LENGTH : (int)(reader->end - reader->at),
-             reader->at);
+    snprintf(name, sizeof name, "%.*s",
+             NAME_MAX_LENGTH < reader->end - reader->at ? NAME_MAX_LENGTH : (int)(reader->end - reader->at), reader->at);
     name[strcspn(name, " \t\r")] = 0;
     size_t length = strlen(name);
     strcat(name, ".terrain");
@@ -395,8 +395,37 @@ static void find_boxes(struct smac_map *map)
             uint32_t run = (uint32_t)((1ull << right) - (1ull << x));
             while (top < SMAC_SIDE && !(map->walkable[top] & run))
                 covered[top++] |= run;
-            map->boxes[map->n_boxes++] = (struct smac_box){x, y, right - x, top - y};
+            map->boxes[map->n_boxes++] = (struct smac_box){(float)x, (float)y, (float)right, (float)top};
         }
+}
+
+static double gap(double a, double b, double c, double d)
+{
+    return smac_most(smac_most(c - b, a - d), 0); /* between [a, b] and [c, d] */
+}
+
+/* How far a unit looks for cliffs: as far as it goes in the second that avoidance looks ahead, from its rim. */
+static double farthest_look(const struct smac_map *map)
+{
+    double farthest = 0;
+    for (int kind = 0; kind < SMAC_KINDS; kind++)
+        if ((map->kinds[ALLY] | map->kinds[ENEMY]) >> kind & 1)
+            farthest = smac_most(farthest, smac_types[kind].radius + smac_types[kind].speed);
+    return farthest;
+}
+
+static void note_near_boxes(struct smac_map *map)
+{
+    double look = farthest_look(map) * 1.001; /* for rounding; what is noted is looked at more exactly later */
+    for (int y = 0; y < SMAC_SIDE; y++)
+        for (int x = 0; x < SMAC_SIDE; x++)
+            for (int i = 0; i < map->n_boxes; i++) {
+                const struct smac_box *box = &map->boxes[i];
+                double dx = gap(x, x + 1, box->west, box->east), dy = gap(y, y + 1, box->south, box->north);
+                int bit = i < SMAC_BOX_BITS - 1 ? i : SMAC_BOX_BITS - 1;
+                if (dx * dx + dy * dy <= look * look)
+                    map->near[y][x] |= 1ull << bit;
+            }
 }
 
 void smac_lay_out(const uint8_t *kinds, int count, enum smac_side side, double x, double y, double *out_x, double *out_y)
@@ -487,6 +516,7 @@ int smac_map_read(struct smac_map *map, const char *name, const char *text, stru
         return r;
     assign_bits(&reader);
     find_boxes(map);
+    note_near_boxes(map);
     lay_out_groups(map);
     return 0;
 }

@@ -16,6 +16,7 @@
  * Not kept: where it divides by zero (units at one point, an edge touched exactly), which loaded states can ask for; a fixed
  * direction stands in, so that every velocity is a finite number. */
 #include <math.h>
+#include <string.h>
 
 #include "envs/smac.h"
 
@@ -35,7 +36,7 @@ struct line {
 };
 
 struct mover { /* the unit whose velocity is sought */
-    struct vector position, velocity, wanted;
+    struct vector position, velocity;
     double radius, top_speed;
     bool has_cliff_slip;
 };
@@ -92,11 +93,6 @@ static inline bool is_allowed(const struct line *line, struct vector v, double s
 /* The edges of a box counter-clockwise from its south-west corner, cliff on their left. */
 static const struct vector edge_direction[4] = {{1, 0}, {0, 1}, {-1, 0}, {0, -1}};
 
-static struct vector corner(const struct smac_box *box, int edge)
-{
-    return (struct vector){box->x + (edge == 1 || edge == 2 ? box->width : 0), box->y + (edge >= 2 ? box->height : 0)};
-}
-
 static bool is_covered(const struct line *lines, int count, struct vector a, struct vector b, double radius)
 {
     for (int i = 0; i < count; i++)
@@ -129,10 +125,10 @@ static struct line rounded(const struct mover *m, struct vector end)
     return (struct line){along(end, e, m->radius), turned_right(e)};
 }
 
-struct wedge { /* of velocities that run into an edge within the horizon */
-    struct vector first, second;           /* its ends as seen from the unit, left one first */
-    struct vector first_way, second_way;   /* directions of the edges that start there */
-    struct vector left, right;             /* its sides */
+struct wedge {                                        /* of velocities that run into an edge within the horizon */
+    struct vector first, second;                      /* its ends as seen from the unit, left one first */
+    struct vector first_way, second_way;              /* directions of the edges that start there */
+    struct vector left, right;                        /* its sides */
     bool is_point, is_left_foreign, is_right_foreign; /* foreign: the side belongs to the next edge, which sees to it */
 };
 
@@ -204,63 +200,49 @@ static bool edge_line(const struct mover *m, struct vector a, struct vector b, i
 
 static bool is_box_near(const struct mover *m, const struct smac_box *box)
 {
-    double reach = m->radius + HORIZON * m->top_speed;
-    double dx = smac_most(0, fabs(m->position.x - (box->x + box->width / 2)) - box->width / 2);
-    double dy = smac_most(0, fabs(m->position.y - (box->y + box->height / 2)) - box->height / 2);
+    double reach = m->radius + HORIZON * m->top_speed, x = m->position.x, y = m->position.y;
+    double dx = smac_most(smac_most(box->west - x, x - box->east), 0);
+    double dy = smac_most(smac_most(box->south - y, y - box->north), 0);
     return dx <= reach && dy <= reach && (dx + dy <= reach || dx * dx + dy * dy <= reach * reach);
 }
 
-/* Appends the lines of a box to lines[0..count). */
+/* Appends the lines of a box to lines[0..count): of the edges that the unit is outside of. */
 static int add_box(const struct mover *m, const struct smac_box *box, struct line *lines, int count)
 {
-    for (int edge = 0; edge < 4; edge++) {
-        struct vector a = minus(corner(box, edge), m->position), b = minus(corner(box, (edge + 1) % 4), m->position);
-        if (cross(a, minus(b, a)) >= 0) /* the unit is not outside of this edge */
-            continue;
-        if (!is_covered(lines, count, a, b, m->radius))
-            count += edge_line(m, a, b, edge, &lines[count]);
-    }
+    double west = box->west - m->position.x, east = box->east - m->position.x, south = box->south - m->position.y,
+           north = box->north - m->position.y;
+    const struct vector corner[5] = {{west, south}, {east, south}, {east, north}, {west, north}, {west, south}};
+    const bool is_outside[4] = {south > 0, east < 0, north<0, west> 0};
+    for (int edge = 0; edge < 4; edge++)
+        if (is_outside[edge] && !is_covered(lines, count, corner[edge], corner[edge + 1], m->radius))
+            count += edge_line(m, corner[edge], corner[edge + 1], edge, &lines[count]);
     return count;
 }
 
-static int add_cliffs(const struct mover *m, const struct smac_map *map, struct line *lines)
+static int add_boxes(const struct mover *m, const struct smac_map *map, int from, int to, struct line *lines, int count)
 {
-    int count = 0;
-    for (int i = 0; i < map->n_boxes; i++)
+    for (int i = from; i < to; i++)
         if (is_box_near(m, &map->boxes[i]))
             count = add_box(m, &map->boxes[i], lines, count);
     return count;
 }
 
-/* -- units ---------------------------------------------------------------------------------------------------------------------- */
-
-/* p: where the other is, seen from the unit; v: velocity relative to it; reach: sum of the radii; effort: the share of the
- * evasion that is ours. */
-static struct line neighbour_line(struct vector velocity, struct vector p, struct vector v, double square, double reach,
-                                  double effort)
+/* The boxes that a unit may have to evade; off the map any. As map->near. */
+static uint64_t boxes_near(const struct smac_map *map, double x, double y)
 {
-    struct vector direction, u;
-    double distance = sqrt(square), d2 = distance * distance, reach2 = reach * reach; /* d2: as the reference rounds it */
-    if (d2 > reach2) {
-        struct vector w = minus(v, p);
-        double w2 = dot(w, w), wp = dot(w, p);
-        if (wp < 0 && wp * wp > reach2 * w2) { /* nearest to the cut-off circle */
-            double length = sqrt(w2);
-            struct vector e = times(w, 1 / length);
-            direction = turned_right(e);
-            u = times(e, reach - length);
-        } else { /* nearest to a side of the cone */
-            double l = sqrt(d2 - reach2);
-            direction = cross(p, w) > 0 ? (struct vector){(p.x * l - p.y * reach) / d2, (p.x * reach + p.y * l) / d2}
-                                        : (struct vector){(-p.x * l - p.y * reach) / d2, (p.x * reach - p.y * l) / d2};
-            u = minus(times(direction, dot(v, direction)), v);
-        }
-    } else { /* touching: apart within one tick */
-        struct vector w = minus(v, times(p, SMAC_TICKS_PER_SECOND)), e = unit_vector(w);
-        direction = turned_right(e);
-        u = times(e, reach * SMAC_TICKS_PER_SECOND - sqrt(dot(w, w)));
+    bool is_inside = x >= 0 && x < SMAC_SIDE && y >= 0 && y < SMAC_SIDE;
+    uint64_t all = map->n_boxes < SMAC_BOX_BITS ? (1ull << map->n_boxes) - 1 : ~0ull;
+    return is_inside ? map->near[(int)y][(int)x] : all;
+}
+
+static int add_cliffs(const struct mover *m, const struct smac_map *map, uint64_t boxes, struct line *lines)
+{
+    int count = 0;
+    for (; boxes; boxes &= boxes - 1) {
+        int i = __builtin_ctzll(boxes);
+        count = add_boxes(m, map, i, i < SMAC_BOX_BITS - 1 ? i + 1 : map->n_boxes, lines, count);
     }
-    return (struct line){along(velocity, u, effort), direction};
+    return count;
 }
 
 /* -- the nearest allowed velocity ----------------------------------------------------------------------------------------------- */
@@ -295,15 +277,15 @@ static bool solve_on_line(const struct line *lines, int at, double top_speed, st
     return true;
 }
 
+static struct vector limited(struct vector v, double top_speed)
+{
+    return dot(v, v) > top_speed * top_speed ? times(unit_vector(v), top_speed) : v;
+}
+
 /* Returns how many lines could be respected, in order, and leaves in *v the best velocity for those. */
 static int solve(const struct line *lines, int count, double top_speed, struct vector wanted, bool is_direction, struct vector *v)
 {
-    if (is_direction)
-        *v = times(wanted, top_speed);
-    else if (dot(wanted, wanted) > top_speed * top_speed)
-        *v = times(unit_vector(wanted), top_speed);
-    else
-        *v = wanted;
+    *v = is_direction ? times(wanted, top_speed) : limited(wanted, top_speed);
     for (int i = 0; i < count; i++)
         if (!is_allowed(&lines[i], *v, 0) && !solve_on_line(lines, i, top_speed, wanted, is_direction, v))
             return i;
@@ -345,77 +327,239 @@ static void solve_least_bad(const struct line *lines, int n_cliffs, int from, in
     }
 }
 
-/* -- everybody ------------------------------------------------------------------------------------------------------------------ */
+/* -- units ---------------------------------------------------------------------------------------------------------------------- */
 
-struct plane { /* the living units of a plane, side by side for the search */
+/* The living units of a plane by ascending id, side by side. */
+struct plane {
     int n;
     uint8_t id[SMAC_UNITS_MAX];
-    double x[SMAC_UNITS_MAX], y[SMAC_UNITS_MAX];
+    bool moves[SMAC_UNITS_MAX]; /* wants to */
+    double x[SMAC_UNITS_MAX], y[SMAC_UNITS_MAX], vx[SMAC_UNITS_MAX], vy[SMAC_UNITS_MAX], radius[SMAC_UNITS_MAX];
+    double search2[SMAC_UNITS_MAX]; /* the square of how far neighbours are looked for; -1 for those that want to stand */
 };
 
-static bool wants_to_move(const struct smac_traffic *t, int id)
+#define BATCH 32 /* pairs whose lines are computed at once */
+
+/* What two units have to do with each other, seen from the first: where the second is, the velocity relative to it, the sum of
+ * the radii. The line of the second is the same turned around, so it is computed once. */
+struct batch {
+    double square[BATCH], px[BATCH], py[BATCH], vx[BATCH], vy[BATCH], reach[BATCH];
+};
+
+/* Of a pair: the direction of the first one's line, and the change of relative velocity that avoids the other. */
+struct evasion {
+    double dx, dy, ux, uy;
+};
+
+#define PAIRS_MAX (SMAC_UNITS_MAX * (SMAC_UNITS_MAX - 1) / 2)
+
+/* By index in the plane: the pairs of a unit that wants to move, by ascending id of the other. */
+struct pairs {
+    int n;
+    uint8_t count[SMAC_UNITS_MAX], other[SMAC_UNITS_MAX][SMAC_UNITS_MAX];
+    uint16_t pair[SMAC_UNITS_MAX][SMAC_UNITS_MAX];
+    struct evasion evasion[PAIRS_MAX];
+};
+
+/* Written without branches, so that compilers make vector code of it. Three cases: units that touch get out of each other within
+ * a tick; of others the relative velocity is nearest to the circle that cuts the forbidden cone off, or to a side of it. */
+static void evade(const struct batch *in, int n, struct evasion *out)
 {
-    return t->want_x[id] != 0 || t->want_y[id] != 0;
+    for (int k = 0; k < n; k++) {
+        double px = in->px[k], py = in->py[k], vx = in->vx[k], vy = in->vy[k], reach = in->reach[k];
+        double distance = sqrt(in->square[k]), d2 = distance * distance; /* as the reference rounds it */
+        double reach2 = reach * reach, far = d2 - reach2, rate = far > 0 ? 1 / HORIZON : SMAC_TICKS_PER_SECOND;
+        double wx = vx - rate * px, wy = vy - rate * py, w2 = wx * wx + wy * wy, wp = wx * px + wy * py;
+        double w = sqrt(w2), divisor = w > 0 ? w : 1;
+        double ex = w > 0 ? wx / divisor : 1, ey = wy / divisor, push = reach * rate - w; /* to the circle */
+        double leg = sqrt(far > 0 ? far : 0), side = px * wy - py * wx > 0 ? leg : -leg, square = d2 > 0 ? d2 : 1;
+        double lx = (px * side - py * reach) / square, ly = (px * reach + py * side) / square, vl = vx * lx + vy * ly;
+        bool is_circle = (far <= 0) | ((wp < 0) & (wp * wp > reach2 * w2));
+        out[k].dx = is_circle ? ey : lx;
+        out[k].dy = is_circle ? -ex : ly;
+        out[k].ux = is_circle ? push * ex : vl * lx - vx;
+        out[k].uy = is_circle ? push * ey : vl * ly - vy;
+    }
 }
 
-static int add_units(const struct smac_params *p, const struct mover *m, const struct smac_traffic *t, const struct plane *plane, int id, double search,
-                     struct line *lines)
+static void add_to_batch(const struct smac_params *p, const struct plane *plane, int i, int j, double square, struct batch *batch,
+                         int k)
+{
+    batch->square[k] = square;
+    batch->px[k] = smac_kept(p, plane->x[j] - plane->x[i]);
+    batch->py[k] = smac_kept(p, plane->y[j] - plane->y[i]);
+    batch->vx[k] = plane->vx[i] - plane->vx[j];
+    batch->vy[k] = plane->vy[i] - plane->vy[j];
+    batch->reach[k] = plane->radius[i] + plane->radius[j];
+}
+
+/* Sets of units of a plane by strip of the map, from west to east and from south to north: a unit's possible neighbours are in
+ * its own strips and those beside them. Units off the map count to the outermost. */
+#define STRIPS 64
+#define NARROWEST ((double)SMAC_SIDE / STRIPS)
+#define FEW 12 /* so many units are compared without */
+#define WORDS ((SMAC_UNITS_MAX + 63) / 64)
+struct strips {
+    double per_cell; /* a strip is at least as wide as neighbours can be apart */
+    int count;
+    uint64_t column[STRIPS + 2][WORDS], row[STRIPS + 2][WORDS]; /* with an empty one on either side */
+};
+
+static int strip_of(const struct strips *strips, double x)
+{
+    double at = x * strips->per_cell;
+    return 1 + (at < 0 ? 0 : at >= strips->count ? strips->count - 1 : (int)at);
+}
+
+static void sort_into_strips(const struct plane *plane, double apart, struct strips *strips)
+{
+    double width = smac_most(apart, NARROWEST) * 1.0001; /* for rounding */
+    strips->per_cell = 1 / width;
+    strips->count = 1 + (int)((SMAC_SIDE - 1e-6) / width);
+    memset(strips->column, 0, (size_t)(strips->count + 2) * sizeof *strips->column);
+    memset(strips->row, 0, (size_t)(strips->count + 2) * sizeof *strips->row);
+    for (int i = 0; i < plane->n; i++) {
+        strips->column[strip_of(strips, plane->x[i])][i / 64] |= 1ull << i % 64;
+        strips->row[strip_of(strips, plane->y[i])][i / 64] |= 1ull << i % 64;
+    }
+}
+
+/* The units after i, by ascending index, that may be near it: all of a few, else those of the strips around. Returns how many. */
+static int list_candidates(const struct plane *plane, const struct strips *strips, int i, uint8_t *out)
 {
     int count = 0;
-    for (int i = 0; i < plane->n; i++) {
-        double dx = plane->x[i] - m->position.x, dy = plane->y[i] - m->position.y, square = dx * dx + dy * dy;
-        int other = plane->id[i];
-        if (!(square <= search * search) || other == id)
-            continue;
-        const struct smac_unit *unit = &t->unit[other];
-        struct vector v = {m->velocity.x - unit->vx, m->velocity.y - unit->vy};
-        double effort = wants_to_move(t, other) ? 0.5 : 1;
-        struct vector apart = {smac_kept(p, dx), smac_kept(p, dy)};
-        lines[count++] = neighbour_line(m->velocity, apart, v, square, m->radius + smac_type_of(unit)->radius, effort);
+    if (plane->n <= FEW) {
+        for (int j = i + 1; j < plane->n; j++)
+            out[count++] = (uint8_t)j;
+        return count;
+    }
+    const uint64_t(*c)[WORDS] = &strips->column[strip_of(strips, plane->x[i])];
+    const uint64_t(*r)[WORDS] = &strips->row[strip_of(strips, plane->y[i])];
+    for (int w = i / 64; w * 64 < plane->n; w++) {
+        uint64_t after = w == i / 64 ? ~1ull << i % 64 : ~0ull;
+        for (uint64_t set = after & (c[-1][w] | c[0][w] | c[1][w]) & (r[-1][w] | r[0][w] | r[1][w]); set; set &= set - 1)
+            out[count++] = (uint8_t)(w * 64 + __builtin_ctzll(set));
     }
     return count;
 }
 
-static void avoid(const struct smac_params *p, struct smac_traffic *t, const struct plane *plane, int id)
+/* Keeps of a unit's candidates those that are near enough for one of the two, with the squares of their distances. Without
+ * branches: which are, is hard to foretell. */
+static int keep_near(const struct plane *plane, int i, uint8_t *candidates, int count, double *square)
+{
+    int kept = 0;
+    for (int k = 0; k < count; k++) {
+        int j = candidates[k];
+        double dx = plane->x[j] - plane->x[i], dy = plane->y[j] - plane->y[i];
+        square[kept] = dx * dx + dy * dy;
+        candidates[kept] = (uint8_t)j;
+        kept += (square[kept] <= plane->search2[i]) | (square[kept] <= plane->search2[j]);
+    }
+    return kept;
+}
+
+static void note_pair(struct pairs *pairs, int i, int j)
+{
+    pairs->other[i][pairs->count[i]] = (uint8_t)j;
+    pairs->pair[i][pairs->count[i]++] = (uint16_t)pairs->n;
+}
+
+/* All pairs of which one wants to move and has the other within its search distance. In this order each unit's list ascends. */
+static void find_pairs(const struct smac_params *p, const struct plane *plane, struct pairs *pairs)
+{
+    struct batch batch;
+    struct strips strips;
+    pairs->n = 0;
+    memset(pairs->count, 0, (size_t)plane->n);
+    if (plane->n > FEW)
+        sort_into_strips(plane, 2 * p->largest_radius, &strips);
+    for (int i = 0; i < plane->n; i++) {
+        uint8_t near[SMAC_UNITS_MAX];
+        double square[SMAC_UNITS_MAX + 1];
+        int count = keep_near(plane, i, near, list_candidates(plane, &strips, i, near), square);
+        for (int k = 0; k < count; k++) {
+            if (square[k] <= plane->search2[i])
+                note_pair(pairs, i, near[k]);
+            if (square[k] <= plane->search2[near[k]])
+                note_pair(pairs, near[k], i);
+            add_to_batch(p, plane, i, near[k], square[k], &batch, pairs->n % BATCH);
+            if (++pairs->n % BATCH == 0)
+                evade(&batch, BATCH, pairs->evasion + pairs->n - BATCH);
+        }
+    }
+    evade(&batch, pairs->n % BATCH, pairs->evasion + pairs->n / BATCH * BATCH);
+}
+
+static int add_units(const struct plane *plane, const struct pairs *pairs, int i, struct line *lines)
+{
+    for (int k = 0; k < pairs->count[i]; k++) {
+        int j = pairs->other[i][k];
+        const struct evasion *e = &pairs->evasion[pairs->pair[i][k]];
+        double sign = j > i ? 1 : -1, effort = sign * (plane->moves[j] ? 0.5 : 1); /* the share of the evasion that is ours */
+        lines[k].point = (struct vector){plane->vx[i] + effort * e->ux, plane->vy[i] + effort * e->uy};
+        lines[k].direction = (struct vector){sign * e->dx, sign * e->dy};
+    }
+    return pairs->count[i];
+}
+
+/* -- everybody ------------------------------------------------------------------------------------------------------------------ */
+
+static struct vector avoid(const struct smac_params *p, const struct plane *plane, const struct pairs *pairs, int i,
+                           const struct smac_type *type, uint64_t boxes, struct vector wanted)
 {
     struct line lines[LINES_MAX];
-    const struct smac_unit *unit = &t->unit[id];
-    const struct smac_type *type = smac_type_of(unit);
-    const struct mover m = {.position = {unit->x, unit->y},
-                            .velocity = {unit->vx, unit->vy},
-                            .wanted = {t->want_x[id], t->want_y[id]},
+    const struct mover m = {.position = {plane->x[i], plane->y[i]},
+                            .velocity = {plane->vx[i], plane->vy[i]},
                             .radius = type->radius,
                             .top_speed = type->speed,
                             .has_cliff_slip = p->has_cliff_slip};
-    int n_cliffs = type->plane == GROUND ? add_cliffs(&m, &p->map, lines) : 0;
-    int count = n_cliffs + add_units(p, &m, t, plane, id, m.radius + p->largest_radius, lines + n_cliffs);
+    int n_cliffs = add_cliffs(&m, &p->map, boxes, lines);
+    int count = n_cliffs + add_units(plane, pairs, i, lines + n_cliffs);
     struct vector v;
-    int solved = solve(lines, count, m.top_speed, m.wanted, false, &v);
+    int solved = solve(lines, count, m.top_speed, wanted, false, &v);
     if (solved < count)
         solve_least_bad(lines, n_cliffs, solved, count, m.top_speed, &v);
-    t->next_x[id] = v.x;
-    t->next_y[id] = v.y;
+    return v;
 }
 
-static void add_to_plane(struct plane *plane, const struct smac_unit *unit, int id)
+static void add_to_plane(struct plane *plane, const struct smac_traffic *t, int id, double largest_radius)
 {
-    plane->id[plane->n] = (uint8_t)id;
-    plane->x[plane->n] = unit->x;
-    plane->y[plane->n++] = unit->y;
+    const struct smac_unit *unit = &t->unit[id];
+    int i = plane->n++;
+    plane->id[i] = (uint8_t)id;
+    plane->moves[i] = t->want_x[id] != 0 || t->want_y[id] != 0;
+    plane->x[i] = unit->x;
+    plane->y[i] = unit->y;
+    plane->vx[i] = unit->vx;
+    plane->vy[i] = unit->vy;
+    plane->radius[i] = smac_type_of(unit)->radius;
+    double search = plane->radius[i] + largest_radius;
+    plane->search2[i] = plane->moves[i] ? search * search : -1;
+}
+
+static void avoid_on(const struct smac_params *p, struct smac_traffic *t, const struct plane *plane)
+{
+    struct pairs pairs;
+    find_pairs(p, plane, &pairs);
+    for (int i = 0; i < plane->n; i++) {
+        int id = plane->id[i];
+        const struct smac_type *type = smac_type_of(&t->unit[id]);
+        struct vector v = {t->want_x[id], t->want_y[id]};
+        uint64_t boxes = type->plane == GROUND ? boxes_near(&p->map, plane->x[i], plane->y[i]) : 0;
+        if (plane->moves[i])
+            v = pairs.count[i] || boxes ? avoid(p, plane, &pairs, i, type, boxes, v) : limited(v, type->speed);
+        t->next_x[id] = v.x;
+        t->next_y[id] = v.y;
+    }
 }
 
 void smac_avoid(const struct smac_params *p, struct smac_traffic *t)
 {
     struct plane ground, air;
     ground.n = air.n = 0;
-    for (int i = 0; i < t->n_live; i++) {
-        const struct smac_unit *unit = &t->unit[t->live[i]];
-        add_to_plane(smac_type_of(unit)->plane == GROUND ? &ground : &air, unit, t->live[i]);
-    }
-    for (int i = 0; i < t->n_live; i++) {
-        int id = t->live[i];
-        t->next_x[id] = t->next_y[id] = 0;
-        if (wants_to_move(t, id))
-            avoid(p, t, smac_type_of(&t->unit[id])->plane == GROUND ? &ground : &air, id);
-    }
+    for (int i = 0; i < t->n_live; i++)
+        add_to_plane(smac_type_of(&t->unit[t->live[i]])->plane == GROUND ? &ground : &air, t, t->live[i], p->largest_radius);
+    avoid_on(p, t, &ground);
+    if (air.n)
+        avoid_on(p, t, &air);
 }

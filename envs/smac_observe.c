@@ -23,6 +23,7 @@
 #define CENTRE (SMAC_SIDE / 2.0)
 #define SHORTEST_TARGET_RANGE 2.0 /* SMACv2's, of melee types */
 #define TURN 6.283185307179586
+#define LOOKS_MAX (SMAC_UNITS_MAX * (2 + SMAC_KINDS) + SMAC_ALLIES_MAX * SPEC_ACTIONS_MAX)
 
 static double sight_of(const struct smac_params *p, const struct smac_unit *unit)
 {
@@ -83,9 +84,9 @@ bool smac_is_available(const struct smac_params *p, const struct smac_state *g, 
     return action < p->first_target || can_choose(p, g, unit, action - p->first_target);
 }
 
-static void write_available(const struct smac_params *p, const struct smac_state *g, int n, uint8_t *out)
+/* All but the targets. */
+static void write_available(const struct smac_params *p, const struct smac_unit *unit, uint8_t *out)
 {
-    const struct smac_unit *unit = &g->unit[p->map.ally[n]];
     memset(out, 0, (size_t)p->A);
     out[unit->is_alive ? ACT_STOP : ACT_NOTHING] = 1;
     if (!unit->is_alive || unit->is_disabled)
@@ -93,8 +94,6 @@ static void write_available(const struct smac_params *p, const struct smac_state
     for (int a = ACT_NORTH; a <= ACT_WEST; a++)
         out[a] = can_move(p, unit, a);
     memset(out + ACT_TARGETS, 1, (size_t)(p->first_target - ACT_TARGETS));
-    for (int j = 0; j < p->n_targets; j++)
-        out[p->first_target + j] = can_choose(p, g, unit, j);
 }
 
 /* -- observation ---------------------------------------------------------------------------------------------------------------- */
@@ -130,52 +129,118 @@ static void write_last_action(const struct smac_params *p, const struct smac_uni
         out[unit->last_action] = 1;
 }
 
-struct looker {
+/* What is seen of a unit wherever one looks from: [looks_width], zero on entry. */
+static void write_looks(const struct smac_params *p, const struct smac_unit *unit, enum smac_side side, float *out)
+{
+    *out++ = (float)(unit->hp / smac_type_of(unit)->hp);
+    out = write_type(p, unit, write_shield(unit, p->has_shields[side], out));
+    if (side == ALLY)
+        write_last_action(p, unit, out);
+}
+
+/* The units of a side as everybody who sees them sees them. */
+struct parade {
+    int n, width; /* width of a unit's looks: what follows FLAG, DISTANCE, DX, DY */
+    double x[SMAC_UNITS_MAX], y[SMAC_UNITS_MAX];
+    bool is_alive[SMAC_UNITS_MAX];
+    float *looks; /* [n,width] */
+};
+
+#define RELATIVE 4 /* numbers that depend on the observer */
+
+static void line_up(const struct smac_params *p, const struct smac_state *g, enum smac_side side, float *looks,
+                    struct parade *parade)
+{
+    const uint8_t *ids = side == ALLY ? p->map.ally : p->map.enemy;
+    parade->n = side == ALLY ? p->map.n_allies : p->map.n_enemies;
+    parade->width = (side == ALLY ? p->ally_width : p->enemy_width) - RELATIVE;
+    parade->looks = looks;
+    memset(looks, 0, (size_t)(parade->n * parade->width) * sizeof *looks);
+    for (int i = 0; i < parade->n; i++) {
+        const struct smac_unit *unit = &g->unit[ids[i]];
+        parade->x[i] = unit->x;
+        parade->y[i] = unit->y;
+        parade->is_alive[i] = unit->is_alive;
+        if (unit->is_alive)
+            write_looks(p, unit, side, looks + i * parade->width);
+    }
+}
+
+struct observer {
     const struct smac_params *p;
     const struct smac_state *g;
     const struct smac_unit *unit;
-    double sight;
+    int n;
+    double sight, target_range, sight2, target2; /* squares; that of the range with a margin, for rounding */
+    uint8_t *targets;                            /* [n_targets] available ones */
+    const struct parade *parade;                 /* [2] by side */
 };
 
-/* Distance of another living unit in sight, -1 of others. */
-static double distance_in_sight(const struct looker *looker, const struct smac_unit *other)
+/* The square of the distance to a living unit in sight, -1 for others. */
+static double square_in_sight(const struct observer *o, const struct parade *parade, int i)
 {
-    double dx = other->x - looker->unit->x, dy = other->y - looker->unit->y, square = dx * dx + dy * dy;
-    if (!other->is_alive || !(square < looker->sight * looker->sight) || !is_in_cone(looker->p, looker->unit, dx, dy))
-        return -1;
-    return sqrt(square);
+    double dx = parade->x[i] - o->unit->x, dy = parade->y[i] - o->unit->y, square = dx * dx + dy * dy;
+    return square < o->sight2 && parade->is_alive[i] && is_in_cone(o->p, o->unit, dx, dy) ? square : -1;
 }
 
-static void write_other(const struct looker *looker, const struct smac_unit *other, bool flag, double distance, enum smac_side side,
-                        float *out)
+static void write_other(const struct observer *o, const struct parade *parade, int i, bool flag, double square, float *out)
 {
-    const struct smac_params *p = looker->p;
-    *out++ = flag;
-    *out++ = (float)(distance / looker->sight);
-    *out++ = (float)((other->x - looker->unit->x) / looker->sight);
-    *out++ = (float)((other->y - looker->unit->y) / looker->sight);
-    *out++ = (float)(other->hp / smac_type_of(other)->hp);
-    out = write_shield(other, p->has_shields[side], out);
-    out = write_type(p, other, out);
-    if (side == ALLY)
-        write_last_action(p, other, out);
+    double scale = 1 / o->sight;
+    const float *looks = parade->looks + i * parade->width;
+    out[0] = flag;
+    out[1] = (float)(sqrt(square) * scale);
+    out[2] = (float)((parade->x[i] - o->unit->x) * scale);
+    out[3] = (float)((parade->y[i] - o->unit->y) * scale);
+    for (int k = 0; k < parade->width; k++)
+        out[RELATIVE + k] = looks[k];
 }
 
-static bool is_marked(const struct looker *looker, int j)
+/* A healer's flag of enemy j: is ally j in sight and in range? */
+static bool is_marked(const struct observer *o, int j)
 {
-    const struct smac_params *p = looker->p;
-    if (!is_healer(looker->unit))
-        return can_choose(p, looker->g, looker->unit, j);
-    if (j >= p->N || &looker->g->unit[p->map.ally[j]] == looker->unit)
+    if (j >= o->p->N || j == o->n)
         return false;
-    double distance = distance_in_sight(looker, &looker->g->unit[p->map.ally[j]]);
-    return distance >= 0 && distance <= target_range_of(p, looker->unit);
+    double square = square_in_sight(o, &o->parade[ALLY], j);
+    return square >= 0 && sqrt(square) <= o->target_range;
 }
 
-static void write_own(const struct looker *looker, float *out)
+static float *write_enemies(const struct observer *o, float *out)
 {
-    const struct smac_params *p = looker->p;
-    const struct smac_unit *unit = looker->unit;
+    const struct parade *enemies = &o->parade[ENEMY];
+    bool heals = is_healer(o->unit), chooses = !heals && !o->unit->is_disabled;
+    for (int i = 0; i < enemies->n; i++, out += o->p->enemy_width) {
+        double dx = enemies->x[i] - o->unit->x, dy = enemies->y[i] - o->unit->y, square = dx * dx + dy * dy;
+        if (square >= o->sight2 && square > o->target2)
+            continue;
+        if (chooses && square <= o->target2)
+            o->targets[i] = can_choose(o->p, o->g, o->unit, i);
+        if ((square = square_in_sight(o, enemies, i)) >= 0)
+            write_other(o, enemies, i, heals ? is_marked(o, i) : o->targets[i], square, out);
+    }
+    return out;
+}
+
+static float *write_allies(const struct observer *o, float *out)
+{
+    const struct parade *allies = &o->parade[ALLY];
+    bool chooses = is_healer(o->unit) && !o->unit->is_disabled;
+    double square;
+    for (int i = 0; i < allies->n; i++) {
+        if (i == o->n)
+            continue;
+        if (chooses && i < o->p->n_targets)
+            o->targets[i] = can_choose(o->p, o->g, o->unit, i);
+        if ((square = square_in_sight(o, allies, i)) >= 0)
+            write_other(o, allies, i, true, square, out);
+        out += o->p->ally_width;
+    }
+    return out;
+}
+
+static void write_own(const struct observer *o, float *out)
+{
+    const struct smac_params *p = o->p;
+    const struct smac_unit *unit = o->unit;
     *out++ = (float)(unit->hp / smac_type_of(unit)->hp);
     out = write_shield(unit, p->has_shields[ALLY], out);
     if (p->observes_position) {
@@ -186,30 +251,13 @@ static void write_own(const struct looker *looker, float *out)
     write_last_action(p, unit, write_type(p, unit, out));
 }
 
-/* out [O], zero on entry. available [A] of this agent. */
-static void write_observation(const struct smac_params *p, const struct smac_state *g, int n, const uint8_t *available, float *out)
+/* A living agent's observation and targets. out [O] without the id, zero on entry. */
+static void write_observation(const struct observer *o, const uint8_t *available, float *out)
 {
-    const struct smac_map *map = &p->map;
-    const struct smac_unit *unit = &g->unit[map->ally[n]];
-    const struct looker looker = {p, g, unit, sight_of(p, unit)};
-    double distance;
-    if (p->has_agent_id)
-        out[p->O - p->N + n] = 1;
-    if (!unit->is_alive)
-        return;
     for (int i = 0; i < 4; i++)
         *out++ = available[ACT_NORTH + i];
-    for (int i = 0; i < map->n_enemies; i++, out += p->enemy_width)
-        if ((distance = distance_in_sight(&looker, &g->unit[map->enemy[i]])) >= 0)
-            write_other(&looker, &g->unit[map->enemy[i]], is_marked(&looker, i), distance, ENEMY, out);
-    for (int other = 0; other < p->N; other++) {
-        if (other == n)
-            continue;
-        if ((distance = distance_in_sight(&looker, &g->unit[map->ally[other]])) >= 0)
-            write_other(&looker, &g->unit[map->ally[other]], true, distance, ALLY, out);
-        out += p->ally_width;
-    }
-    write_own(&looker, out);
+    out = write_enemies(o, out);
+    write_own(o, write_allies(o, out));
 }
 
 /* -- state ---------------------------------------------------------------------------------------------------------------------- */
@@ -254,19 +302,49 @@ static void write_state(const struct smac_params *p, const struct smac_state *g,
             out[g->unit[map->ally[n]].last_action] = 1;
 }
 
+static void write_states(const struct smac_params *p, const struct smac_state *g, float *out)
+{
+    write_state(p, g, out);
+    for (int n = 1; n < p->N; n++)
+        memcpy(out + n * p->S, out, (size_t)p->S * sizeof *out);
+    for (int n = 0; n < p->N && p->has_agent_id; n++)
+        out[(n + 1) * p->S - p->N + n] = 1;
+}
+
+static void observe_agent(const struct smac_params *p, const struct smac_state *g, const struct parade *parade, int n,
+                          uint8_t *available, float *out)
+{
+    const struct smac_unit *unit = &g->unit[p->map.ally[n]];
+    double sight = sight_of(p, unit), range = target_range_of(p, unit);
+    const struct observer o = {.p = p,
+                               .g = g,
+                               .unit = unit,
+                               .n = n,
+                               .sight = sight,
+                               .target_range = range,
+                               .sight2 = sight * sight,
+                               .target2 = range * range * 1.001,
+                               .targets = available + p->first_target,
+                               .parade = parade};
+    write_available(p, unit, available);
+    if (unit->is_alive)
+        write_observation(&o, available, out);
+    if (p->has_agent_id)
+        out[p->O - p->N + n] = 1;
+}
+
 void smac_observe(const void *params, const void *state, const struct env_view *view)
 {
     const struct smac_params *p = params;
     const struct smac_state *g = state;
+    struct parade parade[2];
+    float looks[2][LOOKS_MAX];
+    line_up(p, g, ALLY, looks[ALLY], &parade[ALLY]);
+    line_up(p, g, ENEMY, looks[ENEMY], &parade[ENEMY]);
     memset(view->observation, 0, (size_t)(p->N * p->O) * sizeof *view->observation);
     for (int n = 0; n < p->N; n++) {
         view->alive[n] = g->unit[p->map.ally[n]].is_alive;
-        write_available(p, g, n, view->available + n * p->A);
-        write_observation(p, g, n, view->available + n * p->A, view->observation + n * p->O);
+        observe_agent(p, g, parade, n, view->available + n * p->A, view->observation + n * p->O);
     }
-    write_state(p, g, view->state);
-    for (int n = 1; n < p->N; n++)
-        memcpy(view->state + n * p->S, view->state, (size_t)p->S * sizeof *view->state);
-    for (int n = 0; n < p->N && p->has_agent_id; n++)
-        view->state[(n + 1) * p->S - p->N + n] = 1;
+    write_states(p, g, view->state);
 }

@@ -118,6 +118,7 @@ static void act_focus(const void *params, int agent, int step, const float *obse
 }
 
 const struct env_script smac_scripts[SMAC_SCRIPTS] = {
-    {"attack-nearest", "fires at the nearest enemy, healers tend the weakest ally; walks towards the enemy otherwise", 0, act_nearest},
+    {"attack-nearest", "fires at the nearest enemy, healers tend the weakest ally; walks towards the enemy otherwise", 0,
+     act_nearest},
     {"focus-fire", "fires at the weakest enemy in reach, so that the team shoots at one", 0, act_focus},
 };

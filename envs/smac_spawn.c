@@ -12,9 +12,9 @@
 
 #include "envs/smac.h"
 
-#define TRIES 1000        /* to find a place that is free */
+#define TRIES 1000 /* to find a place that is free */
 #define CENTRE (SMAC_SIDE / 2.0)
-#define CENTRE_GAP 2.0    /* cells between the centre and the nearest surrounding group */
+#define CENTRE_GAP 2.0 /* cells between the centre and the nearest surrounding group */
 #define REFLECT_ODDS 0.5
 #define DIAGONALS 4
 
@@ -33,7 +33,8 @@ static void swap_kinds(uint8_t *a, uint8_t *b)
 /* -- places --------------------------------------------------------------------------------------------------------------------- */
 
 /* Touches a unit that is placed already. */
-static bool is_taken(const struct smac_state *g, const uint8_t *placed, int n_placed, const struct smac_type *type, double x, double y)
+static bool is_taken(const struct smac_state *g, const uint8_t *placed, int n_placed, const struct smac_type *type, double x,
+                     double y)
 {
     for (int i = 0; i < n_placed; i++) {
         const struct smac_unit *other = &g->unit[placed[i]];
@@ -128,7 +129,8 @@ static void draw_teams(const struct smac_map *map, struct rng *rng, uint8_t *all
         swap_kinds(&enemy[i], &enemy[rng_below(rng, (uint32_t)i + 1)]);
 }
 
-static const struct smac_group left_half = {.x1 = CENTRE, .y1 = SMAC_SIDE}, right_half = {.x0 = CENTRE, .x1 = SMAC_SIDE, .y1 = SMAC_SIDE};
+static const struct smac_group left_half = {.x1 = CENTRE, .y1 = SMAC_SIDE},
+                               right_half = {.x0 = CENTRE, .x1 = SMAC_SIDE, .y1 = SMAC_SIDE};
 
 /* Ids of random teams: allies 0 .. n_allies - 1, then enemies. */
 static void place_reflected(const struct smac_map *map, struct smac_state *g, struct rng *rng)

@@ -11,16 +11,29 @@
 #include "envs/trace.h"
 
 #define MAP_TEXT_MAX 4096
-enum { FIELD_X, FIELD_Y, FIELD_VX, FIELD_VY, FIELD_HP, FIELD_SHIELD, FIELD_ENERGY, FIELD_COOLDOWN, FIELD_SHIELD_COOLDOWN, FIELD_POOL,
-       FIELDS };
+enum {
+    FIELD_X,
+    FIELD_Y,
+    FIELD_VX,
+    FIELD_VY,
+    FIELD_HP,
+    FIELD_SHIELD,
+    FIELD_ENERGY,
+    FIELD_COOLDOWN,
+    FIELD_SHIELD_COOLDOWN,
+    FIELD_POOL,
+    FIELDS
+};
 
-static const char *const field_names[FIELDS] = {"x",      "y",        "vx",              "vy",       "hp", "shield",
-                                                "energy", "cooldown", "shield_cooldown", "heal_pool"};
+static const char *const field_names[FIELDS] = {
+    "x", "y", "vx", "vy", "hp", "shield", "energy", "cooldown", "shield_cooldown", "heal_pool"};
 
 static double *field_of(struct smac_unit *unit, int field)
 {
-    double *const fields[FIELDS] = {&unit->x,      &unit->y,        &unit->vx,              &unit->vy,       &unit->hp, &unit->shield,
-                                    &unit->energy, &unit->cooldown, &unit->shield_cooldown, &unit->heal_pool};
+    double *const fields[FIELDS] = {&unit->x,        &unit->y,        &unit->vx,
+                                    &unit->vy,       &unit->hp,       &unit->shield,
+                                    &unit->energy,   &unit->cooldown, &unit->shield_cooldown,
+                                    &unit->heal_pool};
     return fields[field];
 }
 
@@ -182,7 +195,8 @@ static bool read_orders(const struct smac_params *p, const struct smac_state *g,
     return json_array_size(ticks) == SMAC_TICKS;
 }
 
-static void smac_trace_step(const void *params, void *state, const json_t *line, const int32_t *choice, double *reward, bool *is_over)
+static void smac_trace_step(const void *params, void *state, const json_t *line, const int32_t *choice, double *reward,
+                            bool *is_over)
 {
     const struct smac_params *p = params;
     struct smac_state *g = state;
