@@ -125,6 +125,8 @@ struct smac_params {
     bool scales_reward, has_cliff_slip, fires_at_corpses, heals_the_fallen, healers_alone_lose;
     bool has_agent_id, has_conic_view, observes_last_action, observes_position, state_has_last_action;
 
+    int is_fused; /* sums of products are rounded once; only replays set it */
+
     /* derived by prepare */
     struct smac_map map;
     int32_t N, O, S, A, first_target, n_targets; /* action first_target + j is target j */
@@ -159,11 +161,17 @@ static inline const struct smac_type *smac_type_of(const struct smac_unit *unit)
 /* Rounded to float. A call, because gcc 12 at -O3 drops the two conversions where it turns a pair of them under a condition into
  * vector code. */
 double smac_rounded(double x);
+double smac_fused(double a, double b, double c, double d); /* a b + c d, the second product unrounded */
 
 /* A position, or a difference of positions, as it is kept. */
 static inline double smac_kept(const struct smac_params *p, double x)
 {
     return p->is_single ? smac_rounded(x) : x;
+}
+
+static inline double smac_square(const struct smac_params *p, double dx, double dy)
+{
+    return p->is_fused ? smac_fused(dx, dx, dy, dy) : dx * dx + dy * dy;
 }
 
 /* fmin and fmax without the calls that their rules for NaN cost; no NaN comes here. */
@@ -181,7 +189,7 @@ static inline double smac_most(double a, double b)
 static inline bool smac_is_within(const struct smac_params *p, double ax, double ay, double bx, double by, double R)
 {
     double dx = smac_kept(p, ax > bx ? ax - bx : bx - ax), dy = smac_kept(p, ay > by ? ay - by : by - ay);
-    return dx <= R && dy <= R && (dx + dy <= R || dx * dx + dy * dy <= R * R);
+    return dx <= R && dy <= R && (dx + dy <= R || smac_square(p, dx, dy) <= R * R);
 }
 
 static inline bool smac_is_walkable(const struct smac_map *map, double x, double y)
@@ -240,6 +248,7 @@ struct smac_traffic { /* by id; read: living units with where they are, how they
     double next_x[SMAC_UNITS_MAX], next_y[SMAC_UNITS_MAX];
 };
 void smac_avoid(const struct smac_params *p, struct smac_traffic *traffic);
+void smac_avoid_fused(const struct smac_params *p, struct smac_traffic *traffic); /* smac_move_fused.c */
 
 /* smac_draw.c */
 void smac_render(const void *params, const void *state, char *text, size_t size);

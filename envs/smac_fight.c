@@ -353,7 +353,8 @@ static void want(struct fight *f, int id, double x, double y)
 
 static void want_to_reach(struct fight *f, int id, double x, double y, double speed)
 {
-    double dx = smac_kept(f->p, x - f->unit[id].x), dy = smac_kept(f->p, y - f->unit[id].y), distance = sqrt(dx * dx + dy * dy);
+    double dx = smac_kept(f->p, x - f->unit[id].x), dy = smac_kept(f->p, y - f->unit[id].y),
+           distance = sqrt(smac_square(f->p, dx, dy));
     if (distance == 0 || speed == 0)
         want(f, id, 0, 0);
     else
@@ -657,7 +658,10 @@ static void tick(struct fight *f, const uint8_t *order)
     drop_targets(f);
     choose(f);
     f->traffic.n_live = n;
-    smac_avoid(f->p, &f->traffic);
+    if (f->p->is_fused)
+        smac_avoid_fused(f->p, &f->traffic);
+    else
+        smac_avoid(f->p, &f->traffic);
     for (int i = 0; i < n; i++)
         act(f, order[i]);
     bury(f);

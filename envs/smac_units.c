@@ -6,6 +6,7 @@
  * overseer's changelings. Sizes of air units are those of their selection circle.
  *
  * sight is what SMACv2 gives each type; it plays no part unless env.ranges=unit. Where SMACv2 names none, the game's. */
+#include <math.h>
 #include <string.h>
 
 #include "envs/smac.h"
@@ -56,4 +57,9 @@ int smac_find_kind(const char *name, size_t length)
 double smac_rounded(double x)
 {
     return (float)x;
+}
+
+double smac_fused(double a, double b, double c, double d)
+{
+    return fma(c, d, a * b);
 }
