@@ -99,7 +99,7 @@ struct smac_map { /* what map text says; smac_map.c */
     double attack_x, attack_y;                                                 /* where enemies go */
     uint8_t side[SMAC_UNITS_MAX], place[SMAC_UNITS_MAX], kind[SMAC_UNITS_MAX]; /* by id; kind: of fixed teams */
     uint8_t ally[SMAC_ALLIES_MAX], enemy[SMAC_UNITS_MAX];                      /* id by place */
-    double spawn_x[SMAC_UNITS_MAX], spawn_y[SMAC_UNITS_MAX];                   /* of units that are not scattered */
+    double spawn_x[SMAC_UNITS_MAX], spawn_y[SMAC_UNITS_MAX]; /* of scattered ones: where they would stand in the middle */
     struct smac_group groups[SMAC_GROUPS_MAX];
     uint32_t walkable[SMAC_SIDE]; /* row y, bit x */
     struct smac_box boxes[SMAC_BOXES_MAX];

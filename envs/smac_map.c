@@ -62,11 +62,12 @@ static bool is_at_end(struct reader *reader)
     return reader->at == reader->end;
 }
 
-/* What stands next, for an error message. */
-static const char *rest(struct reader *reader, char text[32])
+/* The word that stands next, for an error message. */
+static const char *rest(struct reader *reader, char text[40])
 {
     skip_blanks(reader);
-    snprintf(text, 32, "%.*s", (int)(reader->end - reader->at), reader->at);
+    snprintf(text, 40, "%.*s", (int)(reader->end - reader->at), reader->at);
+    text[strcspn(text, " \t\r")] = 0;
     return *text ? text : "nothing";
 }
 
@@ -83,7 +84,7 @@ static bool take(struct reader *reader, const char *mark)
 /* Decimal digits with at most one point; strtod would also take "inf", and the ".." of a range. */
 static int take_number(struct reader *reader, const char *what, double low, double high, double *value)
 {
-    char text[32], digits[32];
+    char text[40], digits[32];
     size_t n = 0;
     skip_blanks(reader);
     const char *at = reader->at;
@@ -113,7 +114,7 @@ static int take_count(struct reader *reader, const char *what, int high, int *va
 
 static int take_kind(struct reader *reader, int *kind)
 {
-    char text[32], names[160] = "";
+    char text[40], names[160] = "";
     size_t length = 0;
     skip_blanks(reader);
     while (reader->at + length < reader->end && (isalpha((unsigned char)reader->at[length]) || reader->at[length] == '_'))
@@ -186,7 +187,7 @@ static int read_group(struct reader *reader, int side)
 {
     struct smac_map *map = reader->map;
     bool is_wide, is_high;
-    char text[32];
+    char text[40];
     int r;
     if (map->is_random)
         return refuse(reader, "groups and random in one map, expected one of them");
@@ -206,7 +207,7 @@ static int read_group(struct reader *reader, int side)
 static int read_random(struct reader *reader)
 {
     struct smac_map *map = reader->map;
-    char text[32];
+    char text[40];
     int n_allies, n_enemies, kind, r;
     double weight;
     if (map->n_units)
@@ -257,7 +258,7 @@ static int read_excepted(struct reader *reader)
 /* One row of cells; the first of the text is the northernmost. */
 static int read_row(struct reader *reader)
 {
-    char text[32];
+    char text[40];
     skip_blanks(reader);
     const char *at = reader->at;
     uint32_t bits = 0;
@@ -277,7 +278,7 @@ static int read_statements(struct reader *reader, const char *text);
 /* A known terrain is text of rows alone. */
 static int read_terrain(struct reader *reader)
 {
-    char name[NAME_MAX_LENGTH + 16], text[32];
+    char name[NAME_MAX_LENGTH + 16], text[40];
     reader->rows = SMAC_SIDE;
     if (is_at_end(reader))
         return 0;
@@ -312,7 +313,7 @@ static int read_attack(struct reader *reader)
 
 static int read_statement(struct reader *reader)
 {
-    char text[32];
+    char text[40];
     int r;
     if (is_at_end(reader))
         return 0;
@@ -464,9 +465,8 @@ static void lay_out_groups(struct smac_map *map)
     for (int i = 0; i < map->n_groups; i++) {
         const struct smac_group *group = &map->groups[i];
         int first = group->first;
-        if (!group->is_scattered)
-            smac_lay_out(map->kind + first, group->count, (enum smac_side)group->side, group->x0, group->y0, map->spawn_x + first,
-                         map->spawn_y + first);
+        smac_lay_out(map->kind + first, group->count, (enum smac_side)group->side, (group->x0 + group->x1) / 2,
+                     (group->y0 + group->y1) / 2, map->spawn_x + first, map->spawn_y + first);
     }
 }
 
