@@ -1,9 +1,11 @@
 /* Parameters, state and seams of the SMAC combat environment. The rules are told in smac.c; this header says what is kept where.
  *
- *   smac_units.c    what a marine is: the table of unit types          smac_fight.c    a step of eight ticks: orders, targets, shots
- *   smac_map.c      reading map text, laying out teams                 smac_move.c     collision avoidance between units and cliffs
- *   smac_config.c   rows, scenario names, sizes                        smac_observe.c  observation, state, available actions
- *   smac_draw.c     text and shapes                                    smac_scripts.c  a scripted team
+ *   smac_units.c    what a marine is: the table of unit types   smac_fight.c    a step: orders, and the order of its eight ticks
+ *   smac_map.c      reading map text                            smac_choose.c   whom to attack, where to go
+ *   smac_layout.c   cliffs as rectangles, places of a group     smac_move.c     collision avoidance between units and cliffs
+ *   smac_spawn.c    teams and places at a reset                 smac_weapons.c  moving, recovering, firing, healing
+ *   smac_config.c   rows, scenario names, sizes                 smac_observe.c  observation, state, available actions
+ *   smac_draw.c     text and shapes                             smac_scripts.c  scripted teams
  *
  * Words: a unit has an id (allies and enemies counted together, in map order) and a place (its index within its side). The
  * agents are the allies, agent n is the ally of place n. Lengths are in cells of a plane of 32 x 32, x to the east and y to the
@@ -207,6 +209,8 @@ extern const char *const smac_scenarios[];  /* built-in maps, the default first;
 MUST_USE int smac_map_flatten(const char *name, const char *text, char *line, size_t size, struct err *err);
 /* Reads either form. Errors give name and line (statement, of the one-line form) and what was expected. */
 MUST_USE int smac_map_read(struct smac_map *map, const char *name, const char *text, struct err *err);
+/* smac_layout.c: boxes and places of groups, from cells and groups. */
+void smac_map_derive(struct smac_map *map);
 /* Places units first .. first + count - 1 of these kinds in rows around (x, y), as SMAClite lays out a group. */
 void smac_lay_out(const uint8_t *kinds, int count, enum smac_side side, double x, double y, double *out_x, double *out_y);
 

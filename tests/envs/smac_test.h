@@ -35,7 +35,8 @@ static inline void arena_open_map(struct arena *a, const char *map, const char *
 {
     char text[SMAC_MAP_BYTES + 16];
     snprintf(text, sizeof text, "env.map=%s", map);
-    arena_open(a, ARGUMENTS("env.name=smac", "env.scenario=map:test", "env.agent_id=false", text, option ? option : "env.horizon=0"));
+    arena_open(a,
+               ARGUMENTS("env.name=smac", "env.scenario=map:test", "env.agent_id=false", text, option ? option : "env.horizon=0"));
 }
 
 static inline struct smac_unit *ally(struct arena *a, int n)

@@ -262,8 +262,8 @@ static void test_opponents_get_harder(void **state)
     const char *chase = "limit 150; attack 9 16; ally 9 16: 4 zealot; enemy 23 16: 3 stalker";
     int plain[] = {wins(marines, "env.opponent=attack-move"), wins(chase, "env.opponent=attack-move")};
     int focus = wins(marines, "env.opponent=focus"), micro = wins(chase, "env.opponent=micro");
-    print_message("wins of 20: 3m %d, against focus %d; 4 zealots against 3 stalkers %d, against micro %d\n", plain[0], focus, plain[1],
-                  micro);
+    print_message("wins of 20: 3m %d, against focus %d; 4 zealots against 3 stalkers %d, against micro %d\n", plain[0], focus,
+                  plain[1], micro);
     assert_true(plain[0] >= 18 && focus <= 2);
     assert_true(plain[1] >= 18 && micro <= 2);
 }
@@ -345,8 +345,9 @@ static void test_strips_find_all_neighbours(void **state)
     static struct smac_traffic many, few;
     uint8_t all[SMAC_UNITS_MAX], some[SMAC_UNITS_MAX];
     int compared = 0, crowded = 0;
-    arena_open(&a, ARGUMENTS("env.name=smac", "env.scenario=MMM2", "env.map=limit 9; attack 9 16; ally 9 16: 20 marine, 20 stalker, 5 "
-                                                                  "medivac; enemy 23 16: 40 zergling, 10 colossus"));
+    arena_open(&a, ARGUMENTS("env.name=smac", "env.scenario=MMM2",
+                             "env.map=limit 9; attack 9 16; ally 9 16: 20 marine, 20 stalker, 5 "
+                             "medivac; enemy 23 16: 40 zergling, 10 colossus"));
     for (int id = 0; id < a.p->map.n_units; id++)
         all[id] = (uint8_t)id;
     for (int round = 0; round < 40; round++) {
@@ -400,7 +401,8 @@ static void test_the_mask_says_what_can_be_done(void **state)
     assert_memory_equal(a.vec.available + a.p->A, medivac, sizeof medivac);
     for (int action = -3; action < a.p->A + 3; action++)
         for (int n = 0; n < 2; n++)
-            assert_int_equal(smac_is_available(a.p, a.g, n, action), action >= 0 && action < a.p->A ? a.vec.available[n * a.p->A + action] : 0);
+            assert_int_equal(smac_is_available(a.p, a.g, n, action),
+                             action >= 0 && action < a.p->A ? a.vec.available[n * a.p->A + action] : 0);
     double y = ally(&a, 0)->y;
     STEP(&a, ACT_SOUTH, 99); /* what is not available counts as stop */
     assert_near(ally(&a, 0)->y, y);

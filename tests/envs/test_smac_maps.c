@@ -177,14 +177,16 @@ static void test_bad_maps_are_explained(void **state)
     expect_refusal(GOOD "types marine marine\n", "marine twice");
     expect_refusal("limit 60; attack 9 16; random 5 5: 0 marine", "x.map:3: bad map: marine has weight 0");
     expect_refusal("limit 60; attack 9 16; random 5 5: 1 marine; not_all marine", "there is no other unit");
-    expect_refusal("terrain simple; limit 60; attack 9 16; ally 2..6 1..5: 2 marine; enemy 9 16: 1 marine", "group 1: all cells of 2..6 1..5 are cliff");
+    expect_refusal("terrain simple; limit 60; attack 9 16; ally 2..6 1..5: 2 marine; enemy 9 16: 1 marine",
+                   "group 1: all cells of 2..6 1..5 are cliff");
 }
 
 static void test_a_map_file_travels_in_the_recipe(void **state)
 {
     (void)state;
     char folder[] = "/tmp/testudo_map_XXXXXX", path[64], scenario[80];
-    const char *text = "# two against one, on terrain of its own\nlimit 30\nattack 9 16\nally 9 16: 2 stalker   # apart\nenemy 23 16: 1 zealot\nterrain\n";
+    const char *text = "# two against one, on terrain of its own\nlimit 30\nattack 9 16\nally 9 16: 2 stalker   # apart\nenemy 23 "
+                       "16: 1 zealot\nterrain\n";
     struct env_instance here, there;
     struct err err;
     char file[2048];
@@ -325,7 +327,8 @@ static void test_the_limit_truncates_or_terminates(void **state)
     (void)state;
     for (int ends = 0; ends < 2; ends++) {
         struct arena a;
-        arena_open(&a, ARGUMENTS("env.name=smac", "env.scenario=3m", "env.horizon=3", ends ? "env.time_limit=terminate" : "env.time_limit=truncate"));
+        arena_open(&a, ARGUMENTS("env.name=smac", "env.scenario=3m", "env.horizon=3",
+                                 ends ? "env.time_limit=terminate" : "env.time_limit=truncate"));
         for (int t = 0; t < 3; t++) {
             assert_true(!a.vec.terminated[0] && !a.vec.truncated[0]);
             STEP(&a, ACT_STOP, ACT_STOP, ACT_STOP);
@@ -348,7 +351,8 @@ static void test_observation_options(void **state)
     assert_int_equal(spec->S, 48 + 3);
     STEP(&a, ACT_EAST, ACT_STOP, ACT_NORTH);
     for (int n = 0; n < 3; n++) {
-        const float *own = a.vec.observation + n * spec->O + 4 + 3 * 5 + 2 * (5 + 9), *id = own + 3 + 9, *state_id = a.vec.state + n * spec->S + 48;
+        const float *own = a.vec.observation + n * spec->O + 4 + 3 * 5 + 2 * (5 + 9), *id = own + 3 + 9,
+                    *state_id = a.vec.state + n * spec->S + 48;
         assert_near(own[1], ally(&a, n)->x / 32);
         assert_true(own[3 + ally(&a, n)->last_action] == 1);
         for (int m = 0; m < 3; m++)
