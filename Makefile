@@ -71,7 +71,7 @@ KERNELS := $(sort $(wildcard common/math/*_kernels.c))
 OBJ = $(patsubst %.c,$(B)/%.o,$(SRC_$(1)))
 KERNEL_OBJ := $(foreach c,$(CLONES),$(patsubst %.c,$(B)/%.$(c).o,$(KERNELS)))
 EXTRA_math = $(KERNEL_OBJ)
-EXTRA_envs = $(B)/gen/env_registry.o
+EXTRA_envs = $(B)/gen/env_registry.o $(B)/gen/smac_maps.o
 EXTRA_actor = $(B)/gen/attack_registry.o
 EXTRA_learner = $(B)/gen/algorithm_registry.o
 
@@ -135,6 +135,18 @@ $(B)/gen/attack_registry.o: $(B)/gen/attack_registry.c $(call include_stamps,act
 	$(Q)$(CC) $(CFLAGS_ALL) $(call includes,actor) -MMD -MP -c -o $@ $<
 $(B)/gen/algorithm_registry.o: $(B)/gen/algorithm_registry.c $(call include_stamps,learner)
 	$(Q)$(CC) $(CFLAGS_ALL) $(call includes,learner) -MMD -MP -c -o $@ $<
+
+# Maps of SMAC combat as text in the program, so that it finds them wherever it is installed. The first scenario is the default.
+SMAC_MAPS := envs/maps/3m.map $(filter-out envs/maps/3m.map,$(sort $(wildcard envs/maps/*.map)))
+SMAC_TERRAINS := $(sort $(wildcard envs/maps/*.terrain))
+$(B)/gen/smac_maps.c: $(SMAC_MAPS) $(SMAC_TERRAINS) Makefile
+	$(Q)mkdir -p $(@D) && { echo '#include "envs/smac.h"'; echo 'const struct smac_file smac_files[] = {'; \
+	for f in $(SMAC_MAPS) $(SMAC_TERRAINS); do echo "    {\"$${f##*/}\","; \
+	sed 's/[\\"]/\\&/g; s/.*/     "&\\n"/' $$f; echo '    },'; done; echo '    {0},'; echo '};'; \
+	echo 'const char *const smac_scenarios[] = {'; \
+	for f in $(SMAC_MAPS); do f=$${f##*/}; echo "    \"$${f%.map}\","; done; echo '    0,'; echo '};'; } > $@
+$(B)/gen/smac_maps.o: $(B)/gen/smac_maps.c $(call include_stamps,envs)
+	$(Q)$(CC) $(CFLAGS_ALL) $(call includes,envs) -MMD -MP -c -o $@ $<
 
 # Tests: tests/<room path>/test_*.c, one process each. double_*.c is built with TESTUDO_DOUBLE (PROFILE=double).
 TEST_SRC := $(sort $(shell find tests -name 'test_*.c' 2>/dev/null))

@@ -37,8 +37,10 @@ int run_path(char path[PATH_MAX], const char *root, const struct recipe *recipe,
 {
     static const char *const keys[] = {"env.name", "env.scenario", "method", "run.name"};
     char seed[32];
-    size_t length = strlen(root);
-    if (length + ARRAY_LEN(keys) * RECIPE_VALUE_MAX + sizeof seed > PATH_MAX)
+    size_t length = strlen(root) + sizeof seed;
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        length += strlen(recipe_value(recipe, keys[i], "")) + sizeof "/default";
+    if (length > PATH_MAX)
         return err_set(err, ERR_LIMIT, "path of the run folder too long");
     snprintf(path, PATH_MAX, "%s", root);
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {

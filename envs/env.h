@@ -64,7 +64,8 @@ struct env_ops {
     size_t params_bytes;
 
     /* Reads a scenario name ("8x8-4p-2f-c") into params, before the rows of the recipe override single keys: sets the rows it
-     * decides by recipe_set on `defaults`. Error names the accepted forms. */
+     * decides by recipe_set on `defaults`. A scenario that only this machine can read (a file) is replaced by setting
+     * env.scenario there too: resolved recipes travel. Error names the accepted forms. */
     int (*scenario)(const char *scenario, struct recipe *defaults, struct err *err);
     const char *const *scenarios; /* NULL-terminated examples for `envs` */
     /* After binding: checks what rows cannot say (sizes that fit together) and fills fields derived from the rows. */

@@ -73,6 +73,9 @@ int env_resolve(struct recipe *recipe, struct err *err)
     if (!defaults)
         return err_set(err, ERR_NOMEM, "cannot read scenario %s: out of memory", scenario);
     r = ops->scenario(scenario, defaults, err);
+    const struct recipe_entry *canonical = recipe_find(defaults, "env.scenario");
+    if (!r && canonical)
+        r = recipe_set(recipe, canonical->key, canonical->value, canonical->where, err);
     if (!r)
         r = fill(recipe, defaults, err);
     if (!r && !*recipe_value(recipe, "env.scenario", ""))

@@ -62,6 +62,12 @@ static int choice_index(const char *choices, const char *text)
     }
 }
 
+/* Bytes of a text row's field. */
+static size_t text_size(const struct config_row *row)
+{
+    return row->max > 0 ? (size_t)row->max : CONFIG_TEXT_MAX;
+}
+
 /* What the row accepts, for an error message. */
 static void describe(const struct config_row *row, char *out, size_t size)
 {
@@ -70,7 +76,7 @@ static void describe(const struct config_row *row, char *out, size_t size)
     case CONFIG_INT: snprintf(out, size, "a whole number from %.15g to %.15g", row->min, row->max); break;
     case CONFIG_REAL: snprintf(out, size, "a number from %g to %g", row->min, row->max); break;
     case CONFIG_CHOICE: snprintf(out, size, "one of %s", row->choices); break;
-    case CONFIG_TEXT: snprintf(out, size, "at most %d bytes of text", CONFIG_TEXT_MAX - 1); break;
+    case CONFIG_TEXT: snprintf(out, size, "at most %zu bytes of text", text_size(row) - 1); break;
     }
 }
 
@@ -104,9 +110,9 @@ static bool store(const struct config_row *row, const char *text, unsigned char 
         return value >= 0;
     }
     case CONFIG_TEXT:
-        if (strlen(text) >= CONFIG_TEXT_MAX)
+        if (strlen(text) >= text_size(row))
             return false;
-        snprintf((char *)place, CONFIG_TEXT_MAX, "%s", text);
+        snprintf((char *)place, text_size(row), "%s", text);
         return true;
     }
     return false;
@@ -133,7 +139,7 @@ int config_bind(const struct config_row *rows, int count, const struct recipe *r
 
 /* One value of any type, with nothing around it. */
 struct single {
-    _Alignas(8) unsigned char bytes[CONFIG_TEXT_MAX];
+    _Alignas(8) unsigned char bytes[RECIPE_VALUE_MAX];
 };
 
 static bool store_single(const struct config_row *row, const char *text, struct single *single)

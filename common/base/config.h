@@ -15,7 +15,7 @@ enum config_type {
     CONFIG_INT,    /* int64_t; accepts 4000000, 4e6 and 4M, 20k */
     CONFIG_REAL,   /* double; must be finite */
     CONFIG_CHOICE, /* int: index into `choices` ("none|belief|true-type") */
-    CONFIG_TEXT,   /* char[CONFIG_TEXT_MAX] */
+    CONFIG_TEXT,   /* char[max], or char[CONFIG_TEXT_MAX] where the row's max is 0 */
 };
 #define CONFIG_TEXT_MAX 128
 
@@ -24,7 +24,7 @@ struct config_row {
     enum config_type type;
     size_t offset; /* into the settings struct */
     const char *fallback;
-    double min, max;     /* bounds for INT and REAL, both included */
+    double min, max;     /* bounds for INT and REAL, both included; max of TEXT: bytes of the field */
     const char *unit;    /* "" when it has none */
     const char *choices; /* for CHOICE, else NULL */
     const char *help;    /* one sentence; for a choice where paper and code differ, which one and why */

@@ -9,7 +9,7 @@
 #include "base/err.h"
 
 #define RECIPE_KEY_MAX 64
-#define RECIPE_VALUE_MAX 256
+#define RECIPE_VALUE_MAX 2048 /* a whole map of an environment as one line fits */
 #define RECIPE_ENTRIES_MAX 512
 #define RECIPE_BYTES_MAX (256 * 1024) /* of YAML text; more is refused before parsing */
 

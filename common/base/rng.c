@@ -35,10 +35,9 @@ uint64_t rng_next(struct rng *rng)
 uint32_t rng_below(struct rng *rng, uint32_t n)
 {
     /* Lemire 2019, arXiv:1805.10941: multiply, reject the few products that fall in the biased remainder. */
-    uint32_t threshold = -n % n;
     for (;;) {
         uint64_t product = (rng_next(rng) >> 32) * (uint64_t)n;
-        if ((uint32_t)product >= threshold)
+        if ((uint32_t)product >= n || (uint32_t)product >= -n % n) /* the remainder is below n, so it is rarely computed */
             return (uint32_t)(product >> 32);
     }
 }

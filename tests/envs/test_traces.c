@@ -54,6 +54,13 @@ static void test_traffic_traces_agree(void **state)
     replay_all(FOLDER "traffic_*.jsonl.gz", 7);
 }
 
+/* smaclite64 was recorded in double precision, smaclite in single; all are re-synchronised before every step. */
+static void test_smac_traces_agree(void **state)
+{
+    (void)state;
+    replay_all(FOLDER "smaclite*.jsonl.gz", 8);
+}
+
 /* A copy of a trace with the nth occurrence of `from` replaced; the caller unlinks `path`. */
 static void write_modified(const char *trace, const char *from, const char *to, int nth, char *path)
 {
@@ -110,6 +117,11 @@ static void test_modified_traces_are_caught(void **state)
     expect(traffic, "\"act\":[0,", "\"act\":[1,", 9, ERR_MISMATCH, "car 0");
     expect(traffic, "\"failed\":0", "\"failed\":1", 3, ERR_MISMATCH, "collision");
     expect(toy, "\"s\":1", "\"s\":0", 5, ERR_MISMATCH, "episode");
+    const char *smac = FOLDER "smaclite64_3m.jsonl.gz";
+    expect(smac, "\"order\":[[", "\"order\":[[1,", 5, ERR_MISMATCH, "episode");
+    expect(smac, "\"act\":[6", "\"act\":[1", 3, ERR_MISMATCH, "unit");
+    expect(smac, "\"rew\":0.", "\"rew\":0.1", 1, ERR_MISMATCH, "reward");
+    expect(smac, ",45,0,0,0,", ",44,0,0,0,", 60, ERR_MISMATCH, "hp of unit");
 }
 
 static void test_broken_traces_are_refused(void **state)
@@ -123,6 +135,10 @@ static void test_broken_traces_are_refused(void **state)
     expect(lbf, "\"type\":\"reset\"", "\"type\":\"start\"", 1, ERR_FORMAT, "start");
     expect(lbf, "\"type\":\"step\"", "\"type\":\"step", 4, ERR_FORMAT, "no JSON object");
     expect(lbf, "\"players\":[[7,0,1]", "\"players\":[[70,0,1]", 1, ERR_FORMAT, "from 0 to 7");
+    const char *smac = FOLDER "smaclite64_3m.jsonl.gz";
+    expect(smac, "MARINE", "MARIME", 1, ERR_FORMAT, "got \"marime");
+    expect(smac, "\"units\":[[", "\"units\":[[9,", 1, ERR_FORMAT, "12 fields");
+    expect(smac, ",45,0,0,0,0,0,-1]", ",46,0,0,0,0,0,-1]", 1, ERR_FORMAT, "unit 0");
     struct trace_report report;
     struct err err;
     assert_int_equal(trace_check(FOLDER "absent.jsonl.gz", &report, &err), ERR_IO);
@@ -132,7 +148,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_matrix_traces_agree),       cmocka_unit_test(test_foraging_traces_agree),
-        cmocka_unit_test(test_traffic_traces_agree),      cmocka_unit_test(test_modified_traces_are_caught),
+        cmocka_unit_test(test_traffic_traces_agree),
+        cmocka_unit_test(test_smac_traces_agree),         cmocka_unit_test(test_modified_traces_are_caught),
         cmocka_unit_test(test_broken_traces_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,9 +106,12 @@ static void test_recipe_keeps_its_ceilings(void **state)
 {
     (void)state;
     struct recipe *recipe = recipe_create();
-    char text[1024], key[16];
-    snprintf(text, sizeof text, "a: %0300d\n", 1);
+    char text[RECIPE_VALUE_MAX + 64], key[16];
+    snprintf(text, sizeof text, "a: %0*d\n", RECIPE_VALUE_MAX, 1);
     assert_int_equal(parse(recipe, text, NULL), ERR_LIMIT);
+    snprintf(text, sizeof text, "a: %0*d\n", RECIPE_VALUE_MAX - 1, 1);
+    assert_int_equal(parse(recipe, text, NULL), 0);
+    recipe->count = 0;
     snprintf(text, sizeof text, "%0100d: 1\n", 1);
     assert_int_equal(parse(recipe, text, NULL), ERR_FORMAT);
     for (int i = 0; i < RECIPE_ENTRIES_MAX; i++) {
