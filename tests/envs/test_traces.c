@@ -48,6 +48,12 @@ static void test_foraging_traces_agree(void **state)
     replay_all(FOLDER "lbf_*.jsonl.gz", 17);
 }
 
+static void test_particle_world_traces_agree(void **state)
+{
+    (void)state;
+    replay_all(FOLDER "mpe_*.jsonl.gz", 14);
+}
+
 /* A copy of a trace with the nth occurrence of `from` replaced; the caller unlinks `path`. */
 static void write_modified(const char *trace, const char *from, const char *to, int nth, char *path)
 {
@@ -92,13 +98,14 @@ static void test_modified_traces_are_caught(void **state)
 {
     (void)state;
     const char *lbf = FOLDER "lbf_8x8-2p-1f.jsonl.gz", *pen = FOLDER "lbf_6x6-6p-2f-pen.jsonl.gz",
-               *toy = FOLDER "toy_full.jsonl.gz";
+               *toy = FOLDER "toy_full.jsonl.gz", *mpe = FOLDER "mpe_mpe2_7_simple_reference.jsonl.gz";
     expect(lbf, "\"rew\":[0,", "\"rew\":[0.00000001,", 40, ERR_MISMATCH, "reward of agent 0");
     expect(pen, "-0.1", "-0.2", 1, ERR_MISMATCH, "reward");
     expect(lbf, "\"done\":0", "\"done\":1", 7, ERR_MISMATCH, "ending");
     expect(lbf, "\"act\":[4,", "\"act\":[3,", 3, ERR_MISMATCH, "player");
     expect(lbf, "\"obs\":[[1,3,2,", "\"obs\":[[1,4,2,", 2, ERR_MISMATCH, "observation of agent 0, number 1");
     expect(lbf, "\"avail\":[[1,1,", "\"avail\":[[1,0,", 9, ERR_MISMATCH, "availability of action 1 to agent 0");
+    expect(mpe, "\"act\":[[0,", "\"act\":[[1,", 2, ERR_MISMATCH, "body 0");
     expect(toy, "\"s\":1", "\"s\":0", 5, ERR_MISMATCH, "episode");
 }
 
@@ -123,6 +130,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_matrix_traces_agree),
         cmocka_unit_test(test_foraging_traces_agree),
+        cmocka_unit_test(test_particle_world_traces_agree),
         cmocka_unit_test(test_modified_traces_are_caught),
         cmocka_unit_test(test_broken_traces_are_refused),
     };
