@@ -2,7 +2,8 @@
 MUJOCO_MODELS := $(sort $(wildcard envs/models/*.xml))
 $(B)/gen/mujoco_models.c: $(MUJOCO_MODELS) deploy/mujoco.mk
 	$(Q)mkdir -p $(@D) && { echo '#include "envs/mujoco.h"'; echo 'const struct mujoco_model_text mujoco_model_texts[] = {'; \
-	for f in $(MUJOCO_MODELS); do n=$${f##*/}; echo "    {\"$${n%.xml}\","; sed 's/[\\"]/\\&/g; s/.*/     "&\\n"/' $$f; echo '    },'; done; \
+	for f in $(MUJOCO_MODELS); do n=$${f##*/}; echo "    {\"$${n%.xml}\","; \
+	sed 's/[\\"]/\\&/g; s/.*/     "&\\n"/' $$f; echo '    },'; done; \
 	echo '    {0},'; echo '};'; } > $@
 $(B)/gen/mujoco_models.o: $(B)/gen/mujoco_models.c $(call include_stamps,envs)
 	$(Q)$(CC) $(CFLAGS_ALL) $(call includes,envs) -MMD -MP -c -o $@ $<

@@ -52,7 +52,7 @@ static size_t mpe_state_bytes(const void *params)
 static bool is_good_head(const struct mpe_params *p, const struct mpe_state *g)
 {
     bool has_goal[MPE_GOALS] = {p->words > 0, p->task_index == TASK_REFERENCE};
-    bool is_good = g->step >= 0 && g->step <= p->horizon && g->touches >= 0;
+    bool is_good = g->step >= 0 && g->step <= p->horizon && g->touches >= 0 && g->touches <= (int64_t)g->step * p->B * p->B;
     for (int i = 0; i < MPE_GOALS; i++)
         is_good &= has_goal[i] ? g->goal[i] >= 0 && g->goal[i] < p->L : g->goal[i] == 0;
     return is_good;
@@ -227,8 +227,7 @@ static void act_greedy(const void *params, int agent, int step, const float *obs
 static const struct env_script scripts[] = {
     {"greedy",
      "spread: to the landmark that is left when nearer pairs are matched first; tag: to where the nearest prey will be; the "
-     "others: "
-     "say the goal's number and go to the landmark whose number was heard",
+     "others: say the goal's number and go to the landmark whose number was heard",
      0, act_greedy},
 };
 

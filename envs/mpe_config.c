@@ -21,8 +21,7 @@ const struct config_row mpe_rows[MPE_ROWS] = {
         "simple_spread|simple_tag|simple_speaker_listener|simple_reference", "which of the particle worlds"),
     KEY("rules", CONFIG_CHOICE, rules, "mpe2", 0, 0, "", "mpe2|openai",
         "mpe2: the maintained package, once part of PettingZoo; openai: the first code, which moves by the new velocity, sums "
-        "rewards "
-        "over agents and turns the directions of moves round"),
+        "rewards over agents and turns the directions of moves round"),
     KEY("agents", CONFIG_INT, agents, "0", 0, MPE_BODIES_MAX, "", NULL, "agents (in simple_tag hunters); 0: as published, 3 or 2"),
     KEY("landmarks", CONFIG_INT, landmarks, "0", 0, MPE_LANDMARKS_MAX, "", NULL,
         "landmarks or obstacles; 0: as published, in simple_spread one per agent"),

@@ -2,7 +2,7 @@
  *
  * Contact of two bodies (or of a body and a landmark in simple_tag) at distance d with sizes a and b: a force along the line
  * between them of contact_force x margin x log(1 + exp(-(d - a - b) / margin)), which is soft around touching and then grows
- * linearly. Motion: v <- 0.75 v + force dt, cut to the body's top speed; x <- x + v dt with the old v (mpe2) or the new (openai). */
+ * linearly. Motion: v <- 0.75 v + force dt, cut to the body's top speed; x <- x + v dt, by the old v (mpe2) or the new (openai). */
 #include <math.h>
 
 #include "envs/mpe.h"

@@ -1,27 +1,29 @@
 /* Multi-agent MuJoCo: one robot, its joints dealt out among several agents, who are paid as one.
  *
  * Sources: Peng et al. 2021, "FACMAC: factored multi-agent centralised policy gradients", arXiv:2003.06709, and its code for the
- * partitions and the agents' observations (mujoco_robots.c, mujoco_observe.c); Gym's single robots, version 2, for the rest; Todorov,
- * Erez, Tassa 2012, doi 10.1109/IROS.2012.6386109, for the physics, which is the packaged library. The models are our own
- * MJCF with the published bodies' numbers: half_cheetah and ant move bit for bit as the published files do, hopper and walker2d to
- * rounding (1e-15 a step), since their frames lie in the joints.
+ * partitions and the agents' observations (mujoco_robots.c, mujoco_observe.c); Gym's single robots, version 2, for the rest;
+ * Todorov, Erez, Tassa 2012, doi 10.1109/IROS.2012.6386109, for the physics, which is the packaged library. The models are our own
+ * MJCF with the published bodies' numbers: half_cheetah, ant and the swimmer move bit for bit as the published files do, hopper and
+ * walker2d to rounding (1e-15 a step), since their frames lie in the joints.
  *
- *   robot                nq/nv/nu      substeps x dt   reward a step                                        ends (terminated)
- *   half_cheetah         9/9/6         5 x 0.01        dx/dt - 0.1 sum a^2                                  -
- *   ant                  15/14/8       5 x 0.01        dx/dt + 1 - 0.5 sum a^2 - 0.0005 sum f^2             z outside [0.2, 1]
- *   hopper               6/6/3         4 x 0.002       dx/dt + 1 - 0.001 sum a^2                            z <= 0.7, |angle| >= 0.2 or a number >= 100
- *   walker2d             9/9/6         4 x 0.002       the same                                             z outside (0.8, 2), angle outside (-1, 1)
- *   manyagent_swimmer    3+n/3+n/n     4 x 0.01        dx/dt - 0.0001 sum a^2                               -
+ *   robot               nq/nv/nu      substeps x dt   reward a step                           terminated when
+ *   half_cheetah        9/9/6         5 x 0.01        dx/dt - 0.1 sum a^2                     -
+ *   ant                 15/14/8       5 x 0.01        dx/dt + 1 - 0.5 sum a^2                 z outside [0.2, 1]
+ *                                                     - 0.0005 sum f^2
+ *   hopper              6/6/3         4 x 0.002       dx/dt + 1 - 0.001 sum a^2               z <= 0.7, |angle| >= 0.2, or
+ *                                                                                             an angle or speed >= 100
+ *   walker2d            9/9/6         4 x 0.002       the same                                z outside (0.8, 2), |angle| >= 1
+ *   manyagent_swimmer   3+n/3+n/n     4 x 0.01        dx/dt - 0.0001 sum a^2                  -
  *
- * x: of the root; in the ant, as in its code, of the torso's frame as the last substep left it, which lags one substep behind. f: the
- * contact forces on all bodies, clipped to +-1. a: actions of all joints, after clipping. dt: of the whole step.
- * Everybody gets the same reward. The time limit (1000) truncates.
+ * x: of the root; in the ant, as in its code, of the torso's frame as the last substep left it, which lags one substep behind.
+ * f: the contact forces on all bodies, clipped to +-1. a: actions of all joints, after clipping. dt: of the whole step. Everybody
+ * gets the same reward. The time limit (1000) truncates.
  *
  *   action component i of an agent: torque on its i-th joint, in [-1,1] of the actuator's range; numbers outside are clipped, what
  *   is not finite counts as 0.
  *
- * Reset: the model's initial pose, qpos and qvel with uniform noise of 0.1 (swimmer), 0.005 (hopper, walker) or, for cheetah and ant,
- * qpos uniform 0.1 and qvel normal 0.1. The critic's state is the single robot's observation and the agent's index one-hot.
+ * Reset: the model's initial pose, qpos and qvel with uniform noise of 0.1 (swimmer), 0.005 (hopper, walker) or, for cheetah and
+ * ant, qpos uniform 0.1 and qvel normal 0.1. The critic's state is the single robot's observation and the agent's index one-hot.
  *
  * A simulation that blows up (a number not finite or beyond 1e6) ends the episode as terminated, with reward 0 and the numbers
  * of the step before. Older installations of the reference never filled the ant's contact forces: env.contact_forces=false. */

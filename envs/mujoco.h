@@ -1,8 +1,8 @@
 /* Multi-agent MuJoCo: parameters, state, robots, and the few calls of the physics library that are made (mujoco_library.c).
  *
- * The state is plain numbers; MuJoCo's own structures are scratch. A model is loaded once per process and robot and is constant from
- * then on; each thread has one mjData per model, which every step fills from the state and reads back. So environments of a batch
- * share scratch, a copy of the state is a save, and nothing is kept between steps but the state. */
+ * The state is plain numbers; MuJoCo's own structures are scratch. A model is loaded once per process and robot and is constant
+ * from then on; each thread has one mjData per model, which every step fills from the state and reads back. So environments of a
+ * batch share scratch, a copy of the state is a save, and nothing is kept between steps but the state. */
 #ifndef TESTUDO_ENVS_MUJOCO_H
 #define TESTUDO_ENVS_MUJOCO_H
 
@@ -47,7 +47,7 @@ struct mujoco_partition {
 struct mujoco_sizes {
     int32_t nq, nv, nu, nbody;
 };
-enum { MUJOCO_READINGS_MAX = MUJOCO_NUMBERS_MAX };
+#define MUJOCO_READINGS_MAX MUJOCO_NUMBERS_MAX
 
 struct mujoco_layout {
     int32_t start[SPEC_AGENTS_MAX + 1]; /* agent n reads gather[start[n]] .. gather[start[n + 1] - 1] */

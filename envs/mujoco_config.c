@@ -112,7 +112,8 @@ int mujoco_prepare(void *params, struct err *err)
     if (r)
         return r;
     derive(p, &graph);
-    ASSERT(p->sizes.nu == graph.n_joints && p->n_numbers <= MUJOCO_NUMBERS_MAX && p->full <= MUJOCO_READINGS_MAX);
+    ASSERT(p->sizes.nu == graph.n_joints && p->n_numbers <= MUJOCO_NUMBERS_MAX);
+    ASSERT(p->sizes.nq + 2 * p->sizes.nv + (p->robot == ROBOT_ANT ? 6 * p->sizes.nbody : 0) <= MUJOCO_READINGS_MAX);
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /* Multi-agent MuJoCo: what the agents see.
  *
- * Joints at distance 0 are the agent's own; at distance m + 1 the neighbours, through edges, of those at m that were not seen before.
- * An observation goes through the distances 0..k, at each through the joints sorted by name (not in the order of the action):
+ * Joints at distance 0 are the agent's own; at distance m + 1 the neighbours, through edges, of those at m, if not seen before. An
+ * observation goes through the distances 0..k, at each through the joints sorted by name (not in the order of the action):
  *
  *   distance 0      qpos, qvel of the joint (hopper: qvel clipped to +-10); ant also the contact forces on its bodies, 6 numbers
  *                   each clipped to +-1, a body once per observation; humanoid also the actuator's torque

@@ -1,7 +1,7 @@
 /* Multi-agent MuJoCo: open-loop reference policies, which show that a body moves and how far rhythm alone gets. The numbers of the
- * cheetah's gait are the outcome of a random search over amplitude, phase and offset of each joint at one common frequency (mean of 20
- * episodes: 3068 of 1000 steps), those of the swimmer's wave of one over amplitude, frequency and phase lag of 8 links
- * (118). The same search found nothing for the ant, the hopper and the walker that pays more than no torque at all. */
+ * cheetah's gait are the outcome of a random search over amplitude, phase and offset of each joint at one common frequency (3068 in
+ * 1000 steps, mean of 20 episodes), those of the swimmer's wave of one over amplitude, frequency and phase lag of 8 links (118).
+ * The same search found nothing for the ant and the hopper that pays more than no torque at all. */
 #include <math.h>
 
 #include "envs/mujoco.h"

@@ -2,7 +2,7 @@
  * arbitrary numbers, so they are checked with or without the library, and for the humanoid, whose body is not here, as well.
  *
  *   case   scenario, conf (partition), k, qpos, qvel, cfrc_ext [body][6], qfrc_actuator; and what came of them: act_ids
- *          [agent][actuator], labels [agent][distance][joint name], categories [distance][name], used_len [agent], obs [agent][obs_len] */
+ *          [agent][actuator], labels [agent][distance][joint name], used_len [agent], obs [agent][obs_len] */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
