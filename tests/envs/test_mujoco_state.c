@@ -150,11 +150,9 @@ static void test_scripts_reach_what_they_say(void **state)
     static const struct {
         const char *scenario, *script;
         double low, high;
-    } cases[] = {{"HalfCheetah-6x1", "still", -20, 20},
-                 {"HalfCheetah-6x1", "rhythm", 2500, 3500},
-                 {"HalfCheetah-2x3", "rhythm", 2500, 3500},
-                 {"manyagent_swimmer-4x2", "rhythm", 80, 150},
-                 {"Hopper-3x1", "still", 20, 900}};
+    } cases[] = {{"HalfCheetah-6x1", "still", -20, 20},     {"HalfCheetah-6x1", "rhythm", 2500, 3500},
+                 {"HalfCheetah-2x3", "rhythm", 2500, 3500}, {"manyagent_swimmer-4x2", "rhythm", 80, 150},
+                 {"Walker2d-2x3", "rhythm", 200, 1000},     {"Hopper-3x1", "still", 20, 900}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct lab lab;
         open_lab(&lab, cases[i].scenario, "env.k=1");
