@@ -44,7 +44,9 @@ FLAGS_double := -O2 -DTESTUDO_DOUBLE
 FLAGS_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 CFLAGS_ALL = $(BASE_FLAGS) $(FLAGS_$(PROFILE)) $(PKG_CFLAGS) $(CFLAGS)
 LDFLAGS_ALL = $(FLAGS_$(PROFILE)) -pthread $(LDFLAGS)
-LIBS := $(PKG_LIBS) -lm
+# MuJoCo is optional and has no pkg-config file: its header is looked for. See deploy/mujoco.mk.
+MUJOCO := $(shell $(CC) -E -x c -include mujoco/mujoco.h /dev/null >/dev/null 2>&1 && echo yes || echo no)
+LIBS := $(PKG_LIBS) $(if $(filter yes,$(MUJOCO)),-lmujoco) -lm
 
 ifeq ($(shell uname -m),x86_64)
 CLONES := base v3 v4

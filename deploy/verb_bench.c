@@ -57,7 +57,7 @@ static int time_environment(struct figures *figures, const struct env_ops *ops, 
 static int bench_envs(struct figures *figures, double seconds, struct err *err)
 {
     for (const struct env_ops *const *ops = env_registry; *ops; ops++)
-        for (int i = 0; (*ops)->scenarios[i]; i++) {
+        for (int i = 0; (*ops)->scenarios[i] && !((*ops)->needs && *(*ops)->needs); i++) {
             int r = time_environment(figures, *ops, (*ops)->scenarios[i], seconds, err);
             if (r)
                 return r;

@@ -59,6 +59,7 @@ struct env_script {
 
 struct env_ops {
     const char *name, *summary;
+    const char *const *needs;      /* the package that this build lacks, so that opening fails; NULL, or to NULL: nothing */
     const struct config_row *rows; /* "env.<key>" rows of the params struct */
     int n_rows;
     size_t params_bytes;

@@ -61,6 +61,24 @@ static void test_smac_traces_agree(void **state)
     replay_all(FOLDER "smaclite*.jsonl.gz", 8);
 }
 
+static void test_particle_world_traces_agree(void **state)
+{
+    (void)state;
+    replay_all(FOLDER "mpe_*.jsonl.gz", 14);
+}
+
+/* Single cases of observations; no physics, so the library need not be there. */
+static void test_mujoco_observations_agree(void **state)
+{
+    (void)state;
+    struct trace_report report;
+    struct err err = {{0}};
+    if (trace_check(FOLDER "mamujoco_obs.jsonl.gz", &report, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(report.steps, 66);
+    assert_int_equal(report.mismatches, 0);
+}
+
 /* A copy of a trace with the nth occurrence of `from` replaced; the caller unlinks `path`. */
 static void write_modified(const char *trace, const char *from, const char *to, int nth, char *path)
 {
@@ -105,7 +123,8 @@ static void test_modified_traces_are_caught(void **state)
 {
     (void)state;
     const char *lbf = FOLDER "lbf_8x8-2p-1f.jsonl.gz", *pen = FOLDER "lbf_6x6-6p-2f-pen.jsonl.gz",
-               *toy = FOLDER "toy_full.jsonl.gz", *traffic = FOLDER "traffic_easy.jsonl.gz";
+               *toy = FOLDER "toy_full.jsonl.gz", *traffic = FOLDER "traffic_easy.jsonl.gz",
+               *mpe = FOLDER "mpe_mpe2_7_simple_reference.jsonl.gz", *obs = FOLDER "mamujoco_obs.jsonl.gz";
     expect(lbf, "\"rew\":[0,", "\"rew\":[0.00000001,", 40, ERR_MISMATCH, "reward of agent 0");
     expect(pen, "-0.1", "-0.2", 1, ERR_MISMATCH, "reward");
     expect(lbf, "\"done\":0", "\"done\":1", 7, ERR_MISMATCH, "ending");
@@ -116,6 +135,10 @@ static void test_modified_traces_are_caught(void **state)
     expect(traffic, "\"enter\":[[", "\"enter\":[[9", 2, ERR_MISMATCH, "car");
     expect(traffic, "\"act\":[0,", "\"act\":[1,", 9, ERR_MISMATCH, "car 0");
     expect(traffic, "\"failed\":0", "\"failed\":1", 3, ERR_MISMATCH, "collision");
+    expect(mpe, "\"act\":[[0,", "\"act\":[[1,", 2, ERR_MISMATCH, "body 0");
+    expect(obs, "\"hip2\"", "\"hip3\"", 3, ERR_MISMATCH, "distance");
+    expect(obs, "\"obs\":[[", "\"obs\":[[1", 5, ERR_MISMATCH, "observation of agent 0, number 0");
+    expect(obs, "\"act_ids\":[[2,", "\"act_ids\":[[3,", 2, ERR_MISMATCH, "actuators");
     expect(toy, "\"s\":1", "\"s\":0", 5, ERR_MISMATCH, "episode");
     const char *smac = FOLDER "smaclite64_3m.jsonl.gz";
     expect(smac, "\"order\":[[", "\"order\":[[1,", 5, ERR_MISMATCH, "episode");
@@ -147,10 +170,10 @@ static void test_broken_traces_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_matrix_traces_agree),       cmocka_unit_test(test_foraging_traces_agree),
-        cmocka_unit_test(test_traffic_traces_agree),
-        cmocka_unit_test(test_smac_traces_agree),         cmocka_unit_test(test_modified_traces_are_caught),
-        cmocka_unit_test(test_broken_traces_are_refused),
+        cmocka_unit_test(test_matrix_traces_agree),         cmocka_unit_test(test_foraging_traces_agree),
+        cmocka_unit_test(test_traffic_traces_agree),        cmocka_unit_test(test_smac_traces_agree),
+        cmocka_unit_test(test_particle_world_traces_agree), cmocka_unit_test(test_mujoco_observations_agree),
+        cmocka_unit_test(test_modified_traces_are_caught),  cmocka_unit_test(test_broken_traces_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
