@@ -35,6 +35,7 @@
  * Where upstream would crash because no free cell was drawn in 1000 tries, the first free cell is taken. */
 #include "envs/foraging.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -431,6 +432,51 @@ static void foraging_render(const void *params, const void *state, char *text, s
 #undef PRINT
 }
 
+static void draw_grid(const struct foraging_params *p, struct scene *scene)
+{
+    float rows = (float)p->rows, cols = (float)p->cols;
+    scene_rect(scene, INK_GROUND, 0, 0, 0, cols, rows);
+    for (int row = 0; row <= p->rows; row++)
+        scene_line(scene, INK_GRID, 0, 0, (float)row, cols, (float)row, 0.03f);
+    for (int col = 0; col <= p->cols; col++)
+        scene_line(scene, INK_GRID, 0, (float)col, 0, (float)col, rows, 0.03f);
+}
+
+/* Players who share a cell stand on a ring around its middle. `mates` of them, of which this one is the `place`th. */
+static void draw_player(const struct foraging_params *p, const struct foraging_state *g, int n, int place, int mates,
+                        struct scene *scene)
+{
+    const struct piece *player = &g->piece[n];
+    float angle = 6.2831853f * (float)place / (float)mates, off = mates > 1 ? 0.24f : 0;
+    float x = (float)player->col + 0.5f + off * cosf(angle), y = (float)(p->rows - player->row) - 0.5f + off * sinf(angle);
+    float radius = mates > 1 ? 0.21f : 0.36f;
+    scene_circle(scene, INK_ALLY, n, x, y, radius);
+    scene_text(scene, INK_LABEL, 0, x, y, 0.9f * radius, "%d", player->level);
+}
+
+/* Food as squares, players as circles, levels in both. Row 0 is on top. */
+static void foraging_draw(const void *params, const void *state, struct scene *scene)
+{
+    const struct foraging_params *p = params;
+    const struct foraging_state *g = state;
+    const struct piece *foods = foraging_foods_view(p, g);
+    scene_begin(scene, 0, 0, (float)p->cols, (float)p->rows);
+    draw_grid(p, scene);
+    for (int i = 0; i < g->n_food; i++) {
+        float x = (float)foods[i].col, y = (float)(p->rows - 1 - foods[i].row);
+        scene_rect(scene, INK_GOAL, 0, x + 0.12f, y + 0.12f, 0.76f, 0.76f);
+        scene_text(scene, INK_LABEL, 0, x + 0.5f, y + 0.5f, foods[i].level > 99 ? 0.2f : 0.38f, "%d", foods[i].level);
+    }
+    for (int n = 0; n < p->P; n++) {
+        int place = 0, mates = 0;
+        for (int m = 0; m < p->P; m++) {
+            place += m < n && g->piece[m].cell == g->piece[n].cell;
+            mates += g->piece[m].cell == g->piece[n].cell;
+        }
+        draw_player(p, g, n, place, mates, scene);
+    }
+}
+
 const struct env_ops env_foraging = {
     .name = "foraging",
     .summary = "level-based foraging: players of different levels load food that few of them can lift alone",
@@ -448,6 +494,7 @@ const struct env_ops env_foraging = {
     .step = foraging_step,
     .outcome = foraging_outcome,
     .render = foraging_render,
+    .draw = foraging_draw,
     .trace = &foraging_trace,
     .scripts = foraging_scripts,
     .n_scripts = FORAGING_SCRIPTS,
