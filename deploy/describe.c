@@ -242,7 +242,8 @@ int describe_overview(FILE *out, const struct env_ops *ops, struct err *err)
 
 void describe_scenarios_head(FILE *out)
 {
-    fprintf(out, "%-12s %-30s %6s %11s %6s %6s  %s\n", "environment", "scenario", "agents", "observation", "state", "steps", "action");
+    fprintf(out, "%-12s %-30s %6s %11s %6s %6s  %s\n", "environment", "scenario", "agents", "observation", "state", "steps",
+            "action");
 }
 
 int describe_scenarios(FILE *out, const struct env_ops *ops, struct err *err)

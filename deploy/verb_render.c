@@ -147,7 +147,8 @@ const struct verb verb_render = {
     .summary = "show an episode on the terminal, or write it as PNG, SVG, GIF or a replay page",
     .arguments = "NAME[:SCENARIO] | RUN | TRACE [key=value ...]",
     .example = "testudo render foraging:8x8-4p-2f-c --html episode.html",
-    .more = "NAME is an environment, played by a script or at random; RUN a run folder, whose trained team plays (RUN/attack has the\n"
-            "adversaries that were trained against it: --threat learned --victim 0); TRACE a recorded file (*.jsonl.gz).\n",
+    .more =
+        "NAME is an environment, played by a script or at random; RUN a run folder, whose trained team plays (RUN/attack has the\n"
+        "adversaries that were trained against it: --threat learned --victim 0); TRACE a recorded file (*.jsonl.gz).\n",
     .run = run_render,
 };

@@ -176,12 +176,12 @@ void film_title(const struct film *film, char *text, size_t size)
 {
     const struct spec *spec = &film->env.spec;
     double team_return = film->count ? film->frames[film->count - 1].team_return : 0;
-    snprintf(text, size, "%s%s%s, %s: return %.4g in %d steps%s", spec->env, *spec->scenario ? " " : "", spec->scenario, film->player, team_return,
-             film->count ? film->count - 1 : 0,
-             film->is_cut                                                                        ? " (cut)"
+    snprintf(text, size, "%s%s%s, %s: return %.4g in %d steps%s", spec->env, *spec->scenario ? " " : "", spec->scenario,
+             film->player, team_return, film->count ? film->count - 1 : 0,
+             film->is_cut                                         ? " (cut)"
              : film->outcome.has_success && film->outcome.success ? ", success"
-             : film->outcome.has_success                                                         ? ", no success"
-                                                                                                 : "");
+             : film->outcome.has_success                          ? ", no success"
+                                                                  : "");
 }
 
 void film_action_text(const struct film *film, const struct film_frame *frame, int agent, char *text, size_t size)
@@ -190,9 +190,10 @@ void film_action_text(const struct film *film, const struct film_frame *frame, i
     size_t used = 0, first = (size_t)agent * (size_t)spec->C;
     snprintf(text, size, "-");
     for (size_t c = 0; frame->action && c < (size_t)spec->C && used < size; c++)
-        used += (size_t)(spec->action == ACTION_BOX
-                             ? snprintf(text + used, size - used, "%s%+.2f", c ? " " : "", ((const float *)frame->action)[first + c])
-                             : snprintf(text + used, size - used, "%s%d", c ? " " : "", ((const int32_t *)frame->action)[first + c]));
+        used +=
+            (size_t)(spec->action == ACTION_BOX
+                         ? snprintf(text + used, size - used, "%s%+.2f", c ? " " : "", ((const float *)frame->action)[first + c])
+                         : snprintf(text + used, size - used, "%s%d", c ? " " : "", ((const int32_t *)frame->action)[first + c]));
 }
 
 int film_pick(const struct film *film, int most, int *pick)

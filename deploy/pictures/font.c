@@ -2,9 +2,9 @@
 
 #include <stddef.h>
 
-#define GAP 1.8f         /* between letters */
-#define SPACE 2.2f       /* a blank's width, before the gap */
-#define BASELINE '2'     /* the row that letters stand on */
+#define GAP 1.8f     /* between letters */
+#define SPACE 2.2f   /* a blank's width, before the gap */
+#define BASELINE '2' /* the row that letters stand on */
 #define FIRST '!'
 #define LAST '~'
 

@@ -61,9 +61,9 @@ static void add_inks(struct bytes *out)
 /* ---- items, each once ---- */
 
 struct catalogue {
-    struct bytes list;   /* the items' texts, joined by commas */
-    uint32_t *slot;      /* [room] number of an item + 1, 0 when free; the room is a power of 2 */
-    size_t *start;       /* [count] of an item's text in the list */
+    struct bytes list; /* the items' texts, joined by commas */
+    uint32_t *slot;    /* [room] number of an item + 1, 0 when free; the room is a power of 2 */
+    size_t *start;     /* [count] of an item's text in the list */
     size_t room;
     uint32_t count;
 };
@@ -266,10 +266,8 @@ static const char *ending_of(const struct film *film)
 
 static int add_film(struct bytes *out, const struct film *film)
 {
-    const char *const texts[][2] = {{"env", film->env.spec.env},
-                                    {"scenario", film->env.spec.scenario},
-                                    {"player", film->player},
-                                    {"ending", ending_of(film)}};
+    const char *const texts[][2] = {
+        {"env", film->env.spec.env}, {"scenario", film->env.spec.scenario}, {"player", film->player}, {"ending", ending_of(film)}};
     bytes_print(out, "{");
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         bytes_print(out, "\"%s\":", texts[i][0]);

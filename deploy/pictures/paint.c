@@ -110,8 +110,8 @@ struct mapping paint_mapping(struct area area, const struct film_frame *frame)
 
 static struct shape shape_of(const struct mapping *map, const struct scene_item *item)
 {
-    struct shape shape = {item->shape, map->x + map->scale * item->x, map->y - map->scale * item->y, map->scale * item->a,
-                          map->scale * item->b, 0};
+    struct shape shape = {item->shape,          map->x + map->scale * item->x, map->y - map->scale * item->y,
+                          map->scale * item->a, map->scale * item->b,          0};
     if (item->shape == SCENE_RECT) {
         shape.a /= 2, shape.b /= 2;
         shape.x += shape.a, shape.y -= shape.b;

@@ -13,7 +13,7 @@ struct colour {
     float alpha; /* 1 covers what lies below */
 };
 
-#define PALETTE_SHADES 12 /* after which they repeat */
+#define PALETTE_SHADES 12                                 /* after which they repeat */
 #define PALETTE_PAPER ((struct colour){251, 250, 247, 1}) /* below a scene */
 #define PALETTE_PAGE ((struct colour){255, 255, 255, 1})  /* between scenes */
 #define PALETTE_CAPTION ((struct colour){74, 80, 89, 1})
@@ -31,7 +31,7 @@ float palette_rim_share(enum scene_ink ink, enum scene_shape shape);
 /* Whether white reads better than black on this colour. */
 int palette_is_dark(struct colour colour);
 
-int palette_shades(enum scene_ink ink); /* how many before they repeat */
+int palette_shades(enum scene_ink ink);           /* how many before they repeat */
 const char *palette_ink_name(enum scene_ink ink); /* "ally" */
 
 #endif

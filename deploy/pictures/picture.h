@@ -40,7 +40,7 @@ MUST_USE int picture_film_gif(const struct film *film, const struct picture_layo
 /* A strip: where frame i of n lies. */
 struct strip {
     int n, pick[64], columns, rows;
-    float width, height;  /* of the whole */
+    float width, height; /* of the whole */
     float scene_width, scene_height;
 };
 #define STRIP_MARGIN 14.0f

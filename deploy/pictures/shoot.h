@@ -11,9 +11,9 @@ struct shot {
     /* env */
     const char *script; /* name, "random", or NULL: the first script, or at random where there is none */
     /* run */
-    const char *checkpoint; /* NULL: the newest */
-    const char *threat;     /* as eval's: "clean", "random", "learned", "pgd:0.5"; NULL: clean */
-    int64_t victim;         /* who is under the threat; -1: nobody */
+    const char *checkpoint;       /* NULL: the newest */
+    const char *threat;           /* as eval's: "clean", "random", "learned", "pgd:0.5"; NULL: clean */
+    int64_t victim;               /* who is under the threat; -1: nobody */
     const char *const *arguments; /* [n_arguments] "key=value" over the run's recipe */
     int n_arguments;
 };

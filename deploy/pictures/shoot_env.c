@@ -8,7 +8,7 @@
 #define MEMORY_MAX 64 /* bytes of a script's memory, as env.h bounds it */
 
 struct stage {
-    struct vec vec; /* of one environment */
+    struct vec vec;                  /* of one environment */
     const struct env_script *script; /* NULL: at random */
     struct rng dice;
     unsigned char memory[SPEC_AGENTS_MAX][MEMORY_MAX];

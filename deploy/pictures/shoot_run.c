@@ -82,8 +82,8 @@ static void watch(void *context, const struct rollout_moment *moment)
     if (camera->is_done)
         return;
     camera->result = show(camera, moment);
-    camera->is_done = camera->result || film_is_over(camera->film) ||
-                      (camera->shot->steps && camera->film->count > camera->shot->steps);
+    camera->is_done =
+        camera->result || film_is_over(camera->film) || (camera->shot->steps && camera->film->count > camera->shot->steps);
     camera->stop = camera->is_done;
 }
 

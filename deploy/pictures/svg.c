@@ -8,7 +8,11 @@
 static void add_escaped(struct bytes *file, const char *text)
 {
     for (; *text; text++) {
-        const char *entity = *text == '<' ? "&lt;" : *text == '>' ? "&gt;" : *text == '&' ? "&amp;" : *text == '"' ? "&quot;" : NULL;
+        const char *entity = *text == '<'   ? "&lt;"
+                             : *text == '>' ? "&gt;"
+                             : *text == '&' ? "&amp;"
+                             : *text == '"' ? "&quot;"
+                                            : NULL;
         if (entity)
             bytes_add(file, entity, strlen(entity));
         else
@@ -106,7 +110,8 @@ static int common_items(const struct film *film, const struct strip *strip)
     for (int i = 1; i < strip->n; i++) {
         const struct film_frame *frame = &film->frames[strip->pick[i]];
         int same = 0;
-        while (same_bounds(first, frame) && same < common && same < frame->n_items && same_item(&first->items[same], &frame->items[same]))
+        while (same_bounds(first, frame) && same < common && same < frame->n_items &&
+               same_item(&first->items[same], &frame->items[same]))
             same++;
         common = same;
     }
