@@ -71,9 +71,11 @@ KERNELS := $(sort $(wildcard common/math/*_kernels.c))
 OBJ = $(patsubst %.c,$(B)/%.o,$(SRC_$(1)))
 KERNEL_OBJ := $(foreach c,$(CLONES),$(patsubst %.c,$(B)/%.$(c).o,$(KERNELS)))
 EXTRA_math = $(KERNEL_OBJ)
-EXTRA_envs = $(B)/gen/env_registry.o $(B)/gen/env_rules.o
+EXTRA_envs = $(B)/gen/env_registry.o
 EXTRA_actor = $(B)/gen/attack_registry.o
 EXTRA_learner = $(B)/gen/algorithm_registry.o
+# Texts that the program carries: deploy/texts.mk.
+EXTRA_envs += $(B)/gen/env_rules.o
 EXTRA_deploy = $(B)/gen/replay_page.o
 
 .PHONY: all run test check test-long system fuzz bench format clean help install deps
@@ -136,25 +138,6 @@ $(B)/gen/attack_registry.o: $(B)/gen/attack_registry.c $(call include_stamps,act
 	$(Q)$(CC) $(CFLAGS_ALL) $(call includes,actor) -MMD -MP -c -o $@ $<
 $(B)/gen/algorithm_registry.o: $(B)/gen/algorithm_registry.c $(call include_stamps,learner)
 	$(Q)$(CC) $(CFLAGS_ALL) $(call includes,learner) -MMD -MP -c -o $@ $<
-
-# Texts that the program carries: an environment's rules are the comment at the head of its file (with that of NAME_observe.c, where the
-# observation is told apart); the replay page is a page.
-AS_STRING = sed 's/\\/\\\\/g; s/"/\\"/g; s/^/    "/; s/$$/\\n"/'
-AS_HEAD = sed '/\*\//q' $(1) | sed 's|^/\* \{0,1\}||; s|^ \* \{0,1\}||; s| *\*/.*$$||' | $(AS_STRING)
-$(B)/gen/env_rules.c: $(SRC_envs) Makefile
-	$(Q)mkdir -p $(@D) && { echo '#include "envs/registry.h"'; echo 'const struct env_rules env_rules[] = {'; \
-	for f in $$(grep -l '^const struct env_ops env_' $(SRC_envs)); do \
-	for n in $$(sed -n 's/^const struct env_ops env_\([a-z0-9_]*\) = {.*/\1/p' $$f); do \
-	echo "    {\"$$n\","; $(call AS_HEAD,$$f); echo "    ,"; \
-	if [ -f $${f%.c}_observe.c ]; then $(call AS_HEAD,$${f%.c}_observe.c); else echo "    0"; fi; echo "    },"; done; done; \
-	echo "    {0, 0, 0},"; echo "};"; } > $@
-$(B)/gen/env_rules.o: $(B)/gen/env_rules.c $(call include_stamps,envs)
-	$(Q)$(CC) $(CFLAGS_ALL) $(call includes,envs) -MMD -MP -c -o $@ $<
-$(B)/gen/replay_page.c: deploy/pictures/replay.html Makefile
-	$(Q)mkdir -p $(@D) && { echo '#include "deploy/pictures/replay_page.h"'; echo 'const char replay_page[] ='; \
-	$(AS_STRING) $<; echo "    ;"; } > $@
-$(B)/gen/replay_page.o: $(B)/gen/replay_page.c $(call include_stamps,deploy)
-	$(Q)$(CC) $(CFLAGS_ALL) $(call includes,deploy) -MMD -MP -c -o $@ $<
 
 # Tests: tests/<room path>/test_*.c, one process each. double_*.c is built with TESTUDO_DOUBLE (PROFILE=double).
 TEST_SRC := $(sort $(shell find tests -name 'test_*.c' 2>/dev/null))
