@@ -12,7 +12,7 @@ static const struct ink_row {
     int has_rim;
 } inks[INK_COUNT] = {
     [INK_GROUND] = {"ground", 4, {0xF1EEE6, 0xE4EBDF, 0xE1E8EE, 0xEDE3DA}, 1, 0},
-    [INK_WALL] = {"wall", 2, {0x6B7280, 0x4B5563}, 1, 0},
+    [INK_WALL] = {"wall", 2, {0xA4ABB5, 0x828A96}, 1, 0},
     [INK_GRID] = {"grid", 1, {0xD8D3C7}, 1, 0},
     [INK_GOAL] = {"goal", 6, {0xF2B134, 0xF0E442, 0xCC79A7, 0xB08D57, 0x9CCB86, 0xE8C39E}, 1, 1},
     [INK_ALLY] = {"ally",
