@@ -27,7 +27,7 @@ static const struct picture_layout layouts[] = {
 
 static const struct choice {
     const char *name, *word, *script; /* script NULL: the first */
-} chosen[] = {{"foraging", "foraging:8x8-4p-2f-c", NULL}, {"matrix", "matrix", "state-only"}};
+} chosen[] = {{"foraging", "foraging:8x8-4p-2f-c", NULL}, {"matrix", "matrix", "uniform"}, {"smac", "smac:2s3z", NULL}};
 
 static struct choice choice_of(const struct env_ops *ops)
 {
