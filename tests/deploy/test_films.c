@@ -184,26 +184,38 @@ static void test_svg_is_well_formed_and_complete(void **state)
     film_deinit(&film);
 }
 
-/* What numbers of a frame's list stand for, [a,b] being a run. */
-static size_t count_entries(const json_t *list, size_t n_items)
+static void check_item(const json_t *got, const struct scene_item *item)
 {
-    size_t count = 0, i;
+    const double want[] = {item->shape, item->ink, item->shade, item->x, item->y, item->a, item->b, item->weight};
+    for (size_t i = 0; i < ARRAY_LEN(want); i++)
+        assert_true(fabs(json_number_value(json_array_get(got, i)) - want[i]) <= 1e-4 * fabs(want[i]));
+    if (item->shape == SCENE_TEXT)
+        assert_string_equal(json_string_value(json_array_get(got, 8)), item->text);
+}
+
+/* A frame's list names its items by number, [from,to] being a run. */
+static void check_frame(const json_t *list, const json_t *items, const struct film_frame *frame)
+{
+    size_t i;
+    int count = 0;
     json_t *entry;
     json_array_foreach(list, i, entry)
     {
         json_int_t from = json_integer_value(json_is_array(entry) ? json_array_get(entry, 0) : entry);
         json_int_t to = json_integer_value(json_is_array(entry) ? json_array_get(entry, 1) : entry);
-        assert_true(from >= 0 && to >= from && (size_t)to < n_items);
-        count += (size_t)(to - from + 1);
+        for (; from <= to; from++, count++) {
+            assert_true(count < frame->n_items);
+            check_item(json_array_get(items, (size_t)from), &frame->items[count]);
+        }
     }
-    return count;
+    assert_int_equal(count, frame->n_items);
 }
 
 static void check_page(const struct film *film, const json_t *tree)
 {
     static const char *const lists[] = {"frames", "actions", "rewards", "alive", "returns"};
     const json_t *items = json_object_get(tree, "items");
-    size_t n_items = json_array_size(items), i;
+    size_t i;
     json_t *item;
     for (i = 0; i < ARRAY_LEN(lists); i++)
         assert_int_equal(json_array_size(json_object_get(tree, lists[i])), film->count);
@@ -214,8 +226,7 @@ static void check_page(const struct film *film, const json_t *tree)
             assert_false(json_equal(item, json_array_get(items, j)));
     }
     for (int f = 0; f < film->count; f++)
-        assert_int_equal(count_entries(json_array_get(json_object_get(tree, "frames"), (size_t)f), n_items),
-                         film->frames[f].n_items);
+        check_frame(json_array_get(json_object_get(tree, "frames"), (size_t)f), items, &film->frames[f]);
     assert_string_equal(json_string_value(json_object_get(tree, "player")), film->player);
     assert_int_equal(json_array_size(json_object_get(tree, "inks")), INK_COUNT);
 }
@@ -294,13 +305,16 @@ static void test_screen_fits_and_shows_labels(void **state)
     struct scene_item items[] = {{SCENE_RECT, INK_GROUND, 0, 0, 0, 10, 10, 0, ""},
                                  {SCENE_CIRCLE, INK_ALLY, 0, 5, 5, 2, 0, 0, ""},
                                  {SCENE_TEXT, INK_LABEL, 1, 5, 5, 1, 0, 0, "XY"},
+                                 {SCENE_TEXT, INK_LABEL, 0, 9.8f, 5, 1, 0, 0, "ABCDEF"}, /* half of it */
                                  {SCENE_TEXT, INK_LABEL, 0, 500, 5, 1, 0, 0, "far"}};
     struct film_frame frame = frame_of(items, ARRAY_LEN(items));
     char *text = screen_frame(&frame, 60, 12, true); /* 24 half rows are what limits a square */
     assert_non_null(text);
     assert_int_equal(count_of(text, "\n"), 12);
-    assert_int_equal(count_of(text, "\xe2\x96\x80"), 24 * 12 - 2);
+    assert_int_equal(count_of(text, "\xe2\x96\x80"), 24 * 12 - 2 - 3);
     assert_int_equal(count_of(text, "mX") + count_of(text, "mY"), 2);
+    assert_int_equal(count_of(text, "mC"), 1);
+    assert_int_equal(count_of(text, "mD"), 0);
     assert_null(strstr(text, "far"));
     assert_non_null(strstr(text, "\033[48;2;0;114;178m")); /* the agent's blue, somewhere in its middle */
     free(text);
