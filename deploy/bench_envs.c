@@ -1,7 +1,8 @@
 /* bench envs: steps of environments, against what the reference implementations do.
  *
- * Rates are per second of this thread's processor time, which is what a core gives and what the references were measured in; wall time
- * stands beside it. A batch of 64 and 64 single environments take turns, so that both meet the same machine; each keeps its best turn. */
+ * Rates are per second of this thread's processor time, which is what a core gives and what the references were measured in; wall
+ * time stands beside it. A batch of 64 and 64 single environments take turns, so that both meet the same machine; each keeps its
+ * best turn. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
-/* One animation per environment and a page with sizes, references and what the rules say of their origin. Shown is the first scenario that an
- * environment lists, played by its first script, unless `chosen` knows a livelier one. The same program writes the same bytes, so that `make gallery` changes nothing
- * unless an environment did. */
+/* One animation per environment and a page with sizes, references and what the rules say of their origin. Shown is the first
+ * scenario that an environment lists, played by its first script, unless `chosen` knows a livelier one. The same program writes
+ * the same bytes, so that `make gallery` changes nothing unless an environment did. */
 #include "deploy/gallery.h"
 
 #include <ctype.h>

@@ -1,4 +1,5 @@
-/* render: look at an episode, on the terminal or as pictures. Who plays is a script or chance, a run's trained team, or a recorded trace. */
+/* render: look at an episode, on the terminal or as pictures. Who plays is a script or chance, a run's trained team, or a recorded
+ * trace. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -165,8 +165,8 @@ static void matrix_render(const void *params, const void *state, char *text, siz
              g->last_s, g->s, g->last_action[0], g->last_action[1], g->s ? "disagreeing" : "agreeing");
 }
 
-/* The table in force at the last step, as a square: agent 0 picks the row, agent 1 the column, and the two cells that pay are marked. Before the
- * first step it is the table to come, and nobody stands on it. */
+/* The table in force at the last step, as a square: agent 0 picks the row, agent 1 the column, and the two cells that pay are
+ * marked. Before the first step it is the table to come, and nobody stands on it. */
 static void draw_table(const struct matrix_state *g, struct scene *scene)
 {
     for (uint8_t a0 = 0; a0 < MATRIX_ACTIONS; a0++)

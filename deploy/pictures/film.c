@@ -144,7 +144,7 @@ int film_add(struct film *film, const void *state, const void *action, const flo
 {
     _Static_assert(sizeof(float) == sizeof(int32_t), "an action is as wide as a number of a box");
     if (film->count == FILM_FRAMES_MAX)
-        return err_set(err, ERR_LIMIT, "a film holds at most %d frames", FILM_FRAMES_MAX);
+        return err_set(err, ERR_LIMIT, "an episode of more than %d steps has to be cut; see --steps", FILM_FRAMES_MAX - 1);
     struct film_frame frame = {.team_return = film->count ? film->frames[film->count - 1].team_return : 0};
     int r = film->count == film->room ? grow(film) : 0;
     if (r || (r = fill_frame(film, &frame, state, action, reward))) {

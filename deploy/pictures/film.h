@@ -36,7 +36,8 @@ struct film {
 MUST_USE int film_init(struct film *film, const struct env_instance *env, const char *player, struct err *err);
 void film_deinit(struct film *film);
 
-/* Adds a frame. action, reward: of the step that led to the state, NULL for the first. ERR_NOMEM, or ERR_LIMIT when the film is full. */
+/* Adds a frame. action, reward: of the step that led to the state, NULL for the first. ERR_NOMEM, or ERR_LIMIT when the film is
+ * full. */
 MUST_USE int film_add(struct film *film, const void *state, const void *action, const float *reward, struct err *err);
 
 /* After the last frame: how it ended. */
@@ -49,7 +50,8 @@ void film_title(const struct film *film, char *text, size_t size);
 /* One agent's action in words: "3", "1 0 2", "+0.52 -1.00", "-" where there is none. */
 void film_action_text(const struct film *film, const struct film_frame *frame, int agent, char *text, size_t size);
 
-/* The frames of a strip or an animation of at most `most`: first and last, the others evenly between. Returns how many; pick[most]. */
+/* The frames of a strip or an animation of at most `most`: first and last, the others evenly between. Returns how many;
+ * pick[most]. */
 int film_pick(const struct film *film, int most, int *pick);
 
 #endif

@@ -1,5 +1,5 @@
-/* Letters for raster pictures, drawn with a round pen: each is a few straight strokes on a small grid, so that it stays sharp at any size
- * and needs no font file. ASCII; anything else shows as a box. */
+/* Letters for raster pictures, drawn with a round pen: each is a few straight strokes on a small grid, so that it stays sharp at
+ * any size and needs no font file. ASCII; anything else shows as a box. */
 #ifndef TESTUDO_DEPLOY_FONT_H
 #define TESTUDO_DEPLOY_FONT_H
 

@@ -1,6 +1,6 @@
-/* Animated GIF (CompuServe, GIF89a specification, 1990). A frame after the first holds only the rectangle that changed, with what did not
- * change in it transparent, which is what keeps the files small. The packaged library would bring a dependency and an own palette
- * type for what the compressor below does in sixty lines. */
+/* Animated GIF (CompuServe, GIF89a specification, 1990). A frame after the first holds only the rectangle that changed, with what
+ * did not change in it transparent, which is what keeps the files small. The packaged library would bring a dependency and an own
+ * palette type for what the compressor below does in sixty lines. */
 #include <stdlib.h>
 #include <string.h>
 

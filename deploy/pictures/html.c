@@ -1,5 +1,5 @@
-/* The replay page: replay.html, embedded by the build, with the film written into it as one JavaScript object. Shapes that come again
- * from frame to frame, mostly the ground, are listed once, and frames name them by number. */
+/* The replay page: replay.html, embedded by the build, with the film written into it as one JavaScript object. Shapes that come
+ * again from frame to frame, mostly the ground, are listed once, and frames name them by number. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* The colours of all pictures: what a scene's inks look like in the terminal, in PNG, GIF, SVG and HTML. Chosen to be told apart with
- * the common colour blindnesses: agents in cool hues, what they play against in warm ones, goals in yellows, and no pair that
+/* The colours of all pictures: what a scene's inks look like in the terminal, in PNG, GIF, SVG and HTML. Chosen to be told apart
+ * with the common colour blindnesses: agents in cool hues, what they play against in warm ones, goals in yellows, and no pair that
  * differs in red against green alone (Okabe and Ito 2002, "Color universal design", for the first of each row). */
 #ifndef TESTUDO_DEPLOY_PALETTE_H
 #define TESTUDO_DEPLOY_PALETTE_H

@@ -17,7 +17,8 @@ void indexed_deinit(struct indexed *picture); /* safe on a zeroed struct */
 
 /* Bytes of a file in memory; the caller frees *data. */
 MUST_USE int picture_png(const struct indexed *picture, unsigned char **data, size_t *length, struct err *err);
-/* All frames share the first one's palette, whose entry 255 must be free. delay: hundredths of a second; the last frame stays longer. */
+/* All frames share the first one's palette, whose entry 255 must be free. delay: hundredths of a second; the last frame stays
+ * longer. */
 MUST_USE int picture_gif(const struct indexed *frames, int n, int delay, unsigned char **data, size_t *length, struct err *err);
 
 /* How a film is laid out on pixels. */

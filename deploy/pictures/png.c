@@ -1,5 +1,5 @@
-/* PNG with a palette (W3C PNG specification, second edition): signature, IHDR, PLTE, IDAT, IEND. zlib, which the program has anyway, does
- * the compression and the checksums, so that a PNG library would only add a dependency. */
+/* PNG with a palette (W3C PNG specification, second edition): signature, IHDR, PLTE, IDAT, IEND. zlib, which the program has
+ * anyway, does the compression and the checksums, so that a PNG library would only add a dependency. */
 #include <stdlib.h>
 #include <zlib.h>
 

@@ -1,5 +1,5 @@
-/* An episode of a trained team: an evaluation order carried out by the actor room's rollouts, watched. So the team is shown as `testudo eval`
- * plays it, with its beliefs and under the same attacks. */
+/* An episode of a trained team: an evaluation order carried out by the actor room's rollouts, watched. So the team is shown as
+ * `testudo eval` plays it, with its beliefs and under the same attacks. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>

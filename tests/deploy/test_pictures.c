@@ -1,5 +1,5 @@
-/* Pictures as bytes: what the encoders write is read back by a small decoder of our own (GIF) or with zlib (PNG), colours stay what they
- * are, paint covers the area that geometry says. */
+/* Pictures as bytes: what the encoders write is read back by a small decoder of our own (GIF) or with zlib (PNG), colours stay
+ * what they are, paint covers the area that geometry says. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

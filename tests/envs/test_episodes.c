@@ -1,6 +1,6 @@
-/* Whole episodes of every environment in all scenarios it lists: random play with hostile actions in between, and pictures of what comes of
- * it. EPISODES=N plays N episodes of each environment, spread over its scenarios (tests/long/environments.sh); without it some of
- * each scenario. ENVIRONMENT=NAME plays only one. */
+/* Whole episodes of every environment in all scenarios it lists: random play with hostile actions in between, and pictures of what
+ * comes of it. EPISODES=N plays N episodes of each environment, spread over its scenarios (tests/long/environments.sh); without it
+ * some of each scenario. ENVIRONMENT=NAME plays only one. */
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
