@@ -1,6 +1,7 @@
-/* The colours of all pictures: what a scene's inks look like in the terminal, in PNG, GIF, SVG and HTML. Chosen to be told apart
- * with the common colour blindnesses: agents in cool hues, what they play against in warm ones, goals in yellows, and no pair that
- * differs in red against green alone (Okabe and Ito 2002, "Color universal design", for the first of each row). */
+/* The colours of all pictures: what a scene's inks look like in the terminal, in PNG, GIF, SVG and HTML. Agents are cool, what they
+ * play against is warm, goals are yellow. The first shades are Okabe and Ito's (2002, "Color universal design"); the others were
+ * searched for so that groups stay apart, and shades within a group as far as ten allow, with red or green cones missing, too:
+ * tests/deploy/test_pictures.c measures it. */
 #ifndef TESTUDO_DEPLOY_PALETTE_H
 #define TESTUDO_DEPLOY_PALETTE_H
 
@@ -13,7 +14,7 @@ struct colour {
     float alpha; /* 1 covers what lies below */
 };
 
-#define PALETTE_SHADES 12                                 /* after which they repeat */
+#define PALETTE_SHADES 10                                 /* after which they repeat */
 #define PALETTE_PAPER ((struct colour){251, 250, 247, 1}) /* below a scene */
 #define PALETTE_PAGE ((struct colour){255, 255, 255, 1})  /* between scenes */
 #define PALETTE_CAPTION ((struct colour){74, 80, 89, 1})
