@@ -76,6 +76,9 @@ EXTRA_math = $(KERNEL_OBJ)
 EXTRA_envs = $(B)/gen/env_registry.o $(B)/gen/smac_maps.o
 EXTRA_actor = $(B)/gen/attack_registry.o
 EXTRA_learner = $(B)/gen/algorithm_registry.o
+# Texts that the program carries: deploy/texts.mk.
+EXTRA_envs += $(B)/gen/env_rules.o
+EXTRA_deploy = $(B)/gen/replay_page.o
 
 .PHONY: all run test check test-long system fuzz bench format clean help install deps
 all: bin/testudo

@@ -63,6 +63,8 @@ struct rollout {
     struct buffers buffers;
     struct arena memory, scratch;
     struct rollout_times times;
+    void (*watch)(void *context, const struct rollout_moment *moment); /* or NULL */
+    void *watch_context;
 };
 
 struct group { /* the orders in hand */
@@ -238,6 +240,26 @@ struct rollout_times rollout_times(const struct rollout *rollout)
     return rollout->times;
 }
 
+void rollout_watch(struct rollout *rollout, void (*watch)(void *context, const struct rollout_moment *moment), void *context)
+{
+    rollout->watch = watch;
+    rollout->watch_context = context;
+}
+
+/* Shows place 0. action: NULL after a reset. */
+static void show(const struct rollout *rollout, const void *action)
+{
+    const struct vec *vec = &rollout->work_vec;
+    if (rollout->watch)
+        rollout->watch(rollout->watch_context, &(struct rollout_moment){.env = &rollout->env,
+                                                                        .state = vec->states,
+                                                                        .action = action,
+                                                                        .reward = vec->reward,
+                                                                        .adversaries = rollout->work.head[0].partition,
+                                                                        .is_terminated = action && vec->terminated[0],
+                                                                        .is_truncated = action && vec->truncated[0]});
+}
+
 /* ---- episodes ---- */
 
 static size_t row_floats(const struct rollout *rollout, int width)
@@ -267,6 +289,8 @@ static void begin_episode(struct rollout *rollout, const struct group *group, in
     clear_recurrent(rollout, place);
     struct rng rng = rng_stream(group->seed, RNG_RESET, episode, 0, 0);
     vec_reset(&rollout->work_vec, place, &rng);
+    if (place == 0)
+        show(rollout, NULL);
 }
 
 /* ---- taking up a group ---- */
@@ -603,6 +627,7 @@ static void step_environments(struct rollout *rollout, const struct group *group
         rollout->buffers.step_rng[b] =
             rng_stream(group->seed, RNG_STEP, rollout->buffers.episode[b], (uint32_t)rollout->buffers.episode_step[b], 0);
     vec_step(&rollout->work_vec, rollout->buffers.action, rollout->buffers.step_rng);
+    show(rollout, rollout->buffers.action);
     for (int b = 0; b < group->B; b++)
         count_step(rollout, b);
     rollout->times.stepping += clock_seconds_since(start);

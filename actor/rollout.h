@@ -10,6 +10,7 @@
 
 #include "base/recipe.h"
 #include "base/spec.h"
+#include "envs/vec.h"
 #include "wire/trajectory.h"
 
 struct rollout;
@@ -29,6 +30,20 @@ const struct schema *rollout_schema(const struct rollout *rollout);
 MUST_USE int rollout_run(struct rollout *rollout, const struct weights *weights, const struct order *const *orders, int n,
                          struct trajectory *const *out, const atomic_int *stop, struct err *err);
 int rollout_same_group(const struct order *a, const struct order *b);
+
+/* What a watcher is shown of an order's lane: the state after a reset (action NULL) and after every step, before a finished episode
+ * gives way to the next. All borrowed for the call. */
+struct rollout_moment {
+    const struct env_instance *env;
+    const void *state;
+    const void *action;   /* [N,C] executed, as vec_step takes them */
+    const float *reward;  /* [N] */
+    uint64_t adversaries; /* mask of agents */
+    bool is_terminated, is_truncated;
+};
+
+/* Calls `watch` for the first order of every group that is carried out from now on; NULL: nobody watches. */
+void rollout_watch(struct rollout *rollout, void (*watch)(void *context, const struct rollout_moment *moment), void *context);
 
 /* Seconds spent so far in acting, environment steps, and recording and building trajectories. */
 struct rollout_times {

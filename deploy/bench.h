@@ -21,6 +21,10 @@ struct figures {
 /* Copies the figure's texts. */
 void figures_add(struct figures *figures, const struct figure *figure);
 
+/* Environment steps per second, for every environment with the scenarios it lists and for those that the reference implementations
+ * were timed with. words [n]: which ("smac", "smac:3m"); n = 0: all. seconds: for each. */
+MUST_USE int bench_envs(struct figures *figures, const char *const *words, int n, double seconds, struct err *err);
+
 /* Training through broker, learner and actors on this machine, EIR-MAPPO with its published nets and numbers, 20 environments x 200
  * steps, synchronous: environment steps a second, and what the time of a cycle goes to. Runs in a folder of its own below TMPDIR,
  * which it removes. */

@@ -50,6 +50,12 @@ bench: deps
 	$(Q)$(MAKE_QUIET) bin/testudo
 	$(Q)bin/testudo bench
 
+# envs/README.md and its pictures.
+.PHONY: gallery
+gallery: deps
+	$(Q)$(MAKE_QUIET) bin/testudo
+	$(Q)bin/testudo envs gallery envs
+
 format:
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
 
@@ -68,6 +74,7 @@ help:
 	@echo 'make test-long  the suites that take longer'
 	@echo 'make fuzz       fuzz what reads bytes from the network or a disk'
 	@echo 'make bench      speed of the parts on this machine'
+	@echo 'make gallery    pictures of all environments and the page envs/README.md'
 	@echo 'make format     clang-format over all sources'
 	@echo 'make deps       install the packages that are missing (Debian and its like)'
 	@echo 'make install    bin/testudo and recipes to PREFIX=/usr/local'

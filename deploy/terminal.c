@@ -24,3 +24,9 @@ int terminal_columns(void)
     struct winsize size;
     return !ioctl(STDERR_FILENO, TIOCGWINSZ, &size) && size.ws_col ? size.ws_col : 80;
 }
+
+int terminal_rows(void)
+{
+    struct winsize size;
+    return !ioctl(STDERR_FILENO, TIOCGWINSZ, &size) && size.ws_row ? size.ws_row : 24;
+}

@@ -10,5 +10,6 @@ enum terminal_style { STYLE_OFF, STYLE_ERROR, STYLE_GOOD, STYLE_DIM };
 bool terminal_is(FILE *stream);
 const char *terminal_style(FILE *stream, enum terminal_style style); /* "" where colour is not wanted */
 int terminal_columns(void);                                          /* of stderr; 80 when unknown */
+int terminal_rows(void);                                             /* the same; 24 */
 
 #endif

@@ -8,9 +8,8 @@
 
 #include "base/json.h"
 #include "deploy/bench.h"
+#include "deploy/env_words.h"
 #include "deploy/verb.h"
-#include "envs/registry.h"
-#include "envs/vec_bench.h"
 #include "math/blas_core.h"
 #include "net/net_bench.h"
 #include "wire/wire_bench.h"
@@ -30,39 +29,6 @@ void figures_add(struct figures *figures, const struct figure *figure)
         printf(" bar %g, aim %g", figure->must, figure->aim);
     putchar('\n');
     fflush(stdout);
-}
-
-/* ---- environments ---- */
-
-static int time_environment(struct figures *figures, const struct env_ops *ops, const char *scenario, double seconds,
-                            struct err *err)
-{
-    char name[128];
-    struct recipe *recipe = recipe_create();
-    double rate = ERR_NOMEM;
-    int r = recipe ? recipe_set(recipe, "env.name", ops->name, "bench", err) : err_set(err, ERR_NOMEM, "out of memory");
-    if (!r)
-        r = recipe_set(recipe, "env.scenario", scenario, "bench", err);
-    if (!r)
-        rate = vec_bench_steps_per_second(recipe, 64, seconds, err);
-    recipe_destroy(&recipe);
-    if (r || rate < 0)
-        return r ? r : (int)rate;
-    snprintf(name, sizeof name, "%s %s, 64 at once", ops->name, scenario);
-    figures_add(figures, &(struct figure){"envs", name, "steps/s", rate, 0, 0});
-    return 0;
-}
-
-/* Every environment with the scenarios that it lists. */
-static int bench_envs(struct figures *figures, double seconds, struct err *err)
-{
-    for (const struct env_ops *const *ops = env_registry; *ops; ops++)
-        for (int i = 0; (*ops)->scenarios[i] && !((*ops)->needs && *(*ops)->needs); i++) {
-            int r = time_environment(figures, *ops, (*ops)->scenarios[i], seconds, err);
-            if (r)
-                return r;
-        }
-    return 0;
 }
 
 /* ---- frames ---- */
@@ -172,9 +138,9 @@ static int bench_train_seconds(struct figures *figures, double seconds, struct e
 
 static const struct {
     const char *name;
-    int (*run)(struct figures *figures, double seconds, struct err *err);
+    int (*run)(struct figures *figures, double seconds, struct err *err); /* NULL: environments, which take words */
     bool is_default;
-} benches[] = {{"envs", bench_envs, true},   {"wire", bench_wire, true},    {"net", bench_net, true},
+} benches[] = {{"envs", NULL, true},         {"wire", bench_wire, true},    {"net", bench_net, true},
                {"cores", bench_cores, true}, {"sgemm", bench_sgemm, false}, {"train", bench_train_seconds, true}};
 
 static bool is_asked(const struct words *words, size_t bench)
@@ -185,14 +151,34 @@ static bool is_asked(const struct words *words, size_t bench)
     return !words->count && benches[bench].is_default;
 }
 
-static int check_words(const struct verb *verb, const struct words *words)
+static bool is_part(const char *word)
 {
+    for (size_t b = 0; b < ARRAY_LEN(benches); b++)
+        if (!strcmp(benches[b].name, word))
+            return true;
+    return false;
+}
+
+/* Parts, and behind "envs" environments, which go to names[WORDS_MAX]. */
+static int check_words(const struct verb *verb, const struct words *words, const char **names, int *n_names)
+{
+    bool takes_names = false;
     for (int i = 0; i < words->count; i++) {
-        size_t b = 0;
-        while (b < ARRAY_LEN(benches) && strcmp(benches[b].name, words->word[i]))
-            b++;
-        if (b == ARRAY_LEN(benches))
-            return verb_misused(verb, "unknown part \"%s\", expected envs, wire, net, cores, sgemm or train", words->word[i]);
+        const char *word = words->word[i];
+        if (is_part(word)) {
+            takes_names = !strcmp(word, "envs");
+            continue;
+        }
+        if (!takes_names)
+            return verb_misused(verb, "unknown part \"%s\", expected envs, wire, net, cores, sgemm or train", word);
+        if (!env_word_is_known(word)) {
+            struct recipe *recipe;
+            struct err err = {""};
+            if (!env_words_recipe(&recipe, word, NULL, 0, &err))
+                recipe_destroy(&recipe);
+            return verb_misused(verb, "%s", err.text);
+        }
+        names[(*n_names)++] = word;
     }
     return 0;
 }
@@ -218,16 +204,18 @@ static int run_bench(const struct verb *verb, int argc, char **argv)
         {"json", OPTION_FLAG, &figures.as_json, 0, 0, "", "print one JSON object", NULL},
     };
     struct words words;
+    const char *names[WORDS_MAX];
     struct err err = {""};
-    int r = verb_parse(verb, rows, ARRAY_LEN(rows), argc, argv, &words);
-    if (r >= 0 || (r = check_words(verb, &words)))
+    int n_names = 0, r = verb_parse(verb, rows, ARRAY_LEN(rows), argc, argv, &words);
+    if (r >= 0 || (r = check_words(verb, &words, names, &n_names)))
         return r;
     json_t *object = describe_machine();
     if (!object || !(figures.list = json_array()))
         return verb_failed(verb, "out of memory");
     for (size_t b = 0; b < ARRAY_LEN(benches) && !r; b++)
         if (is_asked(&words, b))
-            r = benches[b].run(&figures, (double)tenths / 10, &err);
+            r = benches[b].run ? benches[b].run(&figures, (double)tenths / 10, &err)
+                               : bench_envs(&figures, names, n_names, (double)tenths / 10, &err);
     json_object_set_new(object, "figures", figures.list);
     if (!r && figures.as_json) {
         json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
@@ -240,9 +228,10 @@ static int run_bench(const struct verb *verb, int argc, char **argv)
 const struct verb verb_bench = {
     .name = "bench",
     .summary = "measure the parts on this machine",
-    .arguments = "[envs] [wire] [net] [cores] [sgemm] [train] [--json]",
+    .arguments = "[envs [NAME[:SCENARIO] ...]] [wire] [net] [cores] [sgemm] [train] [--json]",
     .example = "testudo bench envs",
-    .more = "envs: steps of environments.  wire: frames of trajectories against memcpy.  net: learning and acting against sgemm.\n"
+    .more = "envs: steps of environments against the reference implementations, and a batch of 64 against 64 single ones.\n"
+            "wire: frames of trajectories against memcpy.  net: learning and acting against sgemm.\n"
             "cores: OpenBLAS's kernels as this program starts it.  train: EIR-MAPPO through broker, learner and actors.\n",
     .run = run_bench,
 };

@@ -165,6 +165,44 @@ static void matrix_render(const void *params, const void *state, char *text, siz
              g->last_s, g->s, g->last_action[0], g->last_action[1], g->s ? "disagreeing" : "agreeing");
 }
 
+/* The table in force at the last step, as a square: agent 0 picks the row, agent 1 the column, and the two cells that pay are
+ * marked. Before the first step it is the table to come, and nobody stands on it. */
+static void draw_table(const struct matrix_state *g, struct scene *scene)
+{
+    for (uint8_t a0 = 0; a0 < MATRIX_ACTIONS; a0++)
+        for (uint8_t a1 = 0; a1 < MATRIX_ACTIONS; a1++) {
+            float x = 1 + 2 * (float)a1, y = 2.5f - 2 * (float)a0;
+            bool pays = payoff(g->last_s, a0, a1);
+            scene_rect(scene, pays ? INK_GOAL : INK_GROUND, 0, x, y, 2, 2);
+            scene_text(scene, INK_LABEL, 0, x + 1, y + 1.6f, 0.3f, "%d", pays);
+        }
+    for (int i = 0; i <= MATRIX_ACTIONS; i++) {
+        scene_line(scene, INK_GRID, 0, 1 + 2 * (float)i, 0.5f, 1 + 2 * (float)i, 4.5f, 0.04f);
+        scene_line(scene, INK_GRID, 0, 1, 0.5f + 2 * (float)i, 5, 0.5f + 2 * (float)i, 0.04f);
+    }
+    for (int a = 0; a < MATRIX_ACTIONS; a++) {
+        scene_text(scene, INK_LABEL, 0, 0.6f, 3.5f - 2 * (float)a, 0.35f, "%d", a);
+        scene_text(scene, INK_LABEL, 0, 2 + 2 * (float)a, 4.85f, 0.35f, "%d", a);
+    }
+}
+
+static void matrix_draw(const void *params, const void *state, struct scene *scene)
+{
+    (void)params;
+    const struct matrix_state *g = state;
+    scene_begin(scene, 0, 0, 8.5f, 5.3f);
+    draw_table(g, scene);
+    for (int n = 0; n < MATRIX_AGENTS && g->step; n++) {
+        float x = 1.6f + 2 * g->last_action[1] + 0.8f * (float)n, y = 3.3f - 2 * g->last_action[0];
+        scene_circle(scene, INK_ALLY, n, x, y, 0.36f);
+        scene_text(scene, INK_LABEL, 0, x, y, 0.36f, "%d", n);
+    }
+    scene_text(scene, INK_LABEL, 0, 6.75f, 3.6f, 0.4f, "step %d", g->step);
+    scene_text(scene, INK_LABEL, 0, 6.75f, 2.6f, 0.4f, "s  %d > %d", g->last_s, g->s);
+    if (g->step)
+        scene_text(scene, INK_LABEL, 0, 6.75f, 1.6f, 0.4f, "pays %d", g->s);
+}
+
 /* Scripts. All read s at observation[0] and their own index from `agent`. */
 
 static void play(float *probability, int action)
@@ -241,6 +279,7 @@ const struct env_ops env_matrix = {
     .step = matrix_step,
     .outcome = matrix_outcome,
     .render = matrix_render,
+    .draw = matrix_draw,
     .trace = &matrix_trace,
     .scripts = scripts,
     .n_scripts = ARRAY_LEN(scripts),

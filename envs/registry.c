@@ -20,6 +20,14 @@ const struct env_ops *env_find(const char *name)
     return NULL;
 }
 
+const struct env_rules *env_rules_find(const char *name)
+{
+    const struct env_rules *rules = env_rules;
+    while (rules->name && strcmp(rules->name, name))
+        rules++;
+    return rules->name ? rules : NULL;
+}
+
 /* Appends ", name" or "name" while there is room. */
 static void append(char *list, size_t size, const char *name)
 {

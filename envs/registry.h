@@ -10,6 +10,14 @@ const struct env_ops *env_find(const char *name);  /* NULL when unknown */
 /* As env_find, with an error line that suggests the nearest name and lists all. */
 MUST_USE int env_lookup(const char *name, const struct env_ops **ops, struct err *err);
 
+/* The rules of an environment in prose: the comments at the heads of NAME.c and, where there is one, NAME_observe.c, as the build
+ * found them, so that what is shown to a user cannot differ from what stands in the source. */
+struct env_rules {
+    const char *name, *rules, *observation; /* observation may be NULL */
+};
+extern const struct env_rules env_rules[]; /* ends with a NULL name */
+const struct env_rules *env_rules_find(const char *name);
+
 /* The rows that every environment has: env.name and env.scenario. */
 #define ENV_COMMON_ROWS 2
 extern const struct config_row env_common_rows[ENV_COMMON_ROWS];

@@ -34,7 +34,9 @@ struct replay {
     uint8_t *available, *alive;
     int32_t *choice; /* [N,C]; NULL for a box */
     double *reward;
-    bool is_over, is_lost; /* lost: this episode differed, wait for the next */
+    bool is_over, is_lost;               /* lost: this episode differed, wait for the next */
+    const struct trace_watcher *watcher; /* or NULL */
+    bool is_seen;                        /* the watcher has enough */
 };
 
 /* Reading */
@@ -340,6 +342,18 @@ static void observe(struct replay *replay)
 
 /* Replaying */
 
+static void show(struct replay *replay, bool is_reset)
+{
+    if (replay->watcher && !replay->is_seen)
+        replay->is_seen =
+            replay->watcher->watch(replay->watcher->context, &(struct trace_moment){.env = &replay->instance,
+                                                                                    .state = replay->state,
+                                                                                    .choice = is_reset ? NULL : replay->choice,
+                                                                                    .reward = replay->reward,
+                                                                                    .is_reset = is_reset,
+                                                                                    .is_over = replay->is_over});
+}
+
 static int replay_reset(struct replay *replay, const json_t *line, struct err *err)
 {
     int r = replay->ops->set_state(replay->instance.params, replay->state, line, err);
@@ -348,6 +362,7 @@ static int replay_reset(struct replay *replay, const json_t *line, struct err *e
     replay->report->episodes++;
     replay->is_lost = replay->is_over = false;
     observe(replay);
+    show(replay, true);
     compare_state(replay, line);
     compare_observations(replay, line);
     compare_critic(replay, line);
@@ -381,6 +396,7 @@ static int replay_step(struct replay *replay, const json_t *line, struct err *er
     replay->ops->step(replay->instance.params, replay->state, line, replay->choice, replay->reward, &replay->is_over);
     replay->report->steps++;
     observe(replay);
+    show(replay, false);
     compare_state(replay, line);
     compare_result(replay, line);
     compare_observations(replay, line);
@@ -441,8 +457,8 @@ static int replay_header(struct replay *replay, struct err *err)
 static int replay_lines(struct replay *replay, struct err *err)
 {
     json_t *line;
-    int r;
-    while ((r = read_json(&replay->reader, &line, err)) > 0) {
+    int r = 0;
+    while (!replay->is_seen && (r = read_json(&replay->reader, &line, err)) > 0) {
         r = replay_line(replay, line, err);
         remember(replay, line);
         json_decref(line);
@@ -452,9 +468,9 @@ static int replay_lines(struct replay *replay, struct err *err)
     return r;
 }
 
-int trace_check(const char *path, struct trace_report *report, struct err *err)
+int trace_watch(const char *path, const struct trace_watcher *watcher, struct trace_report *report, struct err *err)
 {
-    struct replay replay = {.reader = {.path = path}, .report = report};
+    struct replay replay = {.reader = {.path = path}, .report = report, .watcher = watcher};
     *report = (struct trace_report){0};
     replay.reader.file = gzopen(path, "rb");
     if (!replay.reader.file)
@@ -463,6 +479,8 @@ int trace_check(const char *path, struct trace_report *report, struct err *err)
     if (!r)
         r = replay_lines(&replay, err);
     replay_deinit(&replay);
+    if (!r && replay.is_seen)
+        return 0;
     if (!r && !report->steps)
         r = err_set(err, ERR_FORMAT, "cannot replay %s: it holds no step", path);
     int64_t compared = report->steps + report->episodes;
@@ -470,4 +488,9 @@ int trace_check(const char *path, struct trace_report *report, struct err *err)
         r = err_set(err, ERR_MISMATCH, "%s: %lld of %lld steps and resets differ, first at %s", path, (long long)report->mismatches,
                     (long long)compared, report->first);
     return r;
+}
+
+int trace_check(const char *path, struct trace_report *report, struct err *err)
+{
+    return trace_watch(path, NULL, report, err);
 }

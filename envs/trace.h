@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 #include "envs/env.h"
+#include "envs/vec.h"
 
 struct trace_report {
     char env[32], name[64];
@@ -26,6 +27,21 @@ struct trace_report {
  * ERR_UNKNOWN (an environment or configuration key that is not known here) when it could not be replayed. The report is filled
  * as far as it went. */
 MUST_USE int trace_check(const char *path, struct trace_report *report, struct err *err);
+
+/* As trace_check, and calls `watch` with the state after every reset (choice NULL) and every step that is replayed, borrowed for the
+ * call. choice: [N,C] as recorded, NULL for a box. The watcher ends the replay by returning true; then the result is 0. */
+struct trace_moment {
+    const struct env_instance *env;
+    const void *state;
+    const int32_t *choice;
+    const double *reward; /* [N] */
+    bool is_reset, is_over;
+};
+struct trace_watcher {
+    bool (*watch)(void *context, const struct trace_moment *moment);
+    void *context;
+};
+MUST_USE int trace_watch(const char *path, const struct trace_watcher *watcher, struct trace_report *report, struct err *err);
 
 enum trace_part { /* what may be left out of a comparison */
                   TRACE_STATE = 1,

@@ -3,6 +3,7 @@
 #include "envs/vec_bench.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "envs/vec.h"
@@ -69,45 +70,70 @@ static void reset_finished(struct bench *bench)
             reset(bench, b);
 }
 
-static double run(struct bench *bench, double seconds)
+static double cpu_seconds(void)
 {
-    monotonic_us start = clock_us();
-    double elapsed = 0, steps = 0;
-    for (int b = 0; b < bench->vec.B; b++) {
-        reset(bench, b);
-        bench->rngs[b] = rng_stream(1, RNG_STEP, (uint64_t)b, 0, 0);
-    }
-    while (elapsed < seconds) {
-        for (int round = 0; round < ROUNDS_PER_LOOK; round++) {
-            draw_actions(bench);
-            vec_step(&bench->vec, bench->action, bench->rngs);
-            reset_finished(bench);
-        }
-        steps += (double)ROUNDS_PER_LOOK * bench->vec.B;
-        elapsed = clock_seconds_since(start);
-    }
-    return steps / elapsed;
+    struct timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-double vec_bench_steps_per_second(const struct recipe *recipe, int B, double seconds, struct err *err)
+static void step_once(struct bench *bench)
+{
+    draw_actions(bench);
+    vec_step(&bench->vec, bench->action, bench->rngs);
+    reset_finished(bench);
+}
+
+/* Groups take turns at every step, as single environments do that act together. */
+static void run(struct bench *benches, int groups, double seconds, struct vec_bench_rates *rates)
+{
+    double elapsed = 0, steps = 0, cpu = cpu_seconds();
+    monotonic_us start = clock_us();
+    while (elapsed < seconds) {
+        for (int round = 0; round < ROUNDS_PER_LOOK; round++)
+            for (int g = 0; g < groups; g++)
+                step_once(&benches[g]);
+        steps += (double)ROUNDS_PER_LOOK * groups * benches[0].vec.B;
+        elapsed = clock_seconds_since(start);
+    }
+    *rates = (struct vec_bench_rates){steps / elapsed, steps / (cpu_seconds() - cpu)};
+}
+
+static int begin(struct bench *bench, const struct env_instance *instance, int group, int B)
+{
+    *bench = (struct bench){.draw = 88172645463325252u + (uint64_t)group, .episodes = (uint64_t)group << 32};
+    bench->action = calloc((size_t)B * (size_t)instance->spec.N * (size_t)instance->spec.C, sizeof(int32_t));
+    bench->rngs = calloc((size_t)B, sizeof *bench->rngs);
+    if (!bench->action || !bench->rngs || vec_init(&bench->vec, instance, B))
+        return ERR_NOMEM;
+    for (int b = 0; b < B; b++) {
+        reset(bench, b);
+        bench->rngs[b] = rng_stream(1, RNG_STEP, (uint64_t)(group * B + b), 0, 0);
+    }
+    return 0;
+}
+
+static void end(struct bench *bench)
+{
+    vec_deinit(&bench->vec);
+    free(bench->action);
+    free(bench->rngs);
+}
+
+int vec_bench(const struct recipe *recipe, int groups, int B, double seconds, struct vec_bench_rates *rates, struct err *err)
 {
     struct env_instance *instance = malloc(sizeof *instance);
-    struct bench bench = {.draw = 88172645463325252u};
-    double rate = ERR_NOMEM;
-    int r = instance ? env_open(instance, recipe, err) : err_set(err, ERR_NOMEM, "cannot time environment: out of memory");
-    if (r) {
-        free(instance);
-        return r;
-    }
-    bench.action = calloc((size_t)B * (size_t)instance->spec.N * (size_t)instance->spec.C, sizeof(int32_t));
-    bench.rngs = calloc((size_t)B, sizeof *bench.rngs);
-    if (!bench.action || !bench.rngs || vec_init(&bench.vec, instance, B))
-        rate = err_set(err, ERR_NOMEM, "cannot time environment: out of memory for %d of them", B);
-    else
-        rate = run(&bench, seconds);
-    vec_deinit(&bench.vec);
-    free(bench.action);
-    free(bench.rngs);
+    struct bench *benches = calloc((size_t)groups, sizeof *benches);
+    int r =
+        instance && benches ? env_open(instance, recipe, err) : err_set(err, ERR_NOMEM, "cannot time environment: out of memory");
+    for (int g = 0; g < groups && !r; g++)
+        if ((r = begin(&benches[g], instance, g, B)))
+            err_set(err, r, "cannot time environment: out of memory for %d of them", groups * B);
+    if (!r)
+        run(benches, groups, seconds, rates);
+    for (int g = 0; g < groups && benches; g++)
+        end(&benches[g]);
+    free(benches);
     free(instance);
-    return rate;
+    return r;
 }

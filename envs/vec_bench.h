@@ -4,8 +4,13 @@
 
 #include "base/recipe.h"
 
-/* Environment steps per second of wall time with B environments, measured for about `seconds`; negative code and err on
- * failure. */
-MUST_USE double vec_bench_steps_per_second(const struct recipe *recipe, int B, double seconds, struct err *err);
+struct vec_bench_rates { /* environment steps per second */
+    double wall, cpu;    /* cpu: of this thread's time, which others on the machine do not take from */
+};
+
+/* groups batches of B environments each, stepped in turn, for about `seconds` of wall time: 1 x 64 is a batch, 64 x 1 is as many
+ * single ones. */
+MUST_USE int vec_bench(const struct recipe *recipe, int groups, int B, double seconds, struct vec_bench_rates *rates,
+                       struct err *err);
 
 #endif

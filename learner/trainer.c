@@ -379,29 +379,47 @@ int trainer_load(struct trainer *trainer, const struct safetensors *file, struct
     return r ? r : load_pass(trainer, file, LOAD_TAKE, err);
 }
 
+/* The net of this id, if the checkpoint has one. */
+static int load_source_net(struct models *models, const struct safetensors *file, const char *id, struct err *err)
+{
+    char key[96];
+    struct net_arch a = {0};
+    snprintf(key, sizeof key, "arch/%s", id);
+    const char *text = safetensors_metadata(file, key);
+    if (!text)
+        return 0;
+    if (sscanf(text, "%d,%d,%d,%d,%d,%d,%d,%d", &a.in, &a.hidden, &a.depth, &a.out, &a.activation, &a.input_norm, &a.layer_norm,
+               &a.gru) != 8)
+        return err_set(err, ERR_FORMAT, "metadata %s is \"%s\", expected 8 numbers", key, text);
+    struct model *model = models_add(models, id, &a, 0, 1.0, true, err);
+    if (!model)
+        return ERR_MISMATCH;
+    int r = load_parameters(&model->arch, model->id, model->w, file, err);
+    if (r)
+        return r;
+    model_changed(model);
+    model->is_frozen = true;
+    return 0;
+}
+
 int trainer_load_source(struct models *models, const struct safetensors *file, struct err *err)
 {
     static const char *const ids[] = {"defender", "belief", "adversary"};
-    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
-        char key[96];
-        struct net_arch a = {0};
-        snprintf(key, sizeof key, "arch/%s", ids[i]);
-        const char *text = safetensors_metadata(file, key);
-        if (!text)
-            continue;
-        if (sscanf(text, "%d,%d,%d,%d,%d,%d,%d,%d", &a.in, &a.hidden, &a.depth, &a.out, &a.activation, &a.input_norm, &a.layer_norm,
-                   &a.gru) != 8)
-            return err_set(err, ERR_FORMAT, "metadata %s is \"%s\", expected 8 numbers", key, text);
-        struct model *model = models_add(models, ids[i], &a, 0, 1.0, true, err);
-        if (!model)
-            return ERR_MISMATCH;
-        int r = load_parameters(&model->arch, model->id, model->w, file, err);
-        if (r)
-            return r;
-        model_changed(model);
-        model->is_frozen = true;
+    int r = 0;
+    for (size_t i = 0; i < ARRAY_LEN(ids) && !r; i++)
+        r = load_source_net(models, file, ids[i], err);
+    return r;
+}
+
+int trainer_load_team(struct models *models, const struct safetensors *file, struct err *err)
+{
+    int r = trainer_load_source(models, file, err);
+    for (int n = 0; n < SPEC_AGENTS_MAX && !r; n++) {
+        char id[32];
+        snprintf(id, sizeof id, "adversary/%d", n);
+        r = load_source_net(models, file, id, err);
     }
-    return 0;
+    return r;
 }
 
 struct hash checkpoint_hash(const struct safetensors *file)

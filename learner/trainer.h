@@ -47,6 +47,8 @@ MUST_USE int trainer_load(struct trainer *trainer, const struct safetensors *fil
 
 /* The nets of a checkpoint by themselves, architectures from its metadata; for attacks and evaluations. Caller: models_deinit. */
 MUST_USE int trainer_load_source(struct models *models, const struct safetensors *file, struct err *err);
+/* The same with the adversaries that an attack trained, one per victim ("adversary/3"): all that can act. */
+MUST_USE int trainer_load_team(struct models *models, const struct safetensors *file, struct err *err);
 
 /* Hash over the learning state of a checkpoint, of whatever process and number of actors made it. */
 struct hash checkpoint_hash(const struct safetensors *file);

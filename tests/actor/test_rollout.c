@@ -518,6 +518,55 @@ static void test_evaluation_is_paired_and_independent_of_grouping(void **state)
     close_fixture(&alone);
 }
 
+struct watched { /* what a watcher saw of the first order */
+    int resets, steps, endings;
+    double sum;
+    uint64_t adversaries;
+};
+
+static void count_moment(void *context, const struct rollout_moment *moment)
+{
+    struct watched *watched = context;
+    struct err err;
+    assert_int_equal(moment->env->ops->check_state(moment->env->params, moment->state, &err), 0);
+    watched->adversaries |= moment->adversaries;
+    watched->resets += !moment->action;
+    watched->steps += moment->action != NULL;
+    watched->endings += moment->is_terminated || moment->is_truncated;
+    for (int n = 0; n < moment->env->spec.N && moment->action; n++)
+        watched->sum += (double)moment->reward[n] / moment->env->spec.N;
+}
+
+static void test_a_watcher_sees_the_first_orders_episodes_and_changes_nothing(void **state)
+{
+    (void)state;
+    enum { EPISODES = 4 };
+    struct fixture f, unwatched;
+    struct watched watched = {0};
+    double sum = 0;
+    int steps = 0;
+    open_with(&f, ARGUMENTS(UNEVEN), 1);
+    open_with(&unwatched, ARGUMENTS(UNEVEN), 1);
+    evaluate(&unwatched, "random", 1, 1, EPISODES);
+    rollout_watch(f.rollout, count_moment, &watched);
+    evaluate(&f, "random", 1, 1, EPISODES);
+    assert_same_answer(&f.group->t[0], &unwatched.group->t[0]);
+    for (int e = 0; e < EPISODES; e++) {
+        steps += COLUMN(f.rollout, &f.group->t[0], int32_t, record_length)[e];
+        sum += (double)COLUMN(f.rollout, &f.group->t[0], float, record_return)[e];
+    }
+    assert_int_equal(watched.steps, steps);
+    assert_int_equal(watched.endings, EPISODES);
+    assert_int_equal(watched.resets, EPISODES + 1); /* the episode after the last one has begun */
+    assert_true(fabs(watched.sum - sum) < 1e-5);
+    assert_int_equal(watched.adversaries, 2);
+    rollout_watch(f.rollout, NULL, NULL);
+    evaluate(&f, "random", 1, 1, EPISODES);
+    assert_int_equal(watched.steps, steps);
+    close_fixture(&f);
+    close_fixture(&unwatched);
+}
+
 /* ---- the scripted teams of the matrix game ---- */
 
 static double mean_return(const char *script, const char *threat, int victim)
@@ -609,6 +658,7 @@ int main(void)
         cmocka_unit_test(test_damaged_snapshots_are_refused),
         cmocka_unit_test(test_evaluation_does_not_touch_the_lanes),
         cmocka_unit_test(test_evaluation_is_paired_and_independent_of_grouping),
+        cmocka_unit_test(test_a_watcher_sees_the_first_orders_episodes_and_changes_nothing),
         cmocka_unit_test(test_scripts_reach_their_analytic_returns),
         cmocka_unit_test(test_a_steady_rollout_allocates_nothing),
         cmocka_unit_test(test_stop_gives_up_and_leaves_the_lanes_as_they_were),

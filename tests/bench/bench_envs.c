@@ -19,18 +19,19 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct err err;
         struct recipe *recipe = recipe_create();
-        double rate = ERR_NOMEM;
+        struct vec_bench_rates rates = {-1, -1};
         if (recipe && !recipe_set(recipe, "env.name", cases[i][0], "bench", &err) &&
             !recipe_set(recipe, "env.scenario", cases[i][1], "bench", &err) &&
             (!cases[i][2] || !recipe_set_argument(recipe, cases[i][2], &err)))
-            rate = vec_bench_steps_per_second(recipe, B, seconds, &err);
+            if (vec_bench(recipe, 1, B, seconds, &rates, &err))
+                rates.wall = -1;
         recipe_destroy(&recipe);
-        if (rate < 0) {
+        if (rates.wall < 0) {
             fprintf(stderr, "bench_envs: %s\n", err.text);
             return 1;
         }
         printf("{\"env\": \"%s\", \"scenario\": \"%s\", \"set\": \"%s\", \"B\": %d, \"steps_per_second\": %.0f}\n", cases[i][0],
-               cases[i][1], cases[i][2] ? cases[i][2] : "", B, rate);
+               cases[i][1], cases[i][2] ? cases[i][2] : "", B, rates.wall);
     }
     return 0;
 }

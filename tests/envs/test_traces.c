@@ -79,6 +79,35 @@ static void test_mujoco_observations_agree(void **state)
     assert_int_equal(report.mismatches, 0);
 }
 
+struct watched {
+    int64_t resets, steps, most; /* most: steps after which it has seen enough */
+};
+
+static bool count_moment(void *context, const struct trace_moment *moment)
+{
+    struct watched *watched = context;
+    struct err err;
+    assert_int_equal(moment->env->ops->check_state(moment->env->params, moment->state, &err), 0);
+    assert_true(moment->is_reset == !moment->choice);
+    watched->resets += moment->is_reset;
+    watched->steps += !moment->is_reset;
+    return watched->steps == watched->most;
+}
+
+static void test_a_watcher_sees_all_until_it_has_enough(void **state)
+{
+    (void)state;
+    struct trace_report report;
+    struct watched all = {.most = -1}, some = {.most = 150};
+    const char *path = FOLDER "toy_full.jsonl.gz";
+    assert_int_equal(trace_watch(path, &(struct trace_watcher){count_moment, &all}, &report, NULL), 0);
+    assert_int_equal(all.resets, report.episodes);
+    assert_int_equal(all.steps, report.steps);
+    assert_true(all.steps > some.most);
+    assert_int_equal(trace_watch(path, &(struct trace_watcher){count_moment, &some}, &report, NULL), 0);
+    assert_int_equal(report.steps, some.most);
+}
+
 /* A copy of a trace with the nth occurrence of `from` replaced; the caller unlinks `path`. */
 static void write_modified(const char *trace, const char *from, const char *to, int nth, char *path)
 {
@@ -173,6 +202,7 @@ int main(void)
         cmocka_unit_test(test_matrix_traces_agree),         cmocka_unit_test(test_foraging_traces_agree),
         cmocka_unit_test(test_traffic_traces_agree),        cmocka_unit_test(test_smac_traces_agree),
         cmocka_unit_test(test_particle_world_traces_agree), cmocka_unit_test(test_mujoco_observations_agree),
+        cmocka_unit_test(test_a_watcher_sees_all_until_it_has_enough),
         cmocka_unit_test(test_modified_traces_are_caught),  cmocka_unit_test(test_broken_traces_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
