@@ -325,9 +325,10 @@ static void compare_state(struct replay *replay, const json_t *line)
 
 static void compare_result(struct replay *replay, const json_t *line)
 {
-    const json_t *rewards = json_object_get(line, "rew");
+    const json_t *rewards = json_object_get(line, "rew"); /* a list of one number, or the number, is everybody's */
+    bool is_common = json_array_size(rewards) == 1;
     for (size_t n = 0; n < (size_t)replay->instance.spec.N && !is_left_out(replay, TRACE_REWARD); n++)
-        compare_number(replay, line, "reward", n, 0, json_is_array(rewards) ? json_array_get(rewards, n) : rewards,
+        compare_number(replay, line, "reward", n, 0, json_is_array(rewards) ? json_array_get(rewards, is_common ? 0 : n) : rewards,
                        replay->reward[n], replay->rule.reward_tolerance);
     const json_t *done = json_object_get(line, "done");
     if (!is_left_out(replay, TRACE_ENDING) && (!json_is_integer(done) || replay->is_over != (json_integer_value(done) == 1)))
