@@ -40,17 +40,17 @@
 
 #define SUBSTEPS 10
 #define SUBSTEP_S 0.01
-#define WHEEL_SPEED 7.5344  /* cm/s of the robot per unit of both wheels together */
-#define WHEEL_TURN 2.65062  /* rad/s per unit of their difference */
-#define POINT_FORCE 10.0    /* cm/s^2 */
-#define POINT_SPEED 10.0    /* cm/s at most */
-#define SPEED_EPSILON 1e-8  /* in the shortening of a velocity, the published code's */
-#define START_SPEED 0.01    /* cm/s, per component; point */
-#define MARGIN 0.05         /* of the side, free of robots at the reset */
+#define WHEEL_SPEED 7.5344 /* cm/s of the robot per unit of both wheels together */
+#define WHEEL_TURN 2.65062 /* rad/s per unit of their difference */
+#define POINT_FORCE 10.0   /* cm/s^2 */
+#define POINT_SPEED 10.0   /* cm/s at most */
+#define SPEED_EPSILON 1e-8 /* in the shortening of a velocity, the published code's */
+#define START_SPEED 0.01   /* cm/s, per component; point */
+#define MARGIN 0.05        /* of the side, free of robots at the reset */
 #define ACTION_PRICE 0.001
 #define GATHERED_CM 1.0
 #define GATHERED_SPEED2 0.01 /* (cm/s)^2 */
-#define SPEED_MAX 15.1      /* cm/s that any motion reaches, per component; for checking states */
+#define SPEED_MAX 15.1       /* cm/s that any motion reaches, per component; for checking states */
 
 #define KEY(key, kind, field, fallback, low, high, unit, choices, help)                                       \
     {                                                                                                         \
@@ -313,8 +313,10 @@ static void rendezvous_step(const void *params, void *state, const struct env_ac
     const struct rendezvous_params *p = params;
     struct rendezvous_state *g = state;
     double numbers[RENDEZVOUS_ACTIONS * RENDEZVOUS_ROBOTS_MAX];
-    for (int i = 0; i < RENDEZVOUS_ACTIONS * p->N; i++)
+    int i = 0;
+    do
         numbers[i] = isfinite(action->real[i]) ? (double)action->real[i] : 0;
+    while (++i < RENDEZVOUS_ACTIONS * p->N);
     float reward = (float)rendezvous_advance(p, g, numbers);
     for (int n = 0; n < p->N; n++)
         result->reward[n] = reward;

@@ -6,7 +6,7 @@
 #include "envs/env.h"
 
 #define RENDEZVOUS_ROBOTS_MAX SPEC_AGENTS_MAX
-#define RENDEZVOUS_SIDE 200.0 /* cm; the arena is a square */
+#define RENDEZVOUS_SIDE 200.0  /* cm; the arena is a square */
 #define RENDEZVOUS_REACH 282.0 /* cm, about the diagonal: distances are divided by it */
 #define RENDEZVOUS_PI 3.14159265358979323846
 

@@ -67,64 +67,93 @@ void rendezvous_spec(const void *params, struct spec *spec)
 
 /* Observations */
 
-struct bearings { /* of robot i towards j = i + 1 .. N - 1, and theirs towards i */
-    float distance[RENDEZVOUS_ROBOTS_MAX], cos_ij[RENDEZVOUS_ROBOTS_MAX], sin_ij[RENDEZVOUS_ROBOTS_MAX],
-        cos_ji[RENDEZVOUS_ROBOTS_MAX], sin_ji[RENDEZVOUS_ROBOTS_MAX];
+struct bearings { /* of all others as one robot sees them; of itself as if it lay to the east */
+    float distance[RENDEZVOUS_ROBOTS_MAX], c[RENDEZVOUS_ROBOTS_MAX], s[RENDEZVOUS_ROBOTS_MAX], half_turns[RENDEZVOUS_ROBOTS_MAX];
 };
 
 struct headings {
-    double c[RENDEZVOUS_ROBOTS_MAX], s[RENDEZVOUS_ROBOTS_MAX];
+    float c[RENDEZVOUS_ROBOTS_MAX], s[RENDEZVOUS_ROBOTS_MAX];
 };
 
 static void find_headings(const struct rendezvous_params *p, const struct rendezvous_view *at, struct headings *heading)
 {
-    for (int n = 0; n < p->N; n++)
-        sincos(at->heading[n], &heading->s[n], &heading->c[n]);
-}
-
-/* No branches, so that the loop runs several robots at a time. On one spot both see the other to the east, so the way back is
- * not the opposite: there `back` is 1 instead of -1. */
-static void find_bearings(int N, const struct rendezvous_view *at, const struct headings *heading, int i, struct bearings *out)
-{
-    double x = at->x[i], y = at->y[i], c = heading->c[i], s = heading->s[i];
-    for (int j = i + 1; j < N; j++) {
-        double dx = at->x[j] - x, dy = at->y[j] - y, d2 = dx * dx + dy * dy;
-        double scale = 1 / sqrt(d2 > 0 ? d2 : 1), back = d2 > 0 ? -1 : 1;
-        double ux = d2 > 0 ? dx * scale : 1, uy = dy * scale;
-        out->distance[j] = (float)(d2 * scale * (1 / RENDEZVOUS_REACH));
-        out->cos_ij[j] = (float)(c * ux + s * uy);
-        out->sin_ij[j] = (float)(s * ux - c * uy);
-        out->cos_ji[j] = (float)(back * (heading->c[j] * ux + heading->s[j] * uy));
-        out->sin_ji[j] = (float)(back * (heading->s[j] * ux - heading->c[j] * uy));
+    for (int n = 0; n < p->N; n++) {
+        double s, c;
+        sincos(at->heading[n], &s, &c);
+        heading->s[n] = (float)s;
+        heading->c[n] = (float)c;
     }
 }
 
-/* Robot j stands at place j - 1 of i's row, i at place i of j's. */
-static void put_mutual(const struct bearings *b, int i, int j, int O, float *observation)
+/* Single precision once the places are subtracted. Comparisons are taken as 0 or 1 and no value is chosen by a branch: so the
+ * compiler runs this loop, and the next, four robots at a time. */
+static void find_bearings(int N, const struct rendezvous_view *at, const struct headings *heading, int i,
+                          struct bearings *restrict out)
 {
-    float *row_i = observation + (size_t)i * (size_t)O + 5 * (j - 1), *row_j = observation + (size_t)j * (size_t)O + 5 * i;
-    row_i[0] = row_j[0] = b->distance[j];
-    row_i[1] = row_j[3] = b->cos_ij[j];
-    row_i[2] = row_j[4] = b->sin_ij[j];
-    row_i[3] = row_j[1] = b->cos_ji[j];
-    row_i[4] = row_j[2] = b->sin_ji[j];
+    double x = at->x[i], y = at->y[i];
+    float c = heading->c[i], s = heading->s[i];
+    for (int j = 0; j < N; j++) {
+        float dx = (float)(at->x[j] - x), dy = (float)(at->y[j] - y), d2 = dx * dx + dy * dy;
+        float on_spot = (float)(d2 == 0), scale = 1 / sqrtf(d2 + on_spot), ux = dx * scale + on_spot, uy = dy * scale;
+        out->distance[j] = d2 * scale * (float)(1 / RENDEZVOUS_REACH);
+        out->c[j] = c * ux + s * uy;
+        out->s[j] = s * ux - c * uy;
+    }
 }
 
-static void put_own(const struct bearings *b, int i, int j, int O, float *observation)
+/* The angle in (-pi, pi] of a unit vector, divided by pi. With t the smaller over the larger component, atan(t) / (pi t) is a
+ * polynomial in t^2, interpolated at the nine Chebyshev nodes of [0,1] (error below 4e-9). */
+static void find_half_turns(int N, struct bearings *b)
 {
-    float *row_i = observation + (size_t)i * (size_t)O + 3 * (j - 1), *row_j = observation + (size_t)j * (size_t)O + 3 * i;
-    row_i[0] = row_j[0] = b->distance[j];
-    row_i[1] = b->cos_ij[j];
-    row_i[2] = b->sin_ij[j];
-    row_j[1] = b->cos_ji[j];
-    row_j[2] = b->sin_ji[j];
+    for (int j = 0; j < N; j++) {
+        float ac = fabsf(b->c[j]), as = fabsf(b->s[j]), gap = fabsf(ac - as), t = (ac + as - gap) / (ac + as + gap), x = t * t;
+        float f = 0.000880535387f;
+        f = f * x - 0.00500741212f;
+        f = f * x + 0.0134128222f;
+        f = f * x - 0.0237359061f;
+        f = f * x + 0.0337993235f;
+        f = f * x - 0.045192994f;
+        f = f * x + 0.0636361051f;
+        f = f * x - 0.106102351f;
+        f = (f * x + 0.31830988f) * t;
+        float is_steep = (float)(as > ac), is_behind = (float)(b->c[j] < 0), is_left = (float)(b->s[j] < 0);
+        f = is_steep * 0.5f + (1 - 2 * is_steep) * f;
+        f = is_behind + (1 - 2 * is_behind) * f;
+        b->half_turns[j] = (1 - 2 * is_left) * f;
+    }
+}
+
+/* Place of robot j among the others of i. */
+static int place_of(int j, int i)
+{
+    return j - (j > i);
+}
+
+/* What i sees of the others goes into its own row and, in the mutual view, into theirs. */
+static void put_bearings(const struct rendezvous_params *p, const struct bearings *b, int i, float *observation)
+{
+    bool is_mutual = p->view == VIEW_MUTUAL;
+    int width = is_mutual ? 5 : 3, O = p->O;
+    for (int j = 0; j < p->N; j++) {
+        float *mine = observation + i * O + width * place_of(j, i), *theirs = observation + j * O + width * place_of(i, j);
+        if (j == i)
+            continue;
+        mine[0] = b->distance[j];
+        mine[1] = b->c[j];
+        mine[2] = b->s[j];
+        if (!is_mutual)
+            continue;
+        theirs[3] = b->c[j];
+        theirs[4] = b->s[j];
+    }
 }
 
 static void put_wall(const struct rendezvous_view *at, const struct headings *heading, int n, float *out)
 {
-    double x = at->x[n], y = at->y[n], c = heading->c[n], s = heading->s[n];
+    double x = at->x[n], y = at->y[n];
+    float c = heading->c[n], s = heading->s[n];
     const double gap[4] = {RENDEZVOUS_SIDE - x, RENDEZVOUS_SIDE - y, x, y};
-    const double cosine[4] = {c, s, -c, -s}, sine[4] = {-s, c, s, -c};
+    const float cosine[4] = {c, s, -c, -s}, sine[4] = {-s, c, s, -c};
     int nearest = 0;
     for (int wall = 1; wall < 4; wall++)
         nearest = gap[wall] < gap[nearest] ? wall : nearest;
@@ -133,8 +162,8 @@ static void put_wall(const struct rendezvous_view *at, const struct headings *he
     if (gap[nearest] > NEAR_WALL_CM)
         return;
     out[0] = (float)gap[nearest];
-    out[1] = (float)cosine[nearest];
-    out[2] = (float)sine[nearest];
+    out[1] = cosine[nearest];
+    out[2] = sine[nearest];
 }
 
 static void put_place(const struct rendezvous_view *at, int n, float *out)
@@ -153,25 +182,15 @@ static void put_id(int N, int n, float *out)
 
 /* Critic */
 
-/* Angles differ by less than a turn from the range. */
-static double wrap(double angle)
+static void put_geometry(const struct rendezvous_params *p, const struct rendezvous_view *at, struct bearings *b, int i,
+                         float *state)
 {
-    angle = angle > PI ? angle - 2 * PI : angle;
-    return angle <= -PI ? angle + 2 * PI : angle;
-}
-
-static void put_angles(const struct rendezvous_params *p, const struct rendezvous_view *at, float *angle)
-{
-    int N = p->N;
-    for (int i = 0; i < N; i++) {
-        angle[i * N + i] = (float)(wrap(at->heading[i]) / PI);
-        for (int j = i + 1; j < N; j++) {
-            double dx = at->x[j] - at->x[i], dy = at->y[j] - at->y[i], there = atan2(dy, dx);
-            double back = dx == 0 && dy == 0 ? there : there > 0 ? there - PI : there + PI;
-            angle[i * N + j] = (float)(wrap(at->heading[i] - there) / PI);
-            angle[j * N + i] = (float)(wrap(at->heading[j] - back) / PI);
-        }
-    }
+    int N = p->N, pairs_before = i * N - i * (i + 1) / 2;
+    double own = at->heading[i];
+    find_half_turns(N, b);
+    b->half_turns[i] = (float)((own > PI ? own - 2 * PI : own <= -PI ? own + 2 * PI : own) / PI);
+    memcpy(state + pairs_before, b->distance + i + 1, (size_t)(N - 1 - i) * sizeof(float));
+    memcpy(state + N * (N - 1) / 2 + i * N, b->half_turns, (size_t)N * sizeof(float));
 }
 
 /* Everybody's row is the first one's, but for the id. */
@@ -183,41 +202,37 @@ static void copy_state(const struct rendezvous_params *p, size_t width, float *s
         put_id(p->N, n, state + (size_t)n * (size_t)p->S + width);
 }
 
+static void put_own_part(const struct rendezvous_params *p, const struct rendezvous_view *at, const struct headings *heading, int n,
+                         float *out)
+{
+    if (p->view == VIEW_MUTUAL)
+        put_wall(at, heading, n, out);
+    else
+        put_place(at, n, out);
+    if (p->agent_id == SWITCH_TRUE)
+        put_id(p->N, n, out + (p->view == VIEW_MUTUAL ? 5 : 4));
+}
+
 void rendezvous_observe(const void *params, const void *state, const struct env_view *view)
 {
     const struct rendezvous_params *p = params;
     const struct rendezvous_view at = rendezvous_view(p, state);
     struct headings heading;
     struct bearings bearings;
-    bool is_mutual = p->view == VIEW_MUTUAL, has_geometry = p->state == STATE_GEOMETRY;
-    float *distance = view->state;
-    int N = p->N, O = p->O, after = (is_mutual ? 5 : 3) * (N - 1);
+    size_t N = (size_t)p->N, joint = N * (size_t)p->O;
+    int own_part = (p->view == VIEW_MUTUAL ? 5 : 3) * (p->N - 1);
     find_headings(p, &at, &heading);
-    for (int i = 0; i < N; i++) {
-        float *own = view->observation + (size_t)i * (size_t)O + after;
-        find_bearings(N, &at, &heading, i, &bearings);
-        for (int j = i + 1; j < N; j++)
-            if (is_mutual)
-                put_mutual(&bearings, i, j, O, view->observation);
-            else
-                put_own(&bearings, i, j, O, view->observation);
-        if (has_geometry)
-            memcpy(distance, bearings.distance + i + 1, (size_t)(N - 1 - i) * sizeof(float));
-        distance += N - 1 - i;
-        if (is_mutual)
-            put_wall(&at, &heading, i, own);
-        else
-            put_place(&at, i, own);
-        if (p->agent_id == SWITCH_TRUE)
-            put_id(N, i, own + (is_mutual ? 5 : 4));
+    for (int i = 0; i < p->N; i++) {
+        find_bearings(p->N, &at, &heading, i, &bearings);
+        put_bearings(p, &bearings, i, view->observation);
+        put_own_part(p, &at, &heading, i, view->observation + i * p->O + own_part);
+        if (p->state == STATE_GEOMETRY)
+            put_geometry(p, &at, &bearings, i, view->state);
     }
-    if (has_geometry) {
-        put_angles(p, &at, view->state + N * (N - 1) / 2);
-        copy_state(p, (size_t)(N * (N - 1) / 2 + N * N), view->state);
-    } else if (p->state == STATE_JOINT) {
-        memcpy(view->state, view->observation, (size_t)(N * O) * sizeof(float));
-        copy_state(p, (size_t)p->S, view->state);
-    }
-    memset(view->available, 1, (size_t)(RENDEZVOUS_ACTIONS * N));
-    memset(view->alive, 1, (size_t)N);
+    if (p->state == STATE_JOINT)
+        memcpy(view->state, view->observation, joint * sizeof(float));
+    if (p->state != STATE_OBSERVATION)
+        copy_state(p, p->state == STATE_JOINT ? joint : N * (N - 1) / 2 + N * N, view->state);
+    memset(view->available, 1, RENDEZVOUS_ACTIONS * N);
+    memset(view->alive, 1, N);
 }

@@ -91,8 +91,8 @@ static void rendezvous_trace_step(const void *params, void *state, const json_t 
     *is_over = rendezvous_is_over(p, state);
 }
 
-static bool same_numbers(const json_t *line, const char *what, int n, int width, const double *ours,
-                         const struct trace_rule *rule, char *text, size_t size)
+static bool same_numbers(const json_t *line, const char *what, int n, int width, const double *ours, const struct trace_rule *rule,
+                         char *text, size_t size)
 {
     double theirs[3];
     read_row(json_object_get(line, what), n, width, theirs);
