@@ -68,9 +68,9 @@ static bool is_rotation(const double *R)
     return is_good;
 }
 
-#define FAR_M 100.0         /* beyond any goal or start */
-#define FAST 1e6            /* m/s; a drone without walls' pushes gains 0.3 m/s a step */
-#define SPIN_PUSHED 2000.0  /* rad/s: the cap and a push by everybody */
+#define FAR_M 100.0        /* beyond any goal or start */
+#define FAST 1e6           /* m/s; a drone without walls' pushes gains 0.3 m/s a step */
+#define SPIN_PUSHED 2000.0 /* rad/s: the cap and a push by everybody */
 
 static bool is_good_drone(const struct quads_params *p, const struct quads_drone *d, int n)
 {
@@ -141,8 +141,7 @@ static double flight_cost(const struct quads_params *p, const struct quads_drone
     bool on_floor = d->flags & QUADS_ON_FLOOR;
     double distance = norm3(d->goal[0] - d->position[0], d->goal[1] - d->position[1], d->goal[2] - d->position[2]);
     return REWARD_S * (p->distance_weight * distance + p->effort_weight * effort(p, action) + p->crash_weight * on_floor +
-                       p->tilt_weight * (on_floor ? 1 : -d->R[8]) +
-                       p->spin_weight * norm3(d->spin[0], d->spin[1], d->spin[2]));
+                       p->tilt_weight * (on_floor ? 1 : -d->R[8]) + p->spin_weight * norm3(d->spin[0], d->spin[1], d->spin[2]));
 }
 
 static double bump_cost(const struct quads_params *p, const struct quads_drone *d)
@@ -165,8 +164,8 @@ static void fly_all(const struct quads_params *p, struct quads_state *g, const d
     }
 }
 
-void quads_advance(const struct quads_params *p, struct quads_state *g, const double *action, struct rng *rng,
-                   uint32_t *new_pairs, double *reward)
+void quads_advance(const struct quads_params *p, struct quads_state *g, const double *action, struct rng *rng, uint32_t *new_pairs,
+                   double *reward)
 {
     double proximity[QUADS_DRONES_MAX];
     g->step++;

@@ -19,13 +19,13 @@
 #define QUADS_INERTIA_X 1.3669232142857143e-05
 #define QUADS_INERTIA_Y 1.4356732142857143e-05
 #define QUADS_INERTIA_Z 2.656158333333334e-05
-#define QUADS_ARM 0.04596194077712559          /* centre to propeller in the plane: 0.0325 sqrt(2) */
-#define QUADS_PROPELLER 0.0325                 /* its x and y */
-#define QUADS_THRUST 0.13047300000000003       /* of one motor at most; thrust to weight 1.9 */
+#define QUADS_ARM 0.04596194077712559           /* centre to propeller in the plane: 0.0325 sqrt(2) */
+#define QUADS_PROPELLER 0.0325                  /* its x and y */
+#define QUADS_THRUST 0.13047300000000003        /* of one motor at most; thrust to weight 1.9 */
 #define QUADS_DRAG_TORQUE 0.0007828380000000002 /* of one motor at most: 0.006 of its thrust */
-#define QUADS_ROOM_XY 5.0                      /* walls at -5 and 5 */
-#define QUADS_ROOM_Z 10.0                      /* floor at 0 */
-#define QUADS_SPIN_MAX 40.0                    /* rad/s about each axis */
+#define QUADS_ROOM_XY 5.0                       /* walls at -5 and 5 */
+#define QUADS_ROOM_Z 10.0                       /* floor at 0 */
+#define QUADS_SPIN_MAX 40.0                     /* rad/s about each axis */
 
 /* Indices into the rows' choices. */
 enum { MODE_SAME_GOAL, MODE_SWARM_VS_SWARM };
@@ -51,8 +51,8 @@ enum quads_flag {
     QUADS_AT_CEILING = 8,
     QUADS_HIT_WALL = 16, /* pushed off in the last step */
     QUADS_HIT_CEILING = 32,
-    QUADS_BUMPED = 64, /* into another drone, in the last step, having touched none before */
-    QUADS_GOT_UP = 128,  /* landed upside down in the last step and drew a heading */
+    QUADS_BUMPED = 64,  /* into another drone, in the last step, having touched none before */
+    QUADS_GOT_UP = 128, /* landed upside down in the last step and drew a heading */
     QUADS_FLAGS = 255
 };
 
@@ -114,14 +114,24 @@ bool quads_push_off_walls(const struct quads_params *p, struct quads_state *g, s
 /* quads_goals.c */
 void quads_reset_goals(const struct quads_params *p, struct quads_state *g, struct rng *rng);
 void quads_place_drones(const struct quads_params *p, struct quads_state *g, struct rng *rng); /* around their goals */
-bool quads_step_goals(const struct quads_params *p, struct quads_state *g, struct rng *rng); /* whether they changed */
+bool quads_step_goals(const struct quads_params *p, struct quads_state *g, struct rng *rng);   /* whether they changed */
 void quads_place_formation(struct quads_formation formation, int count, const double *centre, double (*goal)[3]);
 double quads_formation_size(int shape, int count, double distance); /* for that distance between neighbours */
-enum { QUADS_CIRCLE, QUADS_CIRCLE_XZ, QUADS_CIRCLE_YZ, QUADS_SPHERE, QUADS_GRID, QUADS_GRID_XZ, QUADS_GRID_YZ, QUADS_CUBE, QUADS_SHAPES };
+enum {
+    QUADS_CIRCLE,
+    QUADS_CIRCLE_XZ,
+    QUADS_CIRCLE_YZ,
+    QUADS_SPHERE,
+    QUADS_GRID,
+    QUADS_GRID_XZ,
+    QUADS_GRID_YZ,
+    QUADS_CUBE,
+    QUADS_SHAPES
+};
 
 /* quads.c: physics and reward of one step, without pushes, goals and sensors; action [N,4], finite. What a replay needs. */
-void quads_advance(const struct quads_params *p, struct quads_state *g, const double *action, struct rng *rng,
-                   uint32_t *new_pairs, double *reward);
+void quads_advance(const struct quads_params *p, struct quads_state *g, const double *action, struct rng *rng, uint32_t *new_pairs,
+                   double *reward);
 
 /* quads_observe.c */
 void quads_observe(const void *params, const void *state, const struct env_view *view);

@@ -8,10 +8,10 @@
 #define NEAR_M (4 * QUADS_ARM)
 #define PROXIMITY_S 0.01 /* per step, in the reward */
 
-#define COMMON_PUSH 0.8  /* m/s, standard deviation of what both get with opposite signs */
-#define OWN_PUSH 0.15    /* m/s, of what each gets alone */
+#define COMMON_PUSH 0.8 /* m/s, standard deviation of what both get with opposite signs */
+#define OWN_PUSH 0.15   /* m/s, of what each gets alone */
 #define PUSH_TRIES 3
-#define KEPT_LOW 0.2     /* share of the speed that a push leaves */
+#define KEPT_LOW 0.2 /* share of the speed that a push leaves */
 #define KEPT_HIGH 0.8
 #define WALL_SPEED_LOW 0.1 /* m/s after a wall */
 #define WALL_SPEED_HIGH 6.0

@@ -8,7 +8,10 @@
 
 #include "envs/quads.h"
 
-#define SAME_GOAL_M {0, 0, 2}
+#define SAME_GOAL_M \
+    {               \
+        0, 0, 2     \
+    }
 #define SPAWN_BOX_M 2.0 /* half a side of the cube around the goal */
 #define SPAWN_HEIGHT_M 0.75
 #define HEADING_SPREAD (QUADS_PI / 3) /* to either side of the way to the room's middle */
@@ -24,8 +27,8 @@
 /* Upstream's fit of how many times the distance between n points spread over a sphere goes into its radius. */
 static double sphere_radius(int count, double distance)
 {
-    return distance / ((1.75388487222762 - 0.0920858134405214) / (1 + pow(count / 10.3632729642351, 0.860487305801679)) +
-                       0.0920858134405214);
+    return distance /
+           ((1.75388487222762 - 0.0920858134405214) / (1 + pow(count / 10.3632729642351, 0.860487305801679)) + 0.0920858134405214);
 }
 
 double quads_formation_size(int shape, int count, double distance)

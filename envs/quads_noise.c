@@ -4,8 +4,8 @@
 
 #include "envs/quads.h"
 
-#define OU_PULL 0.15   /* towards 0, per control step */
-#define OU_SCALE 0.01  /* of a draw: 0.2 times a thrust noise ratio of 0.05 */
+#define OU_PULL 0.15         /* towards 0, per control step */
+#define OU_SCALE 0.01        /* of a draw: 0.2 times a thrust noise ratio of 0.05 */
 #define POSITION_ERROR 0.005 /* m */
 #define VELOCITY_ERROR 0.01  /* m/s */
 #define SPIN_ERROR 0.000175  /* rad/s */

@@ -8,15 +8,15 @@
 
 #include "envs/quads.h"
 
-#define PULL 3.0         /* 1/s^2, to the goal */
-#define DAMP 3.2         /* 1/s */
-#define PULL_MAX 2.5     /* m/s^2 */
-#define COMFORT_M 0.45
-#define REPEL 14.0       /* 1/s^2, per metre that a neighbour is nearer than that */
+#define PULL 3.0     /* 1/s^2, to the goal */
+#define DAMP 3.2     /* 1/s */
+#define PULL_MAX 2.5 /* m/s^2 */
+#define COMFORT_M 0.35
+#define REPEL 14.0        /* 1/s^2, per metre that a neighbour is nearer than that */
 #define APPROACH_DAMP 3.0 /* 1/s, on closing speed towards such a neighbour */
-#define TILT_PULL 90.0   /* 1/s^2 */
-#define TILT_DAMP 16.0   /* 1/s */
-#define YAW_DAMP 4.0     /* 1/s */
+#define TILT_PULL 90.0    /* 1/s^2 */
+#define TILT_DAMP 16.0    /* 1/s */
+#define YAW_DAMP 4.0      /* 1/s */
 
 static double dot(const double *a, const double *b)
 {
@@ -40,7 +40,6 @@ static void add_repulsion(const float *neighbour, double *wanted)
     for (int i = 0; i < 3; i++)
         parting -= neighbour[3 + i] * away[i] / distance;
     double push = REPEL * (COMFORT_M - distance) - APPROACH_DAMP * fmin(parting, 0);
-    (void)push;
     for (int i = 0; i < 3; i++)
         wanted[i] += push * away[i] / distance;
 }
@@ -88,5 +87,5 @@ static void act_pilot(const void *params, int agent, int step, const float *obse
 }
 
 const struct env_script quads_scripts[QUADS_SCRIPTS] = {
-    {"pilot", "flies to its goal and away from drones within half a metre", 0, act_pilot},
+    {"pilot", "flies to its goal and away from drones nearer than 35 cm", 0, act_pilot},
 };

@@ -100,9 +100,9 @@ static int set_plain(struct recipe *recipe, const char *const (*keys)[2], size_t
 
 static int quads_configure(const json_t *header, struct recipe *recipe, struct err *err)
 {
-    static const char *const replayed[][2] = {{"env.motor_noise", "false"},  {"env.sensor_noise", "false"},
-                                              {"env.impulses", "false"},     {"env.wall_hits", "false"},
-                                              {"env.stale_goal", "true"},    {"env.action_cap", "1000"}};
+    static const char *const replayed[][2] = {{"env.motor_noise", "false"}, {"env.sensor_noise", "false"},
+                                              {"env.impulses", "false"},    {"env.wall_hits", "false"},
+                                              {"env.stale_goal", "true"},   {"env.action_cap", "1000"}};
     const char *mode = json_string_value(json_object_get(header, "mode"));
     char horizon[32];
     int r = check_constants(header, err);
