@@ -27,7 +27,10 @@ static int overview(const struct asked *asked)
     struct err err = {""};
     int r = 0;
     for (const struct env_ops *const *ops = env_registry; *ops && !r; ops++) {
-        r = describe_overview(stdout, *ops, &err);
+        if (env_missing(*ops))
+            printf("%s: %s\n  not in this build: install %s and build again\n", (*ops)->name, (*ops)->summary, env_missing(*ops));
+        else
+            r = describe_overview(stdout, *ops, &err);
         putchar('\n');
     }
     if (!r)
@@ -45,9 +48,9 @@ static int list(const struct asked *asked)
     if (asked->scenarios)
         describe_scenarios_head(stdout);
     for (const struct env_ops *const *ops = env_registry; *ops && !r; ops++) {
-        if (asked->scenarios)
+        if (asked->scenarios && !env_missing(*ops))
             r = describe_scenarios(stdout, *ops, &err);
-        else
+        else if (!asked->scenarios)
             printf("%-12s %s\n", (*ops)->name, (*ops)->summary);
     }
     return r ? failed(asked, r, &err) : EXIT_DONE;

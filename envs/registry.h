@@ -7,6 +7,13 @@
 extern const struct env_ops *const env_registry[]; /* NULL-terminated, sorted by name */
 const struct env_ops *env_find(const char *name);  /* NULL when unknown */
 
+/* The package that this build lacks for the environment, so that opening it fails; NULL when nothing is missing. Who goes over all
+ * environments and opens them leaves those out, and says so. */
+static inline const char *env_missing(const struct env_ops *ops)
+{
+    return ops->needs ? *ops->needs : NULL;
+}
+
 /* As env_find, with an error line that suggests the nearest name and lists all. */
 MUST_USE int env_lookup(const char *name, const struct env_ops **ops, struct err *err);
 

@@ -60,9 +60,9 @@ static int affordable(const struct env_instance *env, int steps)
 static void for_each_scenario(void (*check)(const struct env_instance *env))
 {
     for (const struct env_ops *const *ops = env_registry; *ops; ops++) {
-        bool is_missing = (*ops)->needs && *(*ops)->needs;
+        const char *is_missing = env_missing(*ops);
         if (is_missing)
-            print_message("%s is left out: this build lacks %s\n", (*ops)->name, *(*ops)->needs);
+            print_message("%s is left out: this build lacks %s\n", (*ops)->name, is_missing);
         for (const char *const *scenario = (*ops)->scenarios; *scenario && !is_missing; scenario++) {
             struct env_instance env;
             char name[64], text[128];
