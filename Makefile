@@ -75,7 +75,7 @@ EXTRA_envs = $(B)/gen/env_registry.o
 EXTRA_actor = $(B)/gen/attack_registry.o
 EXTRA_learner = $(B)/gen/algorithm_registry.o
 
-.PHONY: all run test check test-long system fuzz bench format clean help install deps
+.PHONY: all run test check container-test test-long system fuzz bench format clean help install deps
 all: bin/testudo
 
 
