@@ -80,7 +80,7 @@ EXTRA_learner = $(B)/gen/algorithm_registry.o
 EXTRA_envs += $(B)/gen/env_rules.o
 EXTRA_deploy = $(B)/gen/replay_page.o
 
-.PHONY: all run test check test-long system fuzz bench format clean help install deps
+.PHONY: all run test check container-test test-long system fuzz bench format clean help install deps
 all: bin/testudo
 
 

@@ -581,6 +581,7 @@ static int open_socket(struct actor *actor)
     snprintf(id, sizeof id, "actor-%u", actor->options->actor);
     struct loop_zmq_options socket = loop_zmq_defaults();
     socket.routing_id = id;
+    socket.is_insecure = actor->options->is_insecure;
     socket.max_frame_bytes = PROTOCOL_PAYLOAD_BYTES;
     socket.send_max = 2 * PROTOCOL_WINDOW_MAX;
     socket.receive_max = 2 * PROTOCOL_WINDOW_MAX;

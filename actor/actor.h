@@ -2,6 +2,7 @@
 #ifndef TESTUDO_ACTOR_ACTOR_H
 #define TESTUDO_ACTOR_ACTOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,7 @@ struct actor_options {
     int lanes;              /* that it is willing to hold; 0: as many as its memory allows */
     size_t memory_bytes;    /* for trajectories on their way; 0: 512 MiB. Fewer lanes are offered when frames are large */
     int exit_when_finished; /* leave when the learner says that the run is complete */
+    bool is_insecure;       /* the broker may be on another machine, in plain text */
 };
 
 /* Runs until SIGTERM or SIGINT (drains, at most 2 s; a second signal ends at once), until it is refused, or until the run is complete.

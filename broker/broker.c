@@ -126,6 +126,7 @@ static int open_sockets(struct broker *broker, const struct broker_options *opti
 {
     struct loop_zmq_options socket = loop_zmq_defaults();
     socket.max_frame_bytes = (int64_t)(options->frame_bytes ? options->frame_bytes : PROTOCOL_PAYLOAD_BYTES);
+    socket.is_insecure = options->is_insecure;
     socket.send_max = SEND_MAX;
     socket.receive_max = RECEIVE_MAX;
     for (int i = 0; i < 4 && options->listen[i]; i++) {

@@ -2,6 +2,7 @@
 #ifndef TESTUDO_BROKER_BROKER_H
 #define TESTUDO_BROKER_BROKER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -10,6 +11,7 @@ struct broker_options {
     const char *listen[4]; /* endpoints, NULL-terminated: "ipc://...", "tcp://127.0.0.1:5555" */
     size_t cache_bytes;    /* blobs; 0: 512 MiB */
     size_t frame_bytes;    /* largest frame; 0: PROTOCOL_PAYLOAD_BYTES */
+    bool is_insecure;      /* may listen beyond this machine in plain text */
 };
 
 /* Runs until SIGTERM or SIGINT: then tells nobody and leaves, since peers hold everything. 0 or an error of the start. */

@@ -10,6 +10,7 @@ LONG_SUITES := $(if $(wildcard deploy/fuzz.mk),make:fuzz) $(if $(wildcard deploy
 UNIT_TESTS = $(patsubst %.c,build/san/%,$(TEST_SRC))
 DOUBLE_TESTS = $(patsubst %.c,build/double/%,$(DOUBLE_SRC))
 SYSTEM_TESTS := $(sort $(wildcard tests/system/*.sh))
+CONTAINER_TESTS := $(sort $(wildcard tests/container/*.sh))
 LONG_TESTS := $(sort $(wildcard tests/long/*.sh))
 
 .PHONY: build-check build-test
@@ -41,6 +42,9 @@ system: deps
 	$(Q)$(MAKE_QUIET) build-test
 	$(Q)tests/run $(SYSTEM_TESTS)
 
+container-test: deps
+	$(Q)tests/run --jobs 1 $(CONTAINER_TESTS)
+
 test-long: deps
 	$(Q)sh deploy/install-deps tests
 	$(Q)$(MAKE_QUIET) build-test
@@ -71,6 +75,7 @@ help:
 	@echo 'make            bin/testudo'
 	@echo 'make check      unit tests only (at most two minutes)'
 	@echo 'make system     tests of the whole program: command line, crashes, same result from any number of actors'
+	@echo 'make container-test  the cluster of docker-compose.yml on this machine'\''s Docker engine'
 	@echo 'make test-long  the suites that take longer'
 	@echo 'make fuzz       fuzz what reads bytes from the network or a disk'
 	@echo 'make bench      speed of the parts on this machine'

@@ -56,6 +56,13 @@ int verb_failed(const struct verb *verb, const char *format, ...)
     return EXIT_FAILED;
 }
 
+void verb_command_line(char *out, size_t size, int argc, char **argv)
+{
+    size_t used = (size_t)snprintf(out, size, "testudo");
+    for (int i = 0; i < argc && used < size; i++)
+        used += (size_t)snprintf(out + used, size - used, " %s", argv[i]);
+}
+
 int verb_exit_code(int result)
 {
     switch (result) {

@@ -50,6 +50,9 @@ int verb_parse(const struct verb *verb, const struct option_row *rows, int n_row
 int verb_misused(const struct verb *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int verb_failed(const struct verb *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* "testudo train matrix seeds=1": what to type to get the same again, for meta.json; cut at the end of `out`. */
+void verb_command_line(char *out, size_t size, int argc, char **argv);
+
 /* The exit code for an error of loading, checking or starting something that the user named: 2 for what is wrong with the request,
  * 1 for what went wrong while carrying it out. */
 int verb_exit_code(int result);

@@ -14,14 +14,25 @@
 #include "actor/actor.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "broker/broker.h"
+#include "deploy/runs.h"
+#include "deploy/settings.h"
 #include "deploy/verb.h"
 #include "learner/learner.h"
+
+#define ACTOR_ID_MAX (1 << 20) /* of numbers given by hand */
+#define ATTEMPTS 5
 
 #define OPTION_PARENT(value)                                                                                   \
     {                                                                                                          \
         "parent", OPTION_INT, value, 1, INT32_MAX, "PID", "leave when this process, our parent, is gone", NULL \
+    }
+
+#define OPTION_INSECURE(value)                                                                                                     \
+    {                                                                                                                              \
+        "insecure", OPTION_FLAG, value, 0, 0, "", "plain text beyond this machine's loopback: only in a network of your own", NULL \
     }
 
 /* Asks the kernel for SIGTERM at the parent's death. The parent may have died before we asked: then leave at once. */
@@ -73,10 +84,12 @@ static int run_broker(const struct verb *verb, int argc, char **argv)
 {
     const char *listen = "tcp://127.0.0.1:5555";
     int64_t parent = 0, cache_mib = 512;
+    bool is_insecure = false;
     const struct option_row rows[] = {
         {"listen", OPTION_TEXT, &listen, 0, 0, "ENDPOINTS",
          "where actors, learner and observers connect; up to three, joined by commas", "tcp://127.0.0.1:5555"},
         {"cache", OPTION_INT, &cache_mib, 1, 1 << 20, "MIB", "memory for weights that wait to be fetched", "512"},
+        OPTION_INSECURE(&is_insecure),
         OPTION_PARENT(&parent),
     };
     struct words words;
@@ -92,6 +105,7 @@ static int run_broker(const struct verb *verb, int argc, char **argv)
         (r = open_log(verb, 0)))
         return r;
     options.cache_bytes = (size_t)cache_mib << 20;
+    options.is_insecure = is_insecure;
     return finish(verb, broker_run(&options, &err), &err);
 }
 
@@ -129,17 +143,33 @@ static int hold_folder(const struct verb *verb, const char *folder)
     return flock(fd, LOCK_EX | LOCK_NB) ? verb_failed(verb, "another learner works in \"%s\"", folder) : 0;
 }
 
+/* RECIPE [key=value ...]: the run folder that `train` would make or go on in. */
+static int open_recipe(const struct verb *verb, const struct words *words, const char *root, const char *command, struct run *run)
+{
+    struct recipe *recipe;
+    struct err err = {""};
+    int r = settings_load(&recipe, words->word[0], words->word + 1, words->count - 1, &err);
+    if (r)
+        return verb_misused(verb, "%s", err.text);
+    r = run_open(run, root, recipe, command, &err);
+    recipe_destroy(&recipe);
+    return r ? (verb_failed(verb, "%s", err.text), verb_exit_code(r)) : 0;
+}
+
 static int run_learner(const struct verb *verb, int argc, char **argv)
 {
-    const char *connect = "tcp://127.0.0.1:5555", *folder = NULL, *source = NULL, *results = NULL, *task = "train";
+    const char *connect = "tcp://127.0.0.1:5555", *folder = NULL, *source = NULL, *results = NULL, *task = "train", *root = "runs";
     int64_t parent = 0, status_fd = -1;
+    bool is_insecure = false;
     const struct option_row rows[] = {
         {"connect", OPTION_TEXT, &connect, 0, 0, "ENDPOINT", "the broker", "tcp://127.0.0.1:5555"},
         {"run", OPTION_TEXT, &folder, 0, 0, "FOLDER", "run folder with recipe.yaml", "runs/latest"},
+        {"runs", OPTION_TEXT, &root, 0, 0, "FOLDER", "where the run folder of a RECIPE lies", "runs"},
         {"task", OPTION_TEXT, &task, 0, 0, "TASK", "train, eval or attack", "train"},
         {"source", OPTION_TEXT, &source, 0, 0, "FILE", "checkpoint to evaluate or attack; default: the run's newest", NULL},
         {"results", OPTION_TEXT, &results, 0, 0, "NAME", "file under results/; default: named after the task", "final.json"},
         {"status-fd", OPTION_INT, &status_fd, 0, 1024, "FD", "write status as JSON lines there", "3"},
+        OPTION_INSECURE(&is_insecure),
         OPTION_PARENT(&parent),
     };
     struct words words;
@@ -148,21 +178,37 @@ static int run_learner(const struct verb *verb, int argc, char **argv)
     int r = verb_parse(verb, rows, ARRAY_LEN(rows), argc, argv, &words);
     if (r >= 0)
         return r;
-    if (!folder)
-        return verb_misused(verb, "--run FOLDER is missing");
-    if ((r = no_words(verb, &words)) || (r = read_mode(verb, task, &mode)) || (r = follow_parent(verb, parent)) ||
-        (r = open_log(verb, 0)) || (r = hold_folder(verb, folder)))
+    if (!folder == !words.count)
+        return verb_misused(verb,
+                            folder ? "--run FOLDER and a RECIPE exclude each other" : "neither --run FOLDER nor a RECIPE given");
+    if ((r = read_mode(verb, task, &mode)) || (r = follow_parent(verb, parent)) || (r = open_log(verb, 0)))
         return r;
-    const struct learner_options options = {
-        .connect = connect, .run = folder, .source = source, .results = results, .mode = mode, .status_fd = (int)status_fd};
-    return finish(verb, learner_run(&options, &err), &err);
+    char command[1024];
+    struct run run = {.lock = -1};
+    verb_command_line(command, sizeof command, argc, argv);
+    if (words.count && (r = open_recipe(verb, &words, root, command, &run)))
+        return r;
+    folder = words.count ? run.folder : folder;
+    if (!(r = hold_folder(verb, folder))) {
+        const struct learner_options options = {.connect = connect,
+                                                .run = folder,
+                                                .source = source,
+                                                .results = results,
+                                                .mode = mode,
+                                                .is_insecure = is_insecure,
+                                                .status_fd = (int)status_fd};
+        r = finish(verb, learner_run(&options, &err), &err);
+    }
+    run_close(&run);
+    return r;
 }
 
 const struct verb verb_learner = {
     .name = "learner",
     .summary = "turn trajectories into weights",
-    .arguments = "--run FOLDER [--connect ENDPOINT]",
-    .example = "testudo learner --connect tcp://127.0.0.1:5555 --run runs/latest",
+    .arguments = "RECIPE [key=value ...] | --run FOLDER",
+    .example = "testudo learner --connect tcp://127.0.0.1:5555 eir-mappo env.name=matrix",
+    .more = "With a RECIPE it makes the run folder that `testudo train` would make, or goes on in it.\n",
     .run = run_learner,
 };
 
@@ -184,15 +230,41 @@ static int join_runs(const struct actor_options *options, struct err *err)
     return r;
 }
 
+/* A number for an actor that was given none: of this host and this process, so a container that is started again keeps its number
+ * (its process has the same id each time) and two processes of a host differ. Beyond ACTOR_ID_MAX, so never one given by hand. Should
+ * two hosts agree in all 31 bits, the broker refuses the earlier process, which takes the next `attempt`. */
+static uint32_t own_number(unsigned attempt)
+{
+    char host[256] = "", text[320];
+    if (gethostname(host, sizeof host - 1))
+        host[0] = 0;
+    int length = snprintf(text, sizeof text, "%s/%ld/%u", host, (long)getpid(), attempt);
+    return ACTOR_ID_MAX + 1 + (uint32_t)(hash_bytes(text, (size_t)length).low % (INT32_MAX - ACTOR_ID_MAX));
+}
+
+/* Runs an actor that numbers itself. */
+static int run_numbered(struct actor_options *options, struct err *err)
+{
+    int r = ERR_STATE;
+    for (unsigned attempt = 0; r == ERR_STATE && attempt < ATTEMPTS; attempt++) {
+        options->actor = own_number(attempt);
+        r = join_runs(options, err); /* ERR_STATE: replaced by a later process with this number */
+    }
+    return r;
+}
+
 static int run_actor(const struct verb *verb, int argc, char **argv)
 {
     const char *connect = "tcp://127.0.0.1:5555";
-    int64_t parent = 0, id = 0, lanes = 0, memory_mib = 512;
+    int64_t parent = 0, id = -1, lanes = 0, memory_mib = 512;
+    bool is_insecure = false;
     const struct option_row rows[] = {
         {"connect", OPTION_TEXT, &connect, 0, 0, "ENDPOINT", "the broker", "tcp://host:5555"},
-        {"id", OPTION_INT, &id, 0, 1 << 20, "N", "number of this actor; two actors of a run must not share one", "3"},
+        {"id", OPTION_INT, &id, 0, ACTOR_ID_MAX, "N",
+         "number of this actor, which no other of the run may have; default: one made of host name and process id", "3"},
         {"lanes", OPTION_INT, &lanes, 0, 1024, "N", "environments it is willing to hold; 0: as many as --memory allows", "16"},
         {"memory", OPTION_INT, &memory_mib, 1, 1 << 20, "MIB", "for trajectories on their way", "512"},
+        OPTION_INSECURE(&is_insecure),
         OPTION_PARENT(&parent),
     };
     struct words words;
@@ -200,20 +272,21 @@ static int run_actor(const struct verb *verb, int argc, char **argv)
     int r = verb_parse(verb, rows, ARRAY_LEN(rows), argc, argv, &words);
     if (r >= 0)
         return r;
-    if ((r = no_words(verb, &words)) || (r = follow_parent(verb, parent)) || (r = open_log(verb, id)))
+    if ((r = no_words(verb, &words)) || (r = follow_parent(verb, parent)) || (r = open_log(verb, id < 0 ? own_number(0) : id)))
         return r;
-    const struct actor_options options = {.connect = connect,
-                                          .actor = (uint32_t)id,
-                                          .lanes = (int)lanes,
-                                          .memory_bytes = (size_t)memory_mib << 20,
-                                          .exit_when_finished = 1};
-    return finish(verb, join_runs(&options, &err), &err);
+    struct actor_options options = {.connect = connect,
+                                    .actor = (uint32_t)id,
+                                    .lanes = (int)lanes,
+                                    .memory_bytes = (size_t)memory_mib << 20,
+                                    .is_insecure = is_insecure,
+                                    .exit_when_finished = 1};
+    return finish(verb, id < 0 ? run_numbered(&options, &err) : join_runs(&options, &err), &err);
 }
 
 const struct verb verb_actor = {
     .name = "actor",
     .summary = "roll out environments for a learner",
     .arguments = "[--connect ENDPOINT] [--id N]",
-    .example = "testudo actor --connect tcp://host:5555 --id 3",
+    .example = "testudo actor --connect tcp://127.0.0.1:5555",
     .run = run_actor,
 };

@@ -68,14 +68,6 @@ static int sort_words(struct train *train, const struct words *words)
     return 0;
 }
 
-/* For meta.json: what to type to get this run. */
-static void note_command(struct train *train, int argc, char **argv)
-{
-    size_t used = (size_t)snprintf(train->command, sizeof train->command, "testudo");
-    for (int i = 0; i < argc && used < sizeof train->command; i++)
-        used += (size_t)snprintf(train->command + used, sizeof train->command - used, " %s", argv[i]);
-}
-
 /* -- one seed --------------------------------------------------------------------------------------------------------------- */
 
 static int load(const struct train *train, int seed_index, struct recipe **recipe, struct err *err)
@@ -187,7 +179,7 @@ static int run_train(const struct verb *verb, int argc, char **argv)
     struct words words;
     int r = verb_parse(verb, rows, ARRAY_LEN(rows), argc, argv, &words);
     if (r < 0 && !(r = sort_words(train, &words)) && !(r = set_root(train, root))) {
-        note_command(train, argc, argv);
+        verb_command_line(train->command, sizeof train->command, argc, argv);
         if (train->only_check)
             r = check_only(train);
         else

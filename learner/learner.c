@@ -528,6 +528,7 @@ static int open_loop(struct learner *learner)
     struct loop_zmq_options socket = loop_zmq_defaults();
     struct loop_zmq_callbacks callbacks = {.context = learner, .receive = on_message};
     socket.routing_id = "learner";
+    socket.is_insecure = learner->options->is_insecure;
     socket.max_frame_bytes = PROTOCOL_PAYLOAD_BYTES;
     uv_loop_init(&learner->loop);
     uv_timer_init(&learner->loop, &learner->tick);

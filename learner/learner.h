@@ -16,7 +16,8 @@ struct learner_options {
     const char *source;  /* a checkpoint file: the frozen team of ATTACK, what EVAL looks at; NULL: the newest of the run */
     const char *results; /* file name under results/, NULL: as above */
     enum learner_mode mode;
-    int status_fd; /* JSON lines for the launcher, about two a second; -1: none */
+    bool is_insecure; /* the broker may be on another machine, in plain text */
+    int status_fd;    /* JSON lines for the launcher, about two a second; -1: none */
 };
 
 /* Tables of all keys that the learner reads, algorithms' included; *count of them. */

@@ -45,7 +45,7 @@ static int check_tcp(const char *endpoint, const char *address, bool is_bind, bo
     host[length] = 0;
     if (!may_leave && !is_loopback(host))
         return err_set(err, ERR_INVALID,
-                       "refused endpoint %s: %s is not this machine's loopback, and neither keys nor insecure=true were given",
+                       "refused endpoint %s: %s is not this machine's loopback, and neither keys nor --insecure were given",
                        endpoint, host);
     return 0;
 }

@@ -9,6 +9,7 @@ leave() {
     if [ $status != 0 ] && [ $status != 77 ]; then
         find "$folder" -name log.txt -exec sh -c 'echo "--- $1"; tail -n 25 "$1"' sh {} \;
     fi
+    if declare -F at_exit >/dev/null; then at_exit $status; fi # what a test has to put away beside its folder
     # A launcher that a failed test left running: its children follow it.
     local left
     left=$(jobs -p)

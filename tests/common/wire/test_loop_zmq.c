@@ -566,7 +566,7 @@ static void test_endpoints_beyond_this_machine_need_keys_or_a_word(void **state)
                                    &callbacks, &err),
                      ERR_INVALID);
     assert_string_equal(err.text, "refused endpoint tcp://0.0.0.0:*: 0.0.0.0 is not this machine's loopback, and neither keys nor "
-                                  "insecure=true were given");
+                                  "--insecure were given");
     assert_null(bed.server);
     bed_deinit(&bed);
     assert_int_equal(bed.closed, 0);
