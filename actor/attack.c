@@ -58,15 +58,16 @@ static int check_adversary(const struct stage *stage, const struct net_weights *
     if (!net)
         return err_set(err, ERR_MISMATCH, "no adversary net for agent %d in these weights", agent);
     const struct net_arch *arch = net_weights_arch(net);
-    if ((arch->in != stage->O && arch->in != stage->O + stage->N) || arch->out != stage->A || arch->gru)
+    if ((arch->in != stage->O && arch->in != stage->O + stage->N) || arch->out != stage->A || arch->gru ||
+        arch->log_std != (stage->head.kind == ACTION_BOX))
         return err_set(err, ERR_MISMATCH, "adversary net of agent %d maps %d to %d, expected %d or %d to %d", agent, arch->in,
                        arch->out, stage->O, stage->O + stage->N, stage->A);
     return 0;
 }
 
 /* Those of the rows whose agent is played by `net`, in one product. */
-static void logits_of_net(struct stage *stage, const struct net_weights *net, const struct net_weights *const *net_of,
-                          const int32_t *rows, int n, float *logits)
+static void output_of_net(struct stage *stage, const struct net_weights *net, const struct net_weights *const *net_of,
+                          const int32_t *rows, int n, float *output, const float **log_std)
 {
     size_t mark = arena_mark(stage->scratch), O = (size_t)stage->O, A = (size_t)stage->A, in = (size_t)net_weights_arch(net)->in;
     float *x = arena_zero_array(stage->scratch, float, (size_t)n *in), *out = arena_array(stage->scratch, float, (size_t)n *A);
@@ -79,15 +80,17 @@ static void logits_of_net(struct stage *stage, const struct net_weights *net, co
         memcpy(x + (size_t)count * in, stage->vec->observation + (size_t)rows[i] * O, O * sizeof(float));
         if (in > O)
             x[(size_t)count * in + O + (size_t)agent] = 1.0f;
+        if (log_std)
+            log_std[i] = net_weights_log_std(net);
         from[count++] = i;
     }
     net_act(net, count, x, NULL, out, stage->scratch);
     for (int k = 0; k < count; k++)
-        memcpy(logits + (size_t)from[k] * A, out + (size_t)k * A, A * sizeof(float));
+        memcpy(output + (size_t)from[k] * A, out + (size_t)k * A, A * sizeof(float));
     arena_release(stage->scratch, mark);
 }
 
-int adversary_logits(struct stage *stage, const int32_t *rows, int n, float *logits, struct err *err)
+int adversary_output(struct stage *stage, const int32_t *rows, int n, float *output, const float **log_std, struct err *err)
 {
     const struct net_weights *net_of[SPEC_AGENTS_MAX] = {NULL};
     for (int i = 0; i < n; i++) {
@@ -103,7 +106,7 @@ int adversary_logits(struct stage *stage, const int32_t *rows, int n, float *log
         for (int before = 0; before < agent; before++)
             is_first &= net_of[before] != net_of[agent];
         if (is_first)
-            logits_of_net(stage, net_of[agent], net_of, rows, n, logits);
+            output_of_net(stage, net_of[agent], net_of, rows, n, output, log_std);
     }
     return 0;
 }
@@ -111,7 +114,8 @@ int adversary_logits(struct stage *stage, const int32_t *rows, int n, float *log
 size_t attack_scratch(const struct nets *nets, const struct spec *spec, int I, int rows)
 {
     size_t wide = 2 * (size_t)I + 2 * (size_t)spec->A;            /* PGD: input, gradient, logits, target */
-    size_t adversary = (size_t)(spec->O + spec->N + spec->A + 1); /* adversary_logits */
+    size_t adversary = (size_t)(spec->O + spec->N + spec->A + 1); /* adversary_output */
     size_t greedy = (size_t)spec->N * (sizeof(int32_t) + sizeof(float));
-    return (size_t)rows * (wide + adversary) * sizeof(float) + greedy + nets_gradient_scratch(nets, rows) + 16 * ARENA_ALIGN;
+    return (size_t)rows * ((wide + adversary) * sizeof(float) + sizeof(float *)) + greedy + nets_gradient_scratch(nets, rows) +
+           16 * ARENA_ALIGN;
 }

@@ -8,6 +8,7 @@
 #include "actor/nets.h"
 #include "base/arena.h"
 #include "envs/vec.h"
+#include "net/action_head.h"
 
 enum attack_channel { ATTACK_OBSERVATION = 1, ATTACK_ACTION = 2, ATTACK_MESSAGE = 4 };
 
@@ -17,7 +18,8 @@ struct stage {
     const struct env_instance *env;
     const struct nets *nets;
     const struct net_weights *defender; /* NULL when a script plays the team */
-    int B, N, O, K, A;
+    int B, N, O, K, A, C;
+    struct action_head head;
     uint64_t seed;
     const uint64_t *episode;     /* [B] */
     const int32_t *episode_step; /* [B] */
@@ -27,7 +29,7 @@ struct stage {
 
     float *input;       /* [R,I] observation as acted on, then knowledge; observation hooks change the first O numbers */
     float *probability; /* [R,A] of the defender policy on the input */
-    int32_t *action;    /* [R] executed; the defender's until an action hook changes it */
+    void *action; /* [R,C] executed, int32_t choices or floats of a box in policy units; the defender's until a hook changes it */
     float *action_logp; /* [R] */
     uint8_t *channels;  /* [R] bits of enum attack_channel */
     struct arena *scratch;
@@ -55,9 +57,17 @@ MUST_USE int threat_parse(struct threat *threat, const char *text, struct err *e
 /* The net that plays agent n as an adversary: "adversary/<n>" if there is one, else "adversary"; NULL when there is neither. */
 const struct net_weights *adversary_net(const struct nets *nets, int agent);
 
-/* The adversaries' logits [n,A] on the clean observations of rows [n]: a net reads the observation, and, when it is O + N wide, the
- * one-hot index of its agent behind it. ERR_MISMATCH when an agent has no net, or one of another shape. */
-MUST_USE int adversary_logits(struct stage *stage, const int32_t *rows, int n, float *logits, struct err *err);
+/* The adversaries' outputs [n,A] on the clean observations of rows [n]: a net reads the observation, and, when it is O + N wide, the
+ * one-hot index of its agent behind it. log_std [n] (may be NULL) receives each row's net's (net_weights_log_std).
+ * ERR_MISMATCH when an agent has no net, or one of another shape. */
+MUST_USE int adversary_output(struct stage *stage, const int32_t *rows, int n, float *output, const float **log_std,
+                              struct err *err);
+
+/* Row `row` of stage->action: its C cells. */
+static inline void *attack_action(const struct stage *stage, int row)
+{
+    return (int32_t *)stage->action + (size_t)row * (size_t)stage->C;
+}
 
 /* Bytes of stage.scratch that any attack takes for `rows` rows of input width I. */
 size_t attack_scratch(const struct nets *nets, const struct spec *spec, int I, int rows);

@@ -14,10 +14,10 @@
     X(belief_state, COLUMN_F32, SPAN_CHUNK, N *H, -2, 2)                                              \
     X(available, COLUMN_U8, SPAN_STEP, N *A, 0, 1)                                                    \
     X(alive, COLUMN_U8, SPAN_STEP, N, 0, 1)                                                           \
-    X(intended, COLUMN_I32, SPAN_STEP, N, 0, A - 1)                                                   \
-    X(intended_logp, COLUMN_F32, SPAN_STEP, N, -1e6, 1e-3)                                            \
-    X(action, COLUMN_I32, SPAN_STEP, N, 0, A - 1)                                                     \
-    X(action_logp, COLUMN_F32, SPAN_STEP, N, -1e6, 1e-3)                                              \
+    X(intended, action_type, SPAN_STEP, N *C, action_min, action_max)                                 \
+    X(intended_logp, COLUMN_F32, SPAN_STEP, N, -1e6, logp_max)                                        \
+    X(action, action_type, SPAN_STEP, N *C, action_min, action_max)                                   \
+    X(action_logp, COLUMN_F32, SPAN_STEP, N, -1e6, logp_max)                                          \
     X(slot, COLUMN_U8, SPAN_STEP, N, 0, 1)                                                            \
     X(channels, COLUMN_U8, SPAN_STEP, N, 0, 7)                                                        \
     X(reward, COLUMN_F32, SPAN_STEP, N, -1e6, 1e6)                                                    \

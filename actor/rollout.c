@@ -16,23 +16,26 @@
 #include "actor/partition.h"
 #include "actor/rollout_config.h"
 #include "base/clock.h"
-#include "net/categorical.h"
+#include "net/action_head.h"
 #include "net/knowledge.h"
 #include "wire/run.h"
 
 enum { PLACES_MIN = 64 }; /* evaluation groups are at least this wide */
 
-struct buffers {                           /* one step of all places; R = places * N rows */
-    float *input;                          /* [R,O+K] */
-    float *logits;                         /* [R,max(A,N)] */
-    float *probability;                    /* [R,A] */
-    float *logp, *action_logp, *unit;      /* [R] */
-    int32_t *intended, *action, *attacked; /* [R] */
-    uint8_t *channels;                     /* [R] */
-    uint64_t *episode;                     /* [places] */
-    int32_t *episode_step;                 /* [places] */
-    float *belief_copy;                    /* [R,H] */
-    struct rng *step_rng;                  /* [places] */
+struct buffers {               /* one step of all places; R = places * N rows */
+    float *input;              /* [R,O+K] */
+    float *logits;             /* [R,max(A,N)] outputs of a net */
+    float *probability;        /* [R,A] */
+    float *logp, *action_logp; /* [R] */
+    float *noise;              /* [R,C] */
+    void *intended, *action;   /* [R,C] int32_t choices, or floats of a box in policy units */
+    float *executed;           /* [R,C] of a box, in the environment's units */
+    int32_t *attacked;         /* [R] */
+    uint8_t *channels;         /* [R] */
+    uint64_t *episode;         /* [places] */
+    int32_t *episode_step;     /* [places] */
+    float *belief_copy;        /* [R,H] */
+    struct rng *step_rng;      /* [places] */
 };
 
 struct place {            /* what a place of the running group writes to */
@@ -55,6 +58,7 @@ struct rollout {
     const struct env_script *script; /* NULL: defenders are nets */
     struct threat training_threat;
     struct nets nets;
+    struct action_head head;
     int K, H, n_places;
     struct lanes held, work;
     struct vec held_vec, work_vec;
@@ -140,8 +144,9 @@ static int allocate_buffers(struct rollout *rollout)
 {
     const struct spec *spec = &rollout->env.spec;
     size_t places = (size_t)rollout->n_places, R = places * (size_t)spec->N, I = (size_t)(spec->O + rollout->K);
-    size_t A = (size_t)spec->A, wide = (size_t)(spec->A > spec->N ? spec->A : spec->N), H = (size_t)rollout->H;
-    size_t bytes = R * (I + wide + A + H + 12) * 4 + places * (rollout->staging_layout.bytes + 64 + sizeof(struct place)) + 64 * 64;
+    size_t A = (size_t)spec->A, wide = (size_t)(spec->A > spec->N ? spec->A : spec->N), H = (size_t)rollout->H, C = (size_t)spec->C;
+    size_t bytes =
+        R * (I + wide + A + H + 4 * C + 12) * 4 + places * (rollout->staging_layout.bytes + 64 + sizeof(struct place)) + 64 * 64;
     int r = arena_init(&rollout->memory, "rollout", bytes + places * 256);
     if (r)
         return r;
@@ -152,9 +157,10 @@ static int allocate_buffers(struct rollout *rollout)
         .probability = arena_zero_array(arena, float, R *A),
         .logp = arena_zero_array(arena, float, R),
         .action_logp = arena_zero_array(arena, float, R),
-        .unit = arena_zero_array(arena, float, R),
-        .intended = arena_zero_array(arena, int32_t, R),
-        .action = arena_zero_array(arena, int32_t, R),
+        .noise = arena_zero_array(arena, float, R *C),
+        .intended = arena_zero_array(arena, int32_t, R * C),
+        .action = arena_zero_array(arena, int32_t, R * C),
+        .executed = arena_zero_array(arena, float, R *C),
         .attacked = arena_zero_array(arena, int32_t, R),
         .channels = arena_zero_array(arena, uint8_t, R),
         .episode = arena_zero_array(arena, uint64_t, places),
@@ -193,6 +199,7 @@ int rollout_create(struct rollout **out, const struct recipe *recipe, struct err
     int r;
     if ((r = bind_config(rollout, recipe, err)) || (r = find_script(rollout, err)))
         goto failed;
+    rollout->head = action_head_of(&rollout->env.spec);
     rollout->K = knowledge_width(&rollout->knowledge, &rollout->env.spec);
     rollout->H = rollout->knowledge.kind == KNOWLEDGE_BELIEF ? (int)rollout->knowledge.belief_hidden : 0;
     if ((r = declare_schema(rollout, err)))
@@ -343,6 +350,10 @@ static int check_net(const struct rollout *rollout, const char *id, int in, int 
     if (!net)
         return err_set(err, ERR_MISMATCH, "the weights have no net \"%s\"", id);
     const struct net_arch *arch = net_weights_arch(net);
+    bool is_gaussian = !strcmp(id, "defender") && rollout->head.kind == ACTION_BOX;
+    if (arch->log_std != is_gaussian)
+        return err_set(err, ERR_MISMATCH, "net %s has %s standard deviations, actions of %s need %s", id,
+                       arch->log_std ? "its" : "no", rollout->env.spec.env, is_gaussian ? "them" : "none");
     if (arch->in != in || arch->out != out || (arch->gru ? arch->hidden : 0) != hidden)
         return err_set(err, ERR_MISMATCH, "net %s maps %d to %d with %d recurrent, expected %d to %d with %d", id, arch->in,
                        arch->out, arch->gru ? arch->hidden : 0, in, out, hidden);
@@ -394,6 +405,8 @@ static struct stage make_stage(struct rollout *rollout, const struct group *grou
         .O = rollout->env.spec.O,
         .K = rollout->K,
         .A = rollout->env.spec.A,
+        .C = rollout->env.spec.C,
+        .head = rollout->head,
         .seed = group->seed,
         .episode = buffers->episode,
         .episode_step = buffers->episode_step,
@@ -461,17 +474,35 @@ static int sample_probability(const float *probability, int A, float unit)
     return last;
 }
 
+/* A script's probabilities (of a box, its action) to cells and log-probability. */
+static void take_script_action(const struct rollout *rollout, const float *probability, const float *noise, void *intended,
+                               float *logp)
+{
+    const struct action_head *head = &rollout->head;
+    *logp = 0;
+    if (head->kind == ACTION_BOX) {
+        action_head_from_executed(&rollout->env.spec, probability, intended);
+        return;
+    }
+    for (int c = 0; c < head->C; probability += head->choices[c], c++) {
+        int choice = sample_probability(probability, head->choices[c], noise[c]);
+        ((int32_t *)intended)[c] = choice;
+        *logp += logf(probability[choice]);
+    }
+}
+
 static void decide_by_script(struct rollout *rollout, const struct stage *stage)
 {
     const struct buffers *buffers = &rollout->buffers;
+    size_t C = (size_t)stage->C;
     for (int row = 0; row < stage->B * stage->N; row++) {
         float *probability = buffers->probability + (size_t)row * (size_t)stage->A;
         rollout->script->act(rollout->env.params, row % stage->N, stage->episode_step[row / stage->N],
                              stage->input + (size_t)row * (size_t)(stage->O + stage->K),
                              rollout->work_vec.available + (size_t)row * (size_t)stage->A,
                              rollout->work.memory + (size_t)row * SCRIPT_MEMORY_MAX, probability);
-        buffers->intended[row] = sample_probability(probability, stage->A, buffers->unit[row]);
-        buffers->logp[row] = logf(probability[buffers->intended[row]]);
+        take_script_action(rollout, probability, buffers->noise + (size_t)row * C, (int32_t *)buffers->intended + (size_t)row * C,
+                           &buffers->logp[row]);
     }
 }
 
@@ -480,16 +511,18 @@ static void decide(struct rollout *rollout, const struct stage *stage)
     const struct buffers *buffers = &rollout->buffers;
     int R = stage->B * stage->N;
     for (int row = 0; row < R; row++)
-        buffers->unit[row] = rng_unit(stage->seed, RNG_POLICY, stage->episode[row / stage->N],
-                                      (uint32_t)stage->episode_step[row / stage->N], (uint32_t)(row % stage->N));
+        action_head_noise(&rollout->head, stage->seed, RNG_POLICY, stage->episode[row / stage->N],
+                          (uint32_t)stage->episode_step[row / stage->N], (uint32_t)(row % stage->N),
+                          buffers->noise + (size_t)row * (size_t)stage->C);
     if (rollout->script) {
         decide_by_script(rollout, stage);
     } else {
-        net_act(nets_find(&rollout->nets, "defender"), R, stage->input, NULL, buffers->logits, &rollout->scratch);
-        categorical_sample(R, stage->A, buffers->logits, rollout->work_vec.available, buffers->unit, buffers->intended,
-                           buffers->logp, buffers->probability);
+        const struct net_weights *defender = nets_find(&rollout->nets, "defender");
+        net_act(defender, R, stage->input, NULL, buffers->logits, &rollout->scratch);
+        action_head_sample(&rollout->head, R, buffers->logits, net_weights_log_std(defender), rollout->work_vec.available,
+                           buffers->noise, buffers->intended, buffers->logp, buffers->probability);
     }
-    memcpy(buffers->action, buffers->intended, (size_t)R * sizeof *buffers->action);
+    memcpy(buffers->action, buffers->intended, (size_t)R * (size_t)stage->C * sizeof(int32_t));
     memcpy(buffers->action_logp, buffers->logp, (size_t)R * sizeof *buffers->action_logp);
 }
 
@@ -533,12 +566,12 @@ static void record_decision(const struct rollout *rollout, const struct stage *s
     const struct frame *frame = &rollout->places[b].frame;
     const struct buffers *buffers = &rollout->buffers;
     const struct lane_head *head = &rollout->work.head[b];
-    size_t N = (size_t)stage->N, A = (size_t)stage->A, first = (size_t)b * N;
+    size_t N = (size_t)stage->N, A = (size_t)stage->A, C = (size_t)stage->C, first = (size_t)b * N;
     memcpy(PUT(frame, available, uint8_t, t, N * A), rollout->work_vec.available + first * A, N * A);
     memcpy(PUT(frame, alive, uint8_t, t, N), rollout->work_vec.alive + first, N);
-    memcpy(PUT(frame, intended, int32_t, t, N), buffers->intended + first, N * sizeof(int32_t));
+    put_rows(PUT(frame, intended, int32_t, t, N * C), (int32_t *)buffers->intended + first * C, N * C * sizeof(int32_t));
     memcpy(PUT(frame, intended_logp, float, t, N), buffers->logp + first, N * sizeof(float));
-    memcpy(PUT(frame, action, int32_t, t, N), buffers->action + first, N * sizeof(int32_t));
+    put_rows(PUT(frame, action, int32_t, t, N * C), (int32_t *)buffers->action + first * C, N * C * sizeof(int32_t));
     memcpy(PUT(frame, action_logp, float, t, N), buffers->action_logp + first, N * sizeof(float));
     memcpy(PUT(frame, channels, uint8_t, t, N), buffers->channels + first, N);
     for (size_t n = 0; n < N; n++)
@@ -620,14 +653,27 @@ static void end_episodes(struct rollout *rollout, const struct group *group)
     }
 }
 
+/* The actions [R,C] as the environments take them. */
+static const void *execute(struct rollout *rollout, int R)
+{
+    const struct buffers *buffers = &rollout->buffers;
+    size_t C = (size_t)rollout->env.spec.C;
+    if (rollout->head.kind != ACTION_BOX)
+        return buffers->action;
+    for (size_t row = 0; row < (size_t)R; row++)
+        action_head_execute(&rollout->env.spec, (const float *)buffers->action + row * C, buffers->executed + row * C);
+    return buffers->executed;
+}
+
 static void step_environments(struct rollout *rollout, const struct group *group)
 {
     monotonic_us start = clock_us();
     for (int b = 0; b < group->B; b++)
         rollout->buffers.step_rng[b] =
             rng_stream(group->seed, RNG_STEP, rollout->buffers.episode[b], (uint32_t)rollout->buffers.episode_step[b], 0);
-    vec_step(&rollout->work_vec, rollout->buffers.action, rollout->buffers.step_rng);
-    show(rollout, rollout->buffers.action);
+    const void *executed = execute(rollout, group->B * rollout->env.spec.N);
+    vec_step(&rollout->work_vec, executed, rollout->buffers.step_rng);
+    show(rollout, executed);
     for (int b = 0; b < group->B; b++)
         count_step(rollout, b);
     rollout->times.stepping += clock_seconds_since(start);

@@ -145,8 +145,9 @@ int gallery_write(const char *folder, struct err *err)
                                                             : file_make_folder(path, err);
     add_head(&page);
     for (const struct env_ops *const *ops = env_registry; *ops && !r; ops++)
-        r = env_missing(*ops) ? err_set(err, ERR_STATE, "the gallery shows %s, too: install %s and build again", (*ops)->name, env_missing(*ops))
-                              : add_environment(&page, &sections, folder, *ops, err);
+        r = env_missing(*ops)
+                ? err_set(err, ERR_STATE, "the gallery shows %s, too: install %s and build again", (*ops)->name, env_missing(*ops))
+                : add_environment(&page, &sections, folder, *ops, err);
     bytes_add(&page, sections.data, sections.length);
     if (!r && (page.is_broken || sections.is_broken))
         r = err_set(err, ERR_NOMEM, "no memory for the gallery's page");

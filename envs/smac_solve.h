@@ -81,7 +81,7 @@ static inline bool is_allowed(const struct line *line, struct vector v, double s
 /* Moves *v along lines[at] to the best point that the lines before it and the top speed allow: nearest to `wanted`, or, if
  * is_direction, farthest in that direction. False, and *v as it was: there is none. */
 static inline bool solve_on_line(const struct line *lines, int at, double top_speed, struct vector wanted, bool is_direction,
-                          struct vector *v)
+                                 struct vector *v)
 {
     struct vector P = lines[at].point, d = lines[at].direction;
     double b = dot(P, d), discriminant = b * b + top_speed * top_speed - dot(P, P);
@@ -114,7 +114,8 @@ static inline struct vector limited(struct vector v, double top_speed)
 }
 
 /* Returns how many lines could be respected, in order, and leaves in *v the best velocity for those. */
-static inline int solve(const struct line *lines, int count, double top_speed, struct vector wanted, bool is_direction, struct vector *v)
+static inline int solve(const struct line *lines, int count, double top_speed, struct vector wanted, bool is_direction,
+                        struct vector *v)
 {
     *v = is_direction ? times(wanted, top_speed) : limited(wanted, top_speed);
     for (int i = 0; i < count; i++)

@@ -34,6 +34,8 @@ static int wanted_width(const struct batch_shape *s, enum batch_column column)
     case BATCH_final_knowledge: return s->N * s->K;
     case BATCH_belief_state: return s->N * s->H;
     case BATCH_available: return s->N * s->A;
+    case BATCH_intended:
+    case BATCH_action: return s->N * s->head.C;
     case BATCH_terminated:
     case BATCH_truncated:
     case BATCH_episode_step: return 1;
@@ -50,9 +52,12 @@ static int wanted_width(const struct batch_shape *s, enum batch_column column)
 /* The highest number that an index or flag may take; INFINITY: the column's numbers are only computed with. */
 static double wanted_max(const struct batch_shape *s, enum batch_column column)
 {
+    int most = 0;
+    for (int c = 0; c < s->head.C; c++)
+        most = s->head.choices[c] > most ? s->head.choices[c] : most;
     switch (column) {
     case BATCH_intended:
-    case BATCH_action: return s->A - 1;
+    case BATCH_action: return s->head.kind == ACTION_BOX ? INFINITY : most - 1;
     case BATCH_available:
     case BATCH_alive:
     case BATCH_slot:
@@ -63,11 +68,18 @@ static double wanted_max(const struct batch_shape *s, enum batch_column column)
     }
 }
 
-static int check_column(const struct column *column, int i, int width, double max, struct err *err)
+static enum column_type wanted_type(const struct batch_shape *s, enum batch_column column)
 {
-    if (column->type != wanted[i].type || column->span != wanted[i].span || (width >= 0 && column->width != width))
+    bool is_action = column == BATCH_intended || column == BATCH_action;
+    return is_action && s->head.kind == ACTION_BOX ? COLUMN_F32 : wanted[column].type;
+}
+
+static int check_column(const struct batch_shape *s, const struct column *column, int i, int width, double max, struct err *err)
+{
+    enum column_type type = wanted_type(s, (enum batch_column)i);
+    if (column->type != type || column->span != wanted[i].span || (width >= 0 && column->width != width))
         return err_set(err, ERR_MISMATCH, "column \"%s\" has width %d, type %d and span %d, expected %d, %d and %d", wanted[i].name,
-                       column->width, (int)column->type, (int)column->span, width, (int)wanted[i].type, (int)wanted[i].span);
+                       column->width, (int)column->type, (int)column->span, width, (int)type, (int)wanted[i].span);
     if (isfinite(max) && !(column->min >= 0 && column->max <= max))
         return err_set(err, ERR_MISMATCH, "column \"%s\" allows %g to %g, expected 0 to %g", wanted[i].name, column->min,
                        column->max, max);
@@ -84,7 +96,7 @@ static int find_columns(struct batch *batch, struct err *err)
         if (index < 0)
             return err_set(err, ERR_MISMATCH, "trajectories have no column \"%s\"", wanted[i].name);
         double max = wanted_max(&batch->shape, (enum batch_column)i);
-        int r = check_column(&batch->schema->columns[index], i, width, max, err);
+        int r = check_column(&batch->shape, &batch->schema->columns[index], i, width, max, err);
         if (r)
             return r;
     }
@@ -153,13 +165,26 @@ void batch_map(const struct batch *batch, const struct trajectory *trajectory, s
     view->episodes = trajectory->episodes;
 }
 
+/* action [C], available [A] */
+static bool is_available(const struct action_head *head, const int32_t *action, const uint8_t *available)
+{
+    for (int c = 0; c < head->C; available += head->choices[c], c++)
+        if (action[c] < 0 || action[c] >= head->choices[c] || !available[action[c]])
+            return false;
+    return true;
+}
+
 static int check_actions(const struct batch *batch, const struct batch_view *view, int t, struct err *err)
 {
     const struct batch_shape *s = &batch->shape;
-    for (int n = 0; n < s->N; n++) {
+    for (int n = 0; n < s->N && s->head.kind != ACTION_BOX; n++) {
         int at = t * s->N + n;
         const uint8_t *available = view->available + (size_t)at * (size_t)s->A;
-        if (view->alive[at] && (!available[view->intended[at]] || !available[view->action[at]]))
+        const int32_t *intended = batch_choices(&batch->shape, view->intended, at),
+                      *action = batch_choices(&batch->shape, view->action, at);
+        bool is_good =
+            view->alive[at] ? is_available(&s->head, intended, available) && is_available(&s->head, action, available) : true;
+        if (!is_good)
             return err_set(err, ERR_MISMATCH, "step %d agent %d: action is not available", t, n);
     }
     return 0;

@@ -8,33 +8,34 @@
 
 #include "base/spec.h"
 #include "math/real.h"
+#include "net/action_head.h"
 #include "wire/trajectory.h"
 
 /* The columns that learning reads; the actor declares them under the same names. type, field, column type, span */
-#define BATCH_COLUMNS(X)                                   \
-    X(float, observation, COLUMN_F32, SPAN_STEP_NEXT)      \
-    X(float, state, COLUMN_F32, SPAN_STEP_NEXT)            \
-    X(float, knowledge, COLUMN_F32, SPAN_STEP_NEXT)        \
-    X(float, belief_state, COLUMN_F32, SPAN_CHUNK)         \
-    X(uint8_t, available, COLUMN_U8, SPAN_STEP)            \
-    X(uint8_t, alive, COLUMN_U8, SPAN_STEP)                \
-    X(int32_t, intended, COLUMN_I32, SPAN_STEP)            \
-    X(float, intended_logp, COLUMN_F32, SPAN_STEP)         \
-    X(int32_t, action, COLUMN_I32, SPAN_STEP)              \
-    X(float, action_logp, COLUMN_F32, SPAN_STEP)           \
-    X(uint8_t, slot, COLUMN_U8, SPAN_STEP)                 \
-    X(float, reward, COLUMN_F32, SPAN_STEP)                \
-    X(uint8_t, terminated, COLUMN_U8, SPAN_STEP)           \
-    X(uint8_t, truncated, COLUMN_U8, SPAN_STEP)            \
-    X(int32_t, episode_step, COLUMN_I32, SPAN_STEP)        \
-    X(float, final_observation, COLUMN_F32, SPAN_EPISODE)  \
-    X(float, final_state, COLUMN_F32, SPAN_EPISODE)        \
-    X(float, final_knowledge, COLUMN_F32, SPAN_EPISODE)    \
-    X(int64_t, record_episode, COLUMN_I64, SPAN_EPISODE)   \
-    X(int64_t, record_partition, COLUMN_I64, SPAN_EPISODE) \
-    X(float, record_return, COLUMN_F32, SPAN_EPISODE)      \
-    X(int32_t, record_length, COLUMN_I32, SPAN_EPISODE)    \
-    X(uint8_t, record_success, COLUMN_U8, SPAN_EPISODE)    \
+#define BATCH_COLUMNS(X)                                                       \
+    X(float, observation, COLUMN_F32, SPAN_STEP_NEXT)                          \
+    X(float, state, COLUMN_F32, SPAN_STEP_NEXT)                                \
+    X(float, knowledge, COLUMN_F32, SPAN_STEP_NEXT)                            \
+    X(float, belief_state, COLUMN_F32, SPAN_CHUNK)                             \
+    X(uint8_t, available, COLUMN_U8, SPAN_STEP)                                \
+    X(uint8_t, alive, COLUMN_U8, SPAN_STEP)                                    \
+    X(void, intended, COLUMN_I32, SPAN_STEP) /* floats of a box: COLUMN_F32 */ \
+    X(float, intended_logp, COLUMN_F32, SPAN_STEP)                             \
+    X(void, action, COLUMN_I32, SPAN_STEP) /* the same */                      \
+    X(float, action_logp, COLUMN_F32, SPAN_STEP)                               \
+    X(uint8_t, slot, COLUMN_U8, SPAN_STEP)                                     \
+    X(float, reward, COLUMN_F32, SPAN_STEP)                                    \
+    X(uint8_t, terminated, COLUMN_U8, SPAN_STEP)                               \
+    X(uint8_t, truncated, COLUMN_U8, SPAN_STEP)                                \
+    X(int32_t, episode_step, COLUMN_I32, SPAN_STEP)                            \
+    X(float, final_observation, COLUMN_F32, SPAN_EPISODE)                      \
+    X(float, final_state, COLUMN_F32, SPAN_EPISODE)                            \
+    X(float, final_knowledge, COLUMN_F32, SPAN_EPISODE)                        \
+    X(int64_t, record_episode, COLUMN_I64, SPAN_EPISODE)                       \
+    X(int64_t, record_partition, COLUMN_I64, SPAN_EPISODE)                     \
+    X(float, record_return, COLUMN_F32, SPAN_EPISODE)                          \
+    X(int32_t, record_length, COLUMN_I32, SPAN_EPISODE)                        \
+    X(uint8_t, record_success, COLUMN_U8, SPAN_EPISODE)                        \
     X(uint8_t, snapshot, COLUMN_U8, SPAN_SLICE)
 
 struct batch_view { /* one trajectory's columns; NULL where the schema has none */
@@ -46,6 +47,7 @@ struct batch_view { /* one trajectory's columns; NULL where the schema has none 
 
 struct batch_shape {
     int L, T, N, O, S, A, K, H, chunk; /* K knowledge slots, H belief width */
+    struct action_head head;           /* head.C cells per agent's action */
     bool state_is_observation;
 };
 
@@ -89,6 +91,12 @@ void batch_gather_adversary(const struct batch *batch, const int32_t *rows, int 
 void batch_gather_critic(const struct batch *batch, int first_place, int n, real *out);
 void batch_gather_critic_rows(const struct batch *batch, const int32_t *rows, int n, real *out); /* rows r, not places */
 void batch_gather_final(const struct batch *batch, int l, int e, real *out);                     /* [N,S+K] */
+
+/* Row r of the columns intended or action: its C cells, choices or a box's numbers. */
+static inline const int32_t *batch_choices(const struct batch_shape *shape, const void *column, int row)
+{
+    return (const int32_t *)column + (size_t)row * (size_t)shape->head.C;
+}
 
 static inline int batch_rows(const struct batch *batch)
 {

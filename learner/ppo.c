@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "net/categorical.h"
+#include "net/action_head.h"
 
 /* ---- policies ---- */
 
@@ -26,7 +26,7 @@ static void gather_policy_input(const struct policy_pass *pass, const int32_t *r
 
 struct gathered { /* what the loss needs of the rows of one block */
     uint8_t *available;
-    int32_t *action;
+    void *action; /* [n,C] choices, or a box's numbers */
     real *old_logp, *advantage, *weight;
 };
 
@@ -34,9 +34,10 @@ static struct gathered gather_policy_rows(const struct policy_pass *pass, const 
 {
     const struct batch *batch = pass->step->batch;
     int A = batch->shape.A, per_lane = batch->shape.T * batch->shape.N;
+    size_t C = (size_t)batch->shape.head.C;
     struct gathered g = {
         .available = arena_array(scratch, uint8_t, (size_t)n * (size_t)A),
-        .action = arena_array(scratch, int32_t, n),
+        .action = arena_array(scratch, int32_t, (size_t)n * C),
         .old_logp = arena_array(scratch, real, n),
         .advantage = arena_array(scratch, real, n),
         .weight = arena_array(scratch, real, n),
@@ -45,12 +46,43 @@ static struct gathered gather_policy_rows(const struct policy_pass *pass, const 
         const struct batch_view *view = &batch->view[rows[i] / per_lane];
         int at = rows[i] % per_lane;
         memcpy(g.available + (size_t)i * (size_t)A, view->available + (size_t)at * (size_t)A, (size_t)A);
-        g.action[i] = pass->step->is_adversary ? view->action[at] : view->intended[at];
+        memcpy((int32_t *)g.action + (size_t)i * C,
+               batch_choices(&batch->shape, pass->step->is_adversary ? view->action : view->intended, at), C * sizeof(int32_t));
         g.old_logp[i] = pass->step->is_adversary ? view->action_logp[at] : view->intended_logp[at];
         g.advantage[i] = pass->step->advantage ? (real)pass->step->sign * pass->step->advantage[rows[i]] : 0;
         g.weight[i] = (real)pass->weight;
     }
     return g;
+}
+
+static void choices_loss(const struct policy_pass *pass, struct block *block, struct node *logits, const struct gathered *g,
+                         struct ppo_stats *stats)
+{
+    const struct action_head *head = &pass->step->batch->shape.head;
+    struct ppo_rows loss = {.available = g->available,
+                            .action = g->action,
+                            .old_logp = g->old_logp,
+                            .advantage = g->advantage,
+                            .weight = g->weight,
+                            .clip = (real)pass->step->clip,
+                            .entropy_coef = (real)pass->step->entropy,
+                            .components = head->C,
+                            .choices = head->choices};
+    tape_ppo_loss(block->tape, logits, &loss, stats);
+}
+
+static void box_loss(const struct policy_pass *pass, struct block *block, struct node *mean, const struct gathered *g,
+                     struct ppo_stats *stats)
+{
+    struct gaussian_rows loss = {.action = g->action,
+                                 .old_logp = g->old_logp,
+                                 .advantage = g->advantage,
+                                 .weight = g->weight,
+                                 .clip = (real)pass->step->clip,
+                                 .entropy_coef = (real)pass->step->entropy,
+                                 .log_std_min = LOG_STD_MIN,
+                                 .log_std_max = LOG_STD_MAX};
+    tape_gaussian_ppo_loss(block->tape, mean, net_log_std(block->tape, block->weights, block->gradient), &loss, stats);
 }
 
 static void policy_block(void *context, struct block *block)
@@ -62,16 +94,12 @@ static void policy_block(void *context, struct block *block)
     gather_policy_input(pass, rows, n, x);
     struct gathered g = gather_policy_rows(pass, rows, n, block->scratch);
     struct node *input = tape_input(block->tape, n, pass->width, x, false);
-    struct node *logits = net_forward(block->tape, block->weights, block->gradient, input, 1, n, NULL, NULL, NULL);
-    struct ppo_rows loss = {.available = g.available,
-                            .action = g.action,
-                            .old_logp = g.old_logp,
-                            .advantage = g.advantage,
-                            .weight = g.weight,
-                            .clip = (real)pass->step->clip,
-                            .entropy_coef = (real)pass->step->entropy};
+    struct node *output = net_forward(block->tape, block->weights, block->gradient, input, 1, n, NULL, NULL, NULL);
     struct ppo_stats stats = {0};
-    tape_ppo_loss(block->tape, logits, &loss, &stats);
+    if (pass->step->batch->shape.head.kind == ACTION_BOX)
+        box_loss(pass, block, output, &g, &stats);
+    else
+        choices_loss(pass, block, output, &g, &stats);
     block->stats[STAT_LOSS] += stats.policy_loss;
     block->stats[STAT_ENTROPY] += stats.entropy;
     block->stats[STAT_CLIP] += stats.clip_fraction;
@@ -101,12 +129,12 @@ static void logp_block(void *context, struct block *block)
     const int32_t *rows = pass->step->rows + block->first;
     int n = block->count, A = pass->step->batch->shape.A;
     real *x = arena_array(block->scratch, real, (size_t)n * (size_t)pass->width);
-    real *logits = arena_array(block->scratch, real, (size_t)n * (size_t)A);
+    real *output = arena_array(block->scratch, real, (size_t)n * (size_t)A);
     float *logp = arena_array(block->scratch, float, n);
     gather_policy_input(pass, rows, n, x);
     struct gathered g = gather_policy_rows(pass, rows, n, block->scratch);
-    net_act(block->weights, n, x, NULL, logits, block->scratch);
-    categorical_logp(n, A, logits, g.available, g.action, logp);
+    net_act(block->weights, n, x, NULL, output, block->scratch);
+    action_head_logp(&pass->step->batch->shape.head, n, output, net_weights_log_std(block->weights), g.available, g.action, logp);
     for (int i = 0; i < n; i++)
         pass->logp_out[rows[i]] = (real)logp[i];
 }

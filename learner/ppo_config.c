@@ -59,6 +59,13 @@ struct net_arch ppo_arch(const struct ppo_config *config, int in, int out)
                              .layer_norm = config->layer_norm};
 }
 
+struct net_arch ppo_policy_arch(const struct ppo_config *config, int in, const struct action_head *head)
+{
+    struct net_arch arch = ppo_arch(config, in, head->A);
+    arch.log_std = head->kind == ACTION_BOX;
+    return arch;
+}
+
 double ppo_lr(const struct ppo_config *config, double lr, const struct progress *progress)
 {
     double done = progress->total ? (double)progress->update / (double)progress->total : 0.0;

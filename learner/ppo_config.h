@@ -20,6 +20,8 @@ extern const struct config_table ppo_table;
 MUST_USE int ppo_config_bind(struct ppo_config *config, const struct recipe *recipe, struct err *err);
 
 struct net_arch ppo_arch(const struct ppo_config *config, int in, int out);
+/* The same for a policy: A outputs, and log standard deviations where actions are a box. */
+struct net_arch ppo_policy_arch(const struct ppo_config *config, int in, const struct action_head *head);
 
 /* lr after decay: constant for the first lr_hold of the run, then linear to 0 at its end. */
 double ppo_lr(const struct ppo_config *config, double lr, const struct progress *progress);

@@ -47,7 +47,7 @@ void team_deinit(struct team *team)
 
 int team_add_defender(struct team *team, struct err *err)
 {
-    struct net_arch arch = ppo_arch(&team->config, team->shape.O + team->shape.K, team->shape.A);
+    struct net_arch arch = ppo_policy_arch(&team->config, team->shape.O + team->shape.K, &team->shape.head);
     return models_add(&team->models, "defender", &arch, team->seed, team->config.head_gain, true, err) ? 0 : ERR_INVALID;
 }
 

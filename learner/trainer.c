@@ -50,6 +50,7 @@ static struct batch_shape shape_of(const struct trainer *trainer)
         .O = spec->O,
         .S = spec->S,
         .A = spec->A,
+        .head = action_head_of(spec),
         .K = knowledge_width(&trainer->knowledge, spec),
         .H = trainer->knowledge.kind == KNOWLEDGE_BELIEF ? (int)trainer->knowledge.belief_hidden : 0,
         .chunk = (int)trainer->run.chunk,
@@ -221,8 +222,8 @@ static int save_model(const struct model *model, struct safetensors *file, struc
     }
     const struct net_arch *a = &model->arch;
     snprintf(name, sizeof name, "arch/%s", model->id);
-    snprintf(arch, sizeof arch, "%d,%d,%d,%d,%d,%d,%d,%d", a->in, a->hidden, a->depth, a->out, a->activation, a->input_norm,
-             a->layer_norm, a->gru);
+    snprintf(arch, sizeof arch, "%d,%d,%d,%d,%d,%d,%d,%d,%d", a->in, a->hidden, a->depth, a->out, a->activation, a->input_norm,
+             a->layer_norm, a->gru, a->log_std);
     if (r || (r = safetensors_set_metadata(file, name, arch, err)) || model->is_frozen)
         return r;
     int64_t count = (int64_t)model->count, one = 1;
@@ -388,9 +389,9 @@ static int load_source_net(struct models *models, const struct safetensors *file
     const char *text = safetensors_metadata(file, key);
     if (!text)
         return 0;
-    if (sscanf(text, "%d,%d,%d,%d,%d,%d,%d,%d", &a.in, &a.hidden, &a.depth, &a.out, &a.activation, &a.input_norm, &a.layer_norm,
-               &a.gru) != 8)
-        return err_set(err, ERR_FORMAT, "metadata %s is \"%s\", expected 8 numbers", key, text);
+    if (sscanf(text, "%d,%d,%d,%d,%d,%d,%d,%d,%d", &a.in, &a.hidden, &a.depth, &a.out, &a.activation, &a.input_norm, &a.layer_norm,
+               &a.gru, &a.log_std) < 8) /* 8: a file from before there were boxes */
+        return err_set(err, ERR_FORMAT, "metadata %s is \"%s\", expected 9 numbers", key, text);
     struct model *model = models_add(models, id, &a, 0, 1.0, true, err);
     if (!model)
         return ERR_MISMATCH;

@@ -35,7 +35,9 @@ static float reward_of(struct stage *stage, int row, int choice, int32_t *joint,
 
 static int act(struct stage *stage, struct err *err)
 {
-    (void)err;
+    if (stage->head.kind != ACTION_DISCRETE)
+        return err_set(err, ERR_MISMATCH, "greedy tries every action, which needs a discrete one: %s has %d components",
+                       stage->env->spec.env, stage->C);
     size_t mark = arena_mark(stage->scratch);
     void *copy = arena_take(stage->scratch, stage->env->state_bytes);
     int32_t *joint = arena_array(stage->scratch, int32_t, stage->N);
@@ -55,7 +57,7 @@ static int act(struct stage *stage, struct err *err)
                 best = a;
             }
         }
-        stage->action[row] = best;
+        *(int32_t *)attack_action(stage, row) = best;
         stage->action_logp[row] = 0.0f;
         stage->channels[row] |= ATTACK_ACTION;
     }

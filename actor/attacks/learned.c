@@ -3,18 +3,19 @@
  * "adversary/<agent>" come with the weights; learner/algorithms and learner/threats train them. */
 #include "actor/attack.h"
 #include "base/rng.h"
-#include "net/categorical.h"
 
 static int act(struct stage *stage, struct err *err)
 {
     size_t mark = arena_mark(stage->scratch), A = (size_t)stage->A;
-    float *logits = arena_array(stage->scratch, float, (size_t)stage->n_attacked *A);
-    int r = adversary_logits(stage, stage->attacked, stage->n_attacked, logits, err);
+    float *output = arena_array(stage->scratch, float, (size_t)stage->n_attacked *A), noise[SPEC_COMPONENTS_MAX];
+    const float **log_std = arena_array(stage->scratch, const float *, stage->n_attacked);
+    int r = adversary_output(stage, stage->attacked, stage->n_attacked, output, log_std, err);
     for (int i = 0; i < stage->n_attacked && !r; i++) {
         int row = stage->attacked[i], b = row / stage->N, n = row % stage->N;
-        float unit = rng_unit(stage->seed, RNG_ADVERSARY, stage->episode[b], (uint32_t)stage->episode_step[b], (uint32_t)n);
-        categorical_sample(1, stage->A, logits + (size_t)i * A, stage->vec->available + (size_t)row * A, &unit, &stage->action[row],
-                           &stage->action_logp[row], NULL);
+        action_head_noise(&stage->head, stage->seed, RNG_ADVERSARY, stage->episode[b], (uint32_t)stage->episode_step[b],
+                          (uint32_t)n, noise);
+        action_head_sample(&stage->head, 1, output + (size_t)i * A, log_std[i], stage->vec->available + (size_t)row * A, noise,
+                           attack_action(stage, row), &stage->action_logp[row], NULL);
         stage->channels[row] |= ATTACK_ACTION;
     }
     arena_release(stage->scratch, mark);

@@ -23,7 +23,7 @@ struct pgd { /* n attacked rows */
     float *target;   /* [n,A] */
 };
 
-/* d/dz of 1/2 sum over available actions of (z - z*)^2: the mean's factor does not change a sign. */
+/* d/dz (of a box: its means) of 1/2 sum over available actions of (z - z*)^2: the mean's factor does not change a sign. */
 static void error_of_logits(const struct stage *stage, struct pgd *pgd)
 {
     size_t A = (size_t)stage->A;
@@ -80,7 +80,7 @@ static int perturb(struct stage *stage, struct err *err)
         return err_set(err, ERR_MISMATCH, "pgd needs the gradient of a defender net, but a script plays the team");
     size_t mark = arena_mark(stage->scratch);
     struct pgd pgd = take_rows(stage);
-    int r = adversary_logits(stage, stage->attacked, pgd.n, pgd.target, err);
+    int r = adversary_output(stage, stage->attacked, pgd.n, pgd.target, NULL, err);
     for (int step = 0; step < STEPS && !r; step++) {
         net_act(stage->defender, pgd.n, pgd.x, NULL, pgd.logits, stage->scratch);
         error_of_logits(stage, &pgd);

@@ -76,16 +76,28 @@ struct node *tape_concat(struct tape *tape, struct node *a, struct node *b); /* 
 
 struct ppo_rows {             /* arrays of R rows; Schulman et al. 2017, arXiv:1707.06347, eq. (7), with an entropy bonus */
     const uint8_t *available; /* [R,A]: masked logits count as -1e10 */
-    const int32_t *action;    /* [R] */
+    const int32_t *action;    /* [R,C] */
     const real *old_logp;     /* [R] log-probability under the collecting policy */
     const real *advantage;    /* [R], already normalised, sign flipped for an adversary */
     const real *weight;       /* [R] active/sum(active); rows of weight 0 add nothing */
     real clip, entropy_coef;
+    int components;         /* C; 0 counts as 1 choice among all A */
+    const int32_t *choices; /* [C], summing to A: independent categoricals, whose log-probabilities and entropies add */
 };
 struct ppo_stats {
     double policy_loss, entropy, clip_fraction, kl, ratio_max; /* weighted sums; ratio_max a maximum */
 };
 void tape_ppo_loss(struct tape *tape, struct node *logits, const struct ppo_rows *rows, struct ppo_stats *stats);
+
+struct gaussian_rows {   /* the same for diagonal Gaussians */
+    const float *action; /* [R,C] as drawn */
+    const real *old_logp, *advantage, *weight;
+    real clip, entropy_coef;
+    real log_std_min, log_std_max; /* log_std counts as clamped to these, and has no gradient beyond them */
+};
+/* mean [R,C], log_std [1,C]. */
+void tape_gaussian_ppo_loss(struct tape *tape, struct node *mean, struct node *log_std, const struct gaussian_rows *rows,
+                            struct ppo_stats *stats);
 
 struct value_rows { /* clipped Huber value loss: sum w max(H(target - v), H(target - v_clip)); clip <= 0: unclipped */
     const real *old_value, *target, *weight; /* [R], normalised units */

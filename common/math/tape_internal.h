@@ -57,6 +57,11 @@ real *tape_gradient_to_add(struct node *node);
 const real *tape_right(struct tape *tape, struct node *W);
 const real *tape_right_transposed(struct tape *tape, struct node *W);
 
+/* log_p, p [R,A] of the softmax over each run of choices[0..C-1] logits in a row [A]; unavailable ones masked (available may be
+ * NULL). sum [R,C]: scratch. */
+void tape_log_softmax(int R, int A, int C, const int32_t *choices, const real *logits, const uint8_t *available, real *log_p,
+                      real *p, real *sum);
+
 static inline size_t node_count(const struct node *node)
 {
     return (size_t)node->rows * (size_t)node->cols;

@@ -31,6 +31,7 @@ int net_arch_check(const struct net_arch *arch, struct err *err)
         {"input_norm", arch->input_norm, 0, 1},
         {"layer_norm", arch->layer_norm, 0, 1},
         {"gru", arch->gru, 0, 1},
+        {"log_std", arch->log_std, 0, 1},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         int code = check_range(rows[i].what, rows[i].value, rows[i].low, rows[i].high, err);
@@ -101,6 +102,8 @@ void net_layout(const struct net_arch *arch, struct net_layout *layout)
         width = arch->hidden;
     }
     layout->head = layout_linear(layout, width, arch->out, "head");
+    if (arch->log_std)
+        layout->log_std = layout_add(layout, 1, arch->out, "log_std");
 }
 
 size_t net_parameter_count(const struct net_arch *arch)
@@ -210,6 +213,11 @@ const real *net_weights_flat(const struct net_weights *weights)
     return weights->flat;
 }
 
+const real *net_weights_log_std(const struct net_weights *weights)
+{
+    return weights->arch.log_std ? net_piece(weights, weights->layout.log_std) : NULL;
+}
+
 /* ---- on a tape ---- */
 
 /* What a net on a tape is made of; passed through the steps below. */
@@ -265,4 +273,10 @@ struct node *net_forward(struct tape *tape, const struct net_weights *weights, r
         x = record_norm(&r, at->gru_norm, x);
     }
     return record_linear(&r, at->head, x, ACTIVATION_NONE);
+}
+
+struct node *net_log_std(struct tape *tape, const struct net_weights *weights, real *gradient)
+{
+    const struct recording r = {tape, weights, gradient};
+    return parameter(&r, weights->layout.log_std);
 }

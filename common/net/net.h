@@ -1,7 +1,7 @@
 /* The networks of all methods: one family, described by a few numbers.
  *
  *   input [in] -> (input_norm: LayerNorm) -> depth x (Linear -> activation -> (layer_norm: LayerNorm)) -> (gru: GRU(hidden),
- *   then LayerNorm on its output only, not fed back) -> Linear -> out
+ *   then LayerNorm on its output only, not fed back) -> Linear -> out; (log_std: [out] free parameters beside it)
  *
  * EIR-MAPPO's actor, adversary and critic are depth 3 without GRU, its belief depth 3 with GRU (Li et al. 2024, section on
  * implementation; LayerNorm after the activation). A net's parameters are one flat array; net_parameters names the pieces.
@@ -18,6 +18,7 @@ struct net_arch {
     int32_t in, hidden, depth, out;
     int32_t activation;                  /* enum activation */
     int32_t input_norm, layer_norm, gru; /* 0 or 1 */
+    int32_t log_std;                     /* 0 or 1: a Gaussian policy's log standard deviations */
 };
 
 #define NET_PARAMETERS_MAX 64
@@ -33,7 +34,7 @@ size_t net_parameter_count(const struct net_arch *arch);
 int net_parameters(const struct net_arch *arch, struct net_parameter table[NET_PARAMETERS_MAX]); /* returns how many */
 
 /* Orthogonal weights (gain sqrt(2) for ReLU, 1 otherwise; GRU matrices over the stacked [H,3H], gain 1; head: head_gain),
- * zero biases, unit LayerNorm gains. Pure function of (seed, which). w [net_parameter_count]. Saxe et al. 2014, arXiv:1312.6120. */
+ * zero biases, unit LayerNorm gains, log_std -0.5. Pure function of (seed, which). w [net_parameter_count]. Saxe et al. 2014, arXiv:1312.6120. */
 void net_init(const struct net_arch *arch, uint64_t seed, uint32_t which, real head_gain, real *w);
 
 /* Weights made ready for computing: the flat array and the transposes that input gradients need. Immutable between sets, so
@@ -45,6 +46,10 @@ void net_weights_set(struct net_weights *weights, const real *w); /* copies */
 void net_weights_set_float(struct net_weights *weights, const float *w);
 const struct net_arch *net_weights_arch(const struct net_weights *weights);
 const real *net_weights_flat(const struct net_weights *weights); /* borrowed */
+/* [out], borrowed; NULL when the architecture has none. */
+const real *net_weights_log_std(const struct net_weights *weights);
+/* The same as a node [1,out] whose gradient goes where net_forward's do. */
+struct node *net_log_std(struct tape *tape, const struct net_weights *weights, real *gradient);
 
 /* Records the net on a tape. x [rows,in]. gradient: flat array to add parameter gradients to, NULL when frozen.
  * With gru: rows = T*B time-major, h0 [B,hidden] (NULL: zeros), keep [T,B] as tape_gru (NULL: all 1); without, T, B, h0 and keep are

@@ -6,6 +6,8 @@
 #include "base/rng.h"
 #include "net/net_internal.h"
 
+#define LOG_STD_FIRST ((real)-0.5) /* a standard deviation of 0.6 where the bounds are -1 and 1 */
+
 static double dot(int length, const double *a, const double *b)
 {
     double sum = 0;
@@ -71,6 +73,6 @@ void net_init(const struct net_arch *arch, uint64_t seed, uint32_t which, real h
                             piece);
         else
             for (int j = 0; j < p->cols; j++)
-                piece[j] = strstr(p->name, ".gain") ? 1 : 0;
+                piece[j] = strstr(p->name, ".gain") ? 1 : strcmp(p->name, "log_std") ? 0 : LOG_STD_FIRST;
     }
 }

@@ -1,6 +1,6 @@
 /* The wire form of a version of weights.
  *
- *   { generation, number, nets: [ {id, arch: [8 integers], bytes, hash}... ], tables: [ {name, values: [numbers]}... ] }
+ *   { generation, number, nets: [ {id, arch: [9 integers], bytes, hash}... ], tables: [ {name, values: [numbers]}... ] }
  *
  * Unknown keys are ignored, known ones are required and come once. Everything read is checked by manifest_check before
  * anybody sizes anything by it. */
@@ -131,7 +131,7 @@ int manifest_encode(const struct manifest *manifest, void *out, size_t size)
 static void decode_arch(struct unpack *unpack, int32_t arch[WEIGHTS_ARCH_NUMBERS])
 {
     if (unpack_array(unpack, WEIGHTS_ARCH_NUMBERS) != WEIGHTS_ARCH_NUMBERS)
-        unpack_fail(unpack, ERR_FORMAT, "architecture does not have 8 numbers");
+        unpack_fail(unpack, ERR_FORMAT, "architecture does not have 9 numbers");
     for (int i = 0; i < WEIGHTS_ARCH_NUMBERS; i++)
         arch[i] = (int32_t)unpack_i64(unpack, INT32_MIN, INT32_MAX);
 }

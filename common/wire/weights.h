@@ -16,7 +16,7 @@
 #define WEIGHTS_NETS_MAX 96
 #define WEIGHTS_TABLES_MAX 32
 #define WEIGHTS_TABLE_VALUES_MAX 64
-#define WEIGHTS_ARCH_NUMBERS 8
+#define WEIGHTS_ARCH_NUMBERS 9
 #define WEIGHTS_BLOB_MAX (64u << 20)
 
 struct weights_version { /* ordered by generation, then number; number is raised by one at each publish */

@@ -67,7 +67,7 @@ static int add_nets(struct algorithm *algorithm, const struct algorithm_context 
 {
     struct team *team = &algorithm->team;
     const struct batch_shape *s = context->shape;
-    struct net_arch adversary = ppo_arch(&team->config, s->O + (s->K ? s->N : 0), s->A);
+    struct net_arch adversary = ppo_policy_arch(&team->config, s->O + (s->K ? s->N : 0), &s->head);
     int r;
     if ((r = team_add_defender(team, err)) || (r = team_add_critic(team, "critic", "value", err)))
         return r;

@@ -65,6 +65,10 @@ int mi_init(struct mi *mi, const struct algorithm_context *context, struct model
     if (r || mi->config.lambda == 0)
         return r;
     const struct batch_shape *s = context->shape;
+    if (s->head.kind != ACTION_DISCRETE)
+        return err_set(err, ERR_INVALID,
+                       "mi.lambda is %g, but the estimator reads one discrete action an agent, and %s has others: set it to 0",
+                       mi->config.lambda, context->spec->env);
     struct net_arch arch = {
         .in = s->N * s->S, .hidden = (int32_t)mi->config.hidden, .depth = 1, .out = s->N * s->A, .activation = ACTIVATION_RELU};
     if (!models_add(models, "mi/action", &arch, context->seed, 1.0, false, err))
@@ -98,7 +102,7 @@ static void gather_joint_state(const struct batch *batch, int step, real *out)
 static const int32_t *joint_action(const struct batch *batch, int step)
 {
     const struct batch_shape *s = &batch->shape;
-    return batch->view[step / s->T].action + (size_t)(step % s->T) * (size_t)s->N;
+    return batch_choices(s, batch->view[step / s->T].action, step % s->T * s->N);
 }
 
 struct fit {

@@ -53,7 +53,7 @@ static int add_attackers(struct algorithm *algorithm, const struct algorithm_con
 {
     struct team *team = &algorithm->team;
     for (int v = 0; v < context->shape->N; v++) {
-        struct net_arch arch = ppo_arch(&team->config, context->shape->O, context->shape->A);
+        struct net_arch arch = ppo_policy_arch(&team->config, context->shape->O, &context->shape->head);
         char id[32], norm[32];
         snprintf(id, sizeof id, "adversary/%d", v);
         if (!models_add(&team->models, id, &arch, context->seed, team->config.head_gain, true, err))

@@ -49,6 +49,8 @@ static void fill_stage(struct fixture *f)
                               .O = spec->O,
                               .K = K,
                               .A = spec->A,
+                              .C = spec->C,
+                              .head = action_head_of(spec),
                               .seed = 5,
                               .episode = f->episode,
                               .episode_step = f->episode_step,
@@ -251,7 +253,7 @@ static void test_adversaries_read_the_clean_observation_each_through_its_net(voi
         f.input[row * (f.env.spec.O + K)] += 1; /* what an earlier hook may have done */
     assert_ptr_not_equal(adversary_net(&f.nets, 2), adversary_net(&f.nets, 1));
     assert_ptr_equal(adversary_net(&f.nets, 0), adversary_net(&f.nets, 3));
-    assert_int_equal(adversary_logits(&f.stage, f.attacked, B, logits, NULL), 0);
+    assert_int_equal(adversary_output(&f.stage, f.attacked, B, logits, NULL, NULL), 0);
     for (int i = 0; i < B; i++) {
         plain_logits(&f, f.attacked[i], plain);
         assert_memory_equal(plain, logits + i * A, (size_t)A * sizeof *plain);

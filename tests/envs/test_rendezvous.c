@@ -257,7 +257,8 @@ static void check_geometry(const struct arena *arena)
     for (int n = 0; n < N; n++) {
         assert_memory_equal(arena->vec.state + n * S, arena->vec.state, (size_t)(S - N) * sizeof(float));
         for (int i = 0; i < N; i++)
-            assert_true(arena->vec.state[n * S + S - N + i] == (i == n) && arena->vec.observation[n * arena->env.spec.O + 5 * N + i] == (i == n));
+            assert_true(arena->vec.state[n * S + S - N + i] == (i == n) &&
+                        arena->vec.observation[n * arena->env.spec.O + 5 * N + i] == (i == n));
     }
 }
 
@@ -309,7 +310,7 @@ static void test_the_nearest_wall_is_seen(void **state)
     check_wall(&arena, 100, 199.25, 0.7, 0.75, quarter);
     check_wall(&arena, 0.25, 100, 0.7, 0.25, 2 * quarter);
     check_wall(&arena, 100, 0, 0.7, 0, 3 * quarter);
-    check_wall(&arena, 199.5, 199.5, 0.7, 0.5, 0);       /* the first of equals */
+    check_wall(&arena, 199.5, 199.5, 0.7, 0.5, 0);         /* the first of equals */
     check_wall(&arena, 0.5, 0.25, 0.7, 0.25, 3 * quarter); /* the nearer */
     vec_deinit(&arena.vec);
 }
@@ -321,7 +322,8 @@ static void test_joint_state_joins_all_observations(void **state)
     arena_open(&arena, ARGUMENTS("env.name=rendezvous", "env.scenario=eir-4", "env.state=joint"));
     assert_int_equal(arena.env.spec.S, 4 * arena.env.spec.O);
     for (int n = 0; n < 4; n++)
-        assert_memory_equal(arena.vec.state + n * arena.env.spec.S, arena.vec.observation, (size_t)arena.env.spec.S * sizeof(float));
+        assert_memory_equal(arena.vec.state + n * arena.env.spec.S, arena.vec.observation,
+                            (size_t)arena.env.spec.S * sizeof(float));
     vec_deinit(&arena.vec);
 }
 
@@ -333,7 +335,8 @@ static void test_the_script_meets_in_the_middle(void **state)
     static const struct {
         const char *scenario;
         double least;
-    } cases[] = {{"env.scenario=mir3-4", -13}, {"env.scenario=mir3-10", -14}, {"env.scenario=eir-4", -20}, {"env.scenario=eir-10", -22}};
+    } cases[] = {
+        {"env.scenario=mir3-4", -13}, {"env.scenario=mir3-10", -14}, {"env.scenario=eir-4", -20}, {"env.scenario=eir-10", -22}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct arena arena;
         double sum = 0, worst_gap = 0;
@@ -346,7 +349,8 @@ static void test_the_script_meets_in_the_middle(void **state)
             sum += episode.mean_return / 20;
             worst_gap = fmax(worst_gap, outcome.info[0]);
         }
-        print_message("%s: mean return of the script %.2f, largest distance at the end %.2g cm\n", cases[i].scenario, sum, worst_gap);
+        print_message("%s: mean return of the script %.2f, largest distance at the end %.2g cm\n", cases[i].scenario, sum,
+                      worst_gap);
         assert_true(sum > cases[i].least && worst_gap < 1);
         vec_deinit(&arena.vec);
     }
@@ -358,7 +362,8 @@ static void test_names_and_sizes(void **state)
     static const struct {
         const char *scenario;
         int N, O, S, horizon;
-    } cases[] = {{"mir3-10", 10, 60, 155, 200}, {"mir3-4", 4, 24, 26, 200}, {"eir-10", 10, 31, 31, 512}, {"mir3-64", 64, 384, 6176, 200}};
+    } cases[] = {
+        {"mir3-10", 10, 60, 155, 200}, {"mir3-4", 4, 24, 26, 200}, {"eir-10", 10, 31, 31, 512}, {"mir3-64", 64, 384, 6176, 200}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct env_instance env;
         char argument[64];
@@ -373,8 +378,8 @@ static void test_names_and_sizes(void **state)
     }
     struct err err;
     struct env_instance env;
-    static const char *const bad[] = {"env.scenario=mir3-1", "env.scenario=mir3-65", "env.scenario=mir4-4", "env.scenario=mir3-4x",
-                                      "env.scenario=eir", "env.rules=ppo"};
+    static const char *const bad[] = {"env.scenario=mir3-1",  "env.scenario=mir3-65", "env.scenario=mir4-4",
+                                      "env.scenario=mir3-4x", "env.scenario=eir",     "env.rules=ppo"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_true(try_open(&env, &err, ARGUMENTS("env.name=rendezvous", bad[i])) < 0);
 }

@@ -199,11 +199,15 @@ static void test_broken_traces_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_matrix_traces_agree),         cmocka_unit_test(test_foraging_traces_agree),
-        cmocka_unit_test(test_traffic_traces_agree),        cmocka_unit_test(test_smac_traces_agree),
-        cmocka_unit_test(test_particle_world_traces_agree), cmocka_unit_test(test_mujoco_observations_agree),
+        cmocka_unit_test(test_matrix_traces_agree),
+        cmocka_unit_test(test_foraging_traces_agree),
+        cmocka_unit_test(test_traffic_traces_agree),
+        cmocka_unit_test(test_smac_traces_agree),
+        cmocka_unit_test(test_particle_world_traces_agree),
+        cmocka_unit_test(test_mujoco_observations_agree),
         cmocka_unit_test(test_a_watcher_sees_all_until_it_has_enough),
-        cmocka_unit_test(test_modified_traces_are_caught),  cmocka_unit_test(test_broken_traces_are_refused),
+        cmocka_unit_test(test_modified_traces_are_caught),
+        cmocka_unit_test(test_broken_traces_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

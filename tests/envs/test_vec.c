@@ -6,7 +6,7 @@
 #include "tests/envs/envs_test.h"
 
 #define LANES 6
-#define STEPS 263 /* a multiple of no horizon: cars and others start every episode alike, so ends would all look the same */
+#define STEPS 263       /* a multiple of no horizon: cars and others start every episode alike, so ends would all look the same */
 #define AFFORDABLE 4000 /* numbers that the teams of all scenarios observe: up to here, all steps */
 
 /* Allocations of this process, counted by AddressSanitizer's hook or by our own malloc in front of libc's. Volatile, because

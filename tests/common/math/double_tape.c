@@ -174,6 +174,28 @@ static void build_ppo(struct tape *t, struct node **l)
     tape_ppo_loss(t, l[0], &rows, &stats);
 }
 
+/* Two categoricals a row, of 3 and 2 choices. */
+static void build_ppo_components(struct tape *t, struct node **l)
+{
+    static const uint8_t available[30] = {1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1};
+    static const int32_t action[12] = {0, 1, 2, 0, 1, 1, 0, 0, 2, 1, 2, 1}, choices[2] = {3, 2};
+    static const double old_logp[6] = {-1.9, -1.5, -0.9, -2.0, -2.8, -1.1};
+    static const double advantage[6] = {1.0, -0.7, 0.5, 0.3, -1.2, 2.0};
+    const struct ppo_rows rows = {available, action, old_logp, advantage, weights, 0.3, 0.05, 2, choices};
+    struct ppo_stats stats = {0};
+    tape_ppo_loss(t, l[0], &rows, &stats);
+}
+
+static void build_gaussian_ppo(struct tape *t, struct node **l)
+{
+    static const float action[12] = {0.3f, -0.8f, 1.1f, 0.2f, -0.4f, 0.6f, 0.9f, -1.3f, 0.1f, 0.5f, -0.7f, 0.4f};
+    static const double old_logp[6] = {-2.3, -2.9, -1.8, -3.5, -2.1, -2.6};
+    static const double advantage[6] = {1.0, -0.7, 0.5, 0.3, -1.2, 2.0};
+    const struct gaussian_rows rows = {action, old_logp, advantage, weights, 0.3, 0.05, -10, 4};
+    struct ppo_stats stats = {0};
+    tape_gaussian_ppo_loss(t, l[0], l[1], &rows, &stats);
+}
+
 static void build_value(struct tape *t, struct node **l)
 {
     static const double old_value[12] = {0.1, -0.3, 0.4, 1.2, -0.7, 0.2, 0.3, 0.9, -1.1, 0.6, -0.2, 0.1};
@@ -211,6 +233,8 @@ static const struct check checks[] = {
     {"gru with cuts", {{10, 3}, {2, 4}, {3, 12, 1}, {4, 12, 1}, {1, 12, 1}, {1, 12, 1}}, 6, build_gru},
     {"gru without cuts", {{10, 3}, {3, 12, 1}, {4, 12, 1}, {1, 12, 1}, {1, 12, 1}}, 5, build_gru_uncut},
     {"ppo", {{6, 4}}, 1, build_ppo},
+    {"ppo of components", {{6, 5}}, 1, build_ppo_components},
+    {"gaussian ppo", {{6, 2}, {1, 2, 1}}, 2, build_gaussian_ppo},
     {"clipped value", {{12, 1}}, 1, build_value},
     {"plain value", {{12, 1}}, 1, build_value_unclipped},
     {"bce", {{6, 3}}, 1, build_bce},
