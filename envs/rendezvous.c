@@ -29,7 +29,7 @@
  *
  * ending: under `gathered` the task ends when the largest distance is below 1 cm and the mean square of all velocity components
  * below 0.01. The time limit truncates: nothing about the task ends there and no robot sees the clock, so the last step should
- * bootstrap (Pardo et al. 2018, arXiv:1712.00378); the published code terminates, which env.time_limit=terminate does.
+ * bootstrap (Pardo et al. 2018); the published code terminates, which env.time_limit=terminate does.
  * Observation and critic's state: rendezvous_observe.c. */
 #include "envs/rendezvous.h"
 

@@ -17,7 +17,8 @@
 #define FOLDER "tests/golden/traces/"
 #define TEXT_BYTES (4 << 20)
 
-static void replay_all(const char *pattern, int at_least)
+/* At least so many files, each of at least so many steps. */
+static void replay_some(const char *pattern, int at_least, int steps)
 {
     glob_t found;
     assert_int_equal(glob(pattern, 0, NULL, &found), 0);
@@ -30,10 +31,15 @@ static void replay_all(const char *pattern, int at_least)
         if (r)
             fail_msg("%s", err.text);
         assert_int_equal(report.mismatches, 0);
-        assert_true(report.steps >= 100);
+        assert_true(report.steps >= steps);
     }
     assert_true((int)found.gl_pathc >= at_least);
     globfree(&found);
+}
+
+static void replay_all(const char *pattern, int at_least)
+{
+    replay_some(pattern, at_least, 100);
 }
 
 static void test_matrix_traces_agree(void **state)
@@ -108,6 +114,19 @@ static void test_a_watcher_sees_all_until_it_has_enough(void **state)
     assert_int_equal(report.steps, some.most);
 }
 
+static void test_rendezvous_traces_agree(void **state)
+{
+    (void)state;
+    replay_some(FOLDER "rendezvous_*.jsonl.gz", 4, 20);
+}
+
+/* Cut after what they are there for: landings upside down, touching, goals that change, one of many neighbours unseen. */
+static void test_quads_traces_agree(void **state)
+{
+    (void)state;
+    replay_some(FOLDER "quads_*.jsonl.gz", 4, 28);
+}
+
 /* A copy of a trace with the nth occurrence of `from` replaced; the caller unlinks `path`. */
 static void write_modified(const char *trace, const char *from, const char *to, int nth, char *path)
 {
@@ -153,7 +172,9 @@ static void test_modified_traces_are_caught(void **state)
     (void)state;
     const char *lbf = FOLDER "lbf_8x8-2p-1f.jsonl.gz", *pen = FOLDER "lbf_6x6-6p-2f-pen.jsonl.gz",
                *toy = FOLDER "toy_full.jsonl.gz", *traffic = FOLDER "traffic_easy.jsonl.gz",
-               *mpe = FOLDER "mpe_mpe2_7_simple_reference.jsonl.gz", *obs = FOLDER "mamujoco_obs.jsonl.gz";
+               *mpe = FOLDER "mpe_mpe2_7_simple_reference.jsonl.gz", *obs = FOLDER "mamujoco_obs.jsonl.gz",
+               *meet = FOLDER "rendezvous_eir_4.jsonl.gz", *quads = FOLDER "quads_same_goal_4.jsonl.gz",
+               *thrown = FOLDER "quads_same_goal_4_forces.jsonl.gz";
     expect(lbf, "\"rew\":[0,", "\"rew\":[0.00000001,", 40, ERR_MISMATCH, "reward of agent 0");
     expect(pen, "-0.1", "-0.2", 1, ERR_MISMATCH, "reward");
     expect(lbf, "\"done\":0", "\"done\":1", 7, ERR_MISMATCH, "ending");
@@ -168,6 +189,13 @@ static void test_modified_traces_are_caught(void **state)
     expect(obs, "\"hip2\"", "\"hip3\"", 3, ERR_MISMATCH, "distance");
     expect(obs, "\"obs\":[[", "\"obs\":[[1", 5, ERR_MISMATCH, "observation of agent 0, number 0");
     expect(obs, "\"act_ids\":[[2,", "\"act_ids\":[[3,", 2, ERR_MISMATCH, "actuators");
+    expect(meet, "\"act\":[[0.129346,", "\"act\":[[0.229346,", 1, ERR_MISMATCH, "pose of robot 0");
+    expect(meet, "\"rew\":[-0.36185", "\"rew\":[-0.36186", 1, ERR_MISMATCH, "reward of agent 0");
+    expect(thrown, "\"flags\":[\"000\"", "\"flags\":[\"010\"", 3, ERR_MISMATCH, "flags of drone 0");
+    expect(thrown, "\"quadcol\":[-5", "\"quadcol\":[0", 1, ERR_MISMATCH, "quadcol of drone 0");
+    expect(thrown, "\"proximity\":[-0.137794", "\"proximity\":[-0.137795", 1, ERR_MISMATCH, "proximity of drone 0");
+    expect(quads, "\"obs\":[[", "\"obs\":[[1", 9, ERR_MISMATCH, "observation of agent 0, number 0");
+    expect(quads, "\"drones\":[[[", "\"drones\":[[[1", 5, ERR_MISMATCH, "drone 0, number 0");
     expect(toy, "\"s\":1", "\"s\":0", 5, ERR_MISMATCH, "episode");
     const char *smac = FOLDER "smaclite64_3m.jsonl.gz";
     expect(smac, "\"order\":[[", "\"order\":[[1,", 5, ERR_MISMATCH, "episode");
@@ -206,6 +234,8 @@ int main(void)
         cmocka_unit_test(test_particle_world_traces_agree),
         cmocka_unit_test(test_mujoco_observations_agree),
         cmocka_unit_test(test_a_watcher_sees_all_until_it_has_enough),
+        cmocka_unit_test(test_rendezvous_traces_agree),
+        cmocka_unit_test(test_quads_traces_agree),
         cmocka_unit_test(test_modified_traces_are_caught),
         cmocka_unit_test(test_broken_traces_are_refused),
     };
