@@ -258,27 +258,53 @@ static void quads_render(const void *params, const void *state, char *text, size
 #undef PRINT
 }
 
-#define BODY_M 0.12f /* as drawn on the floor; wider the higher it flies, as if seen from the ceiling */
+/* Beside the room, how high everybody is: a column each, floor at the bottom, ceiling at the top. */
+#define BODY_M 0.16f /* as drawn on the floor; wider the higher it flies, as if seen from the ceiling */
+#define COLUMNS_LEFT 5.5f
+#define COLUMNS_WIDTH 3.5f
+
+static enum scene_ink team_ink(const struct quads_params *p, int n)
+{
+    return p->mode == MODE_SWARM_VS_SWARM && n >= p->N / 2 ? INK_SHIELD : INK_ALLY;
+}
+
+static void draw_drone(const struct quads_params *p, const struct quads_drone *d, int n, struct scene *scene)
+{
+    float x = (float)d->position[0], y = (float)d->position[1], radius = BODY_M * (1 + 0.1f * (float)d->position[2]);
+    if (d->touching)
+        scene_circle(scene, INK_EFFECT, n, x, y, 1.6f * radius);
+    scene_circle(scene, team_ink(p, n), n, x, y, radius);
+    scene_line(scene, INK_LABEL, n, x, y, x + 1.5f * radius * (float)d->R[0], y + 1.5f * radius * (float)d->R[3], 0.04f);
+    scene_text(scene, INK_LABEL, n, x, y + 2 * radius, 0.3f, "%d", n);
+}
+
+static void draw_height(const struct quads_params *p, const struct quads_drone *d, int n, struct scene *scene)
+{
+    const float half = (float)QUADS_ROOM_XY, width = COLUMNS_WIDTH / (float)p->N, x = COLUMNS_LEFT + width * ((float)n + 0.5f);
+    float y = (float)d->position[2] - half, goal = (float)d->goal[2] - half;
+    scene_line(scene, INK_GRID, n, x, -half, x, y, 0.04f);
+    scene_line(scene, INK_GOAL, n, x - 0.4f * width, goal, x + 0.4f * width, goal, 0.06f);
+    scene_circle(scene, team_ink(p, n), n, x, y, 0.3f * width);
+}
 
 static void quads_draw(const void *params, const void *state, struct scene *scene)
 {
     const struct quads_params *p = params;
     const struct quads_state *g = state;
     const float half = (float)QUADS_ROOM_XY;
-    scene_begin(scene, -half, -half, half, half);
+    scene_begin(scene, -half, -half, COLUMNS_LEFT + COLUMNS_WIDTH, half);
     scene_rect(scene, INK_GROUND, 0, -half, -half, 2 * half, 2 * half);
-    for (int n = 0; n < p->N; n++)
-        scene_circle(scene, INK_GOAL, n, (float)g->drone[n].goal[0], (float)g->drone[n].goal[1], 0.5f * BODY_M);
+    scene_rect(scene, INK_GROUND, 0, COLUMNS_LEFT, -half, COLUMNS_WIDTH, 2 * half);
     for (int n = 0; n < p->N; n++) {
         const struct quads_drone *d = &g->drone[n];
-        float x = (float)d->position[0], y = (float)d->position[1], z = (float)d->position[2], radius = BODY_M * (1 + 0.1f * z);
-        scene_line(scene, INK_GRID, n, x, y, (float)d->goal[0], (float)d->goal[1], 0.02f);
-        if (d->touching)
-            scene_circle(scene, INK_EFFECT, n, x, y, 1.6f * radius);
-        scene_circle(scene, p->mode == MODE_SWARM_VS_SWARM && n >= p->N / 2 ? INK_SHIELD : INK_ALLY, n, x, y, radius);
-        scene_line(scene, INK_LABEL, n, x, y, x + 1.5f * radius * (float)d->R[0], y + 1.5f * radius * (float)d->R[3], 0.04f);
-        scene_text(scene, INK_LABEL, n, x, y + 2 * radius, 0.25f, "%d: %.1f m", n, (double)z);
+        float x = (float)d->goal[0], y = (float)d->goal[1];
+        scene_line(scene, INK_GRID, n, (float)d->position[0], (float)d->position[1], x, y, 0.02f);
+        scene_circle(scene, INK_GOAL, n, x, y, 0.6f * BODY_M);
     }
+    for (int n = 0; n < p->N; n++)
+        draw_drone(p, &g->drone[n], n, scene);
+    for (int n = 0; n < p->N; n++)
+        draw_height(p, &g->drone[n], n, scene);
 }
 
 const struct env_ops env_quads = {

@@ -78,9 +78,22 @@ struct quads_state {
     struct quads_drone drone[]; /* [N] */
 };
 
-struct quads_formation { /* quads_goals.c */
-    int shape;
-    double size;
+/* The orientations of a circle and of a grid: horizontal, across y, across x. */
+enum quads_shape {
+    QUADS_CIRCLE,
+    QUADS_CIRCLE_XZ,
+    QUADS_CIRCLE_YZ,
+    QUADS_SPHERE,
+    QUADS_GRID,
+    QUADS_GRID_XZ,
+    QUADS_GRID_YZ,
+    QUADS_CUBE,
+    QUADS_SHAPES
+};
+
+struct quads_formation {
+    int shape;   /* of enum quads_shape */
+    double size; /* m: radius of circle and sphere, step of grid and cube */
 };
 
 /* quads_config.c */
@@ -98,38 +111,28 @@ void quads_fly(struct quads_drone *drone, const double *demand, struct rng *rng)
 void quads_nearest_rotation(double *m);
 void quads_set_heading(double *R, double c, double s); /* upright, cosine and sine of the yaw */
 
-/* quads_noise.c */
+/* quads_noise.c. The two processes advance by one control step. */
 double quads_uniform(struct rng *rng, double low, double high);
 void quads_normals(struct rng *rng, double scale, int count, double *out); /* count even */
 void quads_start_motor_noise(struct quads_drone *drone, struct rng *rng);
 void quads_step_motor_noise(struct quads_drone *drone, struct rng *rng);
 void quads_draw_sensor_error(struct quads_drone *drone, struct rng *rng);
 
-/* quads_collide.c: who touches whom, penalties for nearness (proximity [N], out); then the pushes. Returns whether there were any. */
-void quads_find_contacts(const struct quads_params *p, struct quads_state *g, uint32_t *new_pairs /* [N] bit j > i */,
-                         double *proximity);
+/* quads_collide.c. Marks in the state who touches whom and who bumped; new_pairs [N], out: bit j > i of row i where a pair did not
+ * touch before; proximity [N], out: the reward's part for nearness, 0 or less. The pushes return whether there were any. */
+void quads_find_contacts(const struct quads_params *p, struct quads_state *g, uint32_t *new_pairs, double *proximity);
 bool quads_push_apart(const struct quads_params *p, struct quads_state *g, const uint32_t *new_pairs, struct rng *rng);
 bool quads_push_off_walls(const struct quads_params *p, struct quads_state *g, struct rng *rng);
 
-/* quads_goals.c */
+/* quads_goals.c. Goals come first: drones start around them. quads_step_goals returns whether goals changed; goal [count,3], out. */
 void quads_reset_goals(const struct quads_params *p, struct quads_state *g, struct rng *rng);
-void quads_place_drones(const struct quads_params *p, struct quads_state *g, struct rng *rng); /* around their goals */
-bool quads_step_goals(const struct quads_params *p, struct quads_state *g, struct rng *rng);   /* whether they changed */
+void quads_place_drones(const struct quads_params *p, struct quads_state *g, struct rng *rng);
+bool quads_step_goals(const struct quads_params *p, struct quads_state *g, struct rng *rng);
 void quads_place_formation(struct quads_formation formation, int count, const double *centre, double (*goal)[3]);
 double quads_formation_size(int shape, int count, double distance); /* for that distance between neighbours */
-enum {
-    QUADS_CIRCLE,
-    QUADS_CIRCLE_XZ,
-    QUADS_CIRCLE_YZ,
-    QUADS_SPHERE,
-    QUADS_GRID,
-    QUADS_GRID_XZ,
-    QUADS_GRID_YZ,
-    QUADS_CUBE,
-    QUADS_SHAPES
-};
 
-/* quads.c: physics and reward of one step, without pushes, goals and sensors; action [N,4], finite. What a replay needs. */
+/* quads.c: flight, contacts and reward [N] of one step, without pushes, goals and sensors: what a replay needs. action [N,4],
+ * finite; new_pairs as above. */
 void quads_advance(const struct quads_params *p, struct quads_state *g, const double *action, struct rng *rng, uint32_t *new_pairs,
                    double *reward);
 

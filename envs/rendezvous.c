@@ -47,7 +47,6 @@
 #define SPEED_EPSILON 1e-8 /* in the shortening of a velocity, the published code's */
 #define START_SPEED 0.01   /* cm/s, per component; point */
 #define MARGIN 0.05        /* of the side, free of robots at the reset */
-#define ACTION_PRICE 0.001
 #define GATHERED_CM 1.0
 #define GATHERED_SPEED2 0.01 /* (cm/s)^2 */
 #define SPEED_MAX 15.1       /* cm/s that any motion reaches, per component; for checking states */
@@ -257,7 +256,7 @@ static double action_cost(const struct rendezvous_params *p, const double *actio
         double a = clip(action[i], p->action_cap);
         sum += a * a;
     }
-    return ACTION_PRICE * sum / (RENDEZVOUS_ACTIONS * p->N);
+    return RENDEZVOUS_ACTION_PRICE * sum / (RENDEZVOUS_ACTIONS * p->N);
 }
 
 double rendezvous_advance(const struct rendezvous_params *p, struct rendezvous_state *g, const double *action)
@@ -312,11 +311,9 @@ static void rendezvous_step(const void *params, void *state, const struct env_ac
     (void)rng;
     const struct rendezvous_params *p = params;
     struct rendezvous_state *g = state;
-    double numbers[RENDEZVOUS_ACTIONS * RENDEZVOUS_ROBOTS_MAX];
-    int i = 0;
-    do
+    double numbers[RENDEZVOUS_ACTIONS * RENDEZVOUS_ROBOTS_MAX] = {0};
+    for (int i = 0; i < RENDEZVOUS_ACTIONS * p->N; i++)
         numbers[i] = isfinite(action->real[i]) ? (double)action->real[i] : 0;
-    while (++i < RENDEZVOUS_ACTIONS * p->N);
     float reward = (float)rendezvous_advance(p, g, numbers);
     for (int n = 0; n < p->N; n++)
         result->reward[n] = reward;
@@ -340,7 +337,7 @@ static void rendezvous_outcome(const void *params, const void *state, struct env
 
 #define TEXT_COLS 50
 #define TEXT_ROWS 25
-#define ROBOT_RADIUS 3.0f /* as drawn; an e-puck's is 3.5 cm */
+#define ROBOT_RADIUS 3.5f /* cm, an e-puck's */
 
 static void rendezvous_render(const void *params, const void *state, char *text, size_t size)
 {
@@ -371,10 +368,10 @@ static void rendezvous_draw(const void *params, const void *state, struct scene 
     scene_rect(scene, INK_GROUND, 0, 0, 0, side, side);
     for (int n = 0; n < p->N; n++) {
         float x = (float)at.x[n], y = (float)at.y[n];
+        float ahead_x = 2 * ROBOT_RADIUS * (float)cos(at.heading[n]), ahead_y = 2 * ROBOT_RADIUS * (float)sin(at.heading[n]);
+        scene_line(scene, INK_ALLY, n, x, y, x + ahead_x, y + ahead_y, 1.5f);
         scene_circle(scene, INK_ALLY, n, x, y, ROBOT_RADIUS);
-        scene_line(scene, INK_LABEL, n, x, y, x + 2 * ROBOT_RADIUS * (float)cos(at.heading[n]),
-                   y + 2 * ROBOT_RADIUS * (float)sin(at.heading[n]), 1);
-        scene_text(scene, INK_LABEL, n, x, y + 2 * ROBOT_RADIUS, 5, "%d", n);
+        scene_text(scene, INK_LABEL, n, x - 1.2f * ahead_x, y - 1.2f * ahead_y, 6, "%d", n);
     }
 }
 

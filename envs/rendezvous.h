@@ -6,8 +6,9 @@
 #include "envs/env.h"
 
 #define RENDEZVOUS_ROBOTS_MAX SPEC_AGENTS_MAX
-#define RENDEZVOUS_SIDE 200.0  /* cm; the arena is a square */
-#define RENDEZVOUS_REACH 282.0 /* cm, about the diagonal: distances are divided by it */
+#define RENDEZVOUS_SIDE 200.0         /* cm; the arena is a square */
+#define RENDEZVOUS_REACH 282.0        /* cm, about the diagonal: distances are divided by it */
+#define RENDEZVOUS_ACTION_PRICE 0.001 /* of the mean square of all numbers, in the reward */
 #define RENDEZVOUS_PI 3.14159265358979323846
 
 enum { WHEEL_LEFT, WHEEL_RIGHT, RENDEZVOUS_ACTIONS = 2 }; /* of a point: the acceleration to the east, to the north */

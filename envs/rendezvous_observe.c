@@ -61,43 +61,43 @@ void rendezvous_spec(const void *params, struct spec *spec)
         add_block(spec, p->N, "id", 0);
     spec->state_is_observation = p->state == STATE_OBSERVATION;
     spec->S = state_width(p, spec->O);
-    spec->return_min = -(double)p->horizon * (1 + 0.001 * p->action_cap * p->action_cap);
+    spec->return_min = -(double)p->horizon * (1 + RENDEZVOUS_ACTION_PRICE * p->action_cap * p->action_cap);
     spec->return_max = 0;
 }
 
 /* Observations */
 
 struct bearings { /* of all others as one robot sees them; of itself as if it lay to the east */
-    float distance[RENDEZVOUS_ROBOTS_MAX], c[RENDEZVOUS_ROBOTS_MAX], s[RENDEZVOUS_ROBOTS_MAX], half_turns[RENDEZVOUS_ROBOTS_MAX];
+    float distance[RENDEZVOUS_ROBOTS_MAX], c[RENDEZVOUS_ROBOTS_MAX], s[RENDEZVOUS_ROBOTS_MAX];
+    float is_negative[RENDEZVOUS_ROBOTS_MAX], half_turns[RENDEZVOUS_ROBOTS_MAX];
 };
 
 struct headings {
-    float c[RENDEZVOUS_ROBOTS_MAX], s[RENDEZVOUS_ROBOTS_MAX];
+    double c[RENDEZVOUS_ROBOTS_MAX], s[RENDEZVOUS_ROBOTS_MAX];
 };
 
 static void find_headings(const struct rendezvous_params *p, const struct rendezvous_view *at, struct headings *heading)
 {
-    for (int n = 0; n < p->N; n++) {
-        double s, c;
-        sincos(at->heading[n], &s, &c);
-        heading->s[n] = (float)s;
-        heading->c[n] = (float)c;
-    }
+    for (int n = 0; n < p->N; n++)
+        sincos(at->heading[n], &heading->s[n], &heading->c[n]);
 }
 
-/* Single precision once the places are subtracted. Comparisons are taken as 0 or 1 and no value is chosen by a branch: so the
- * compiler runs this loop, and the next, four robots at a time. */
+/* Single precision once the places are subtracted, but for the sign of the angle: straight behind, where it jumps, rounding must
+ * not decide it. Comparisons are taken as 0 or 1 and no value is chosen by a branch: so the compiler runs this loop, and the
+ * next, four robots at a time. */
 static void find_bearings(int N, const struct rendezvous_view *at, const struct headings *heading, int i,
                           struct bearings *restrict out)
 {
-    double x = at->x[i], y = at->y[i];
-    float c = heading->c[i], s = heading->s[i];
+    double x = at->x[i], y = at->y[i], exact_c = heading->c[i], exact_s = heading->s[i];
+    float c = (float)exact_c, s = (float)exact_s;
     for (int j = 0; j < N; j++) {
-        float dx = (float)(at->x[j] - x), dy = (float)(at->y[j] - y), d2 = dx * dx + dy * dy;
+        double gap_x = at->x[j] - x, gap_y = at->y[j] - y;
+        float dx = (float)gap_x, dy = (float)gap_y, d2 = dx * dx + dy * dy;
         float on_spot = (float)(d2 == 0), scale = 1 / sqrtf(d2 + on_spot), ux = dx * scale + on_spot, uy = dy * scale;
         out->distance[j] = d2 * scale * (float)(1 / RENDEZVOUS_REACH);
         out->c[j] = c * ux + s * uy;
         out->s[j] = s * ux - c * uy;
+        out->is_negative[j] = (float)(exact_s * (gap_x + (double)on_spot) < exact_c * gap_y);
     }
 }
 
@@ -116,10 +116,10 @@ static void find_half_turns(int N, struct bearings *b)
         f = f * x + 0.0636361051f;
         f = f * x - 0.106102351f;
         f = (f * x + 0.31830988f) * t;
-        float is_steep = (float)(as > ac), is_behind = (float)(b->c[j] < 0), is_left = (float)(b->s[j] < 0);
+        float is_steep = (float)(as > ac), is_behind = (float)(b->c[j] < 0);
         f = is_steep * 0.5f + (1 - 2 * is_steep) * f;
         f = is_behind + (1 - 2 * is_behind) * f;
-        b->half_turns[j] = (1 - 2 * is_left) * f;
+        b->half_turns[j] = (1 - 2 * b->is_negative[j]) * f;
     }
 }
 
@@ -151,7 +151,7 @@ static void put_bearings(const struct rendezvous_params *p, const struct bearing
 static void put_wall(const struct rendezvous_view *at, const struct headings *heading, int n, float *out)
 {
     double x = at->x[n], y = at->y[n];
-    float c = heading->c[n], s = heading->s[n];
+    float c = (float)heading->c[n], s = (float)heading->s[n];
     const double gap[4] = {RENDEZVOUS_SIDE - x, RENDEZVOUS_SIDE - y, x, y};
     const float cosine[4] = {c, s, -c, -s}, sine[4] = {-s, c, s, -c};
     int nearest = 0;
