@@ -99,8 +99,8 @@ static void check_grouping(const struct action_head *head, const float *log_std)
     action_head_sample(head, ROWS, rows->output, log_std, rows->available, rows->noise, &rows->action, rows->logp, NULL);
     for (size_t r = 0; r < ROWS; r++) {
         float alone;
-        action_head_sample(head, 1, rows->output + r * A, log_std, rows->available + r * A, rows->noise + r * C, &rows->other, &alone,
-                           NULL);
+        action_head_sample(head, 1, rows->output + r * A, log_std, rows->available + r * A, rows->noise + r * C, &rows->other,
+                           &alone, NULL);
         assert_memory_equal(&rows->other, rows->action.choice + r * C, C * sizeof(int32_t));
         assert_true(alone == rows->logp[r]);
     }

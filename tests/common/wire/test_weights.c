@@ -205,18 +205,18 @@ static void test_manifest_refuses_what_a_stranger_could_send(void **state)
 {
     (void)state;
     struct err err;
-    assert_int_equal(decode_crafted("defender", 16, 1, 8, false, &err), 0);
-    assert_int_equal(decode_crafted("", 16, 1, 8, false, &err), ERR_INVALID);
-    assert_int_equal(decode_crafted("a//b", 16, 1, 8, false, &err), ERR_INVALID);
-    assert_int_equal(decode_crafted("a name", 16, 1, 8, false, &err), ERR_INVALID);
-    assert_int_equal(decode_crafted("abcdefghijklmnopqrstuvwxyzabcdefgh", 16, 1, 8, false, &err), ERR_LIMIT);
-    assert_int_equal(decode_crafted("defender", 18, 1, 8, false, &err), ERR_RANGE);
-    assert_int_equal(decode_crafted("defender", 0, 1, 8, false, &err), ERR_RANGE);
-    assert_int_equal(decode_crafted("defender", WEIGHTS_BLOB_MAX + 4ull, 1, 8, false, &err), ERR_RANGE);
-    assert_int_equal(decode_crafted("defender", 16, 1e300, 8, false, &err), ERR_NOT_FINITE);
+    assert_int_equal(decode_crafted("defender", 16, 1, 9, false, &err), 0);
+    assert_int_equal(decode_crafted("", 16, 1, 9, false, &err), ERR_INVALID);
+    assert_int_equal(decode_crafted("a//b", 16, 1, 9, false, &err), ERR_INVALID);
+    assert_int_equal(decode_crafted("a name", 16, 1, 9, false, &err), ERR_INVALID);
+    assert_int_equal(decode_crafted("abcdefghijklmnopqrstuvwxyzabcdefgh", 16, 1, 9, false, &err), ERR_LIMIT);
+    assert_int_equal(decode_crafted("defender", 18, 1, 9, false, &err), ERR_RANGE);
+    assert_int_equal(decode_crafted("defender", 0, 1, 9, false, &err), ERR_RANGE);
+    assert_int_equal(decode_crafted("defender", WEIGHTS_BLOB_MAX + 4ull, 1, 9, false, &err), ERR_RANGE);
+    assert_int_equal(decode_crafted("defender", 16, 1e300, 9, false, &err), ERR_NOT_FINITE);
     assert_int_equal(decode_crafted("defender", 16, 1, 7, false, &err), ERR_FORMAT);
-    assert_int_equal(decode_crafted("defender", 16, 1, 9, false, &err), ERR_LIMIT);
-    assert_int_equal(decode_crafted("defender", 16, 1, 8, true, &err), ERR_DUPLICATE);
+    assert_int_equal(decode_crafted("defender", 16, 1, 10, false, &err), ERR_LIMIT);
+    assert_int_equal(decode_crafted("defender", 16, 1, 9, true, &err), ERR_DUPLICATE);
 }
 
 static void test_manifest_of_full_size_fits_its_ceiling(void **state)
