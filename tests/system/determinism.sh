@@ -17,6 +17,17 @@ for actors in 1 4; do
 done
 cmp <(final_hash eir1) <(final_hash eir4) || fail "EIR-MAPPO: 1 and 4 actors differ"
 
+# And with actions that are several choices, or real numbers; attacked by a learned adversary of the same kind.
+for task in "name=mpe env.scenario=simple_reference" "name=rendezvous env.scenario=mir3-4"; do
+    kind=${task%% *}
+    for actors in 1 4; do
+        # shellcheck disable=SC2086
+        tiny "${kind#name=}$actors" --actors $actors env.$task $eir run.steps=6400 >out.txt 2>err.txt ||
+            { cat out.txt err.txt; fail "$task with $actors actors"; }
+    done
+    cmp <(final_hash "${kind#name=}1") <(final_hash "${kind#name=}4") || fail "$task: 1 and 4 actors differ"
+done
+
 # What a run leaves behind.
 run=$(run_folder actors2)
 for file in recipe.yaml meta.json log.txt progress.csv results/train.json checkpoints/latest; do
