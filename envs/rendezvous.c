@@ -13,7 +13,7 @@
  *
  * Sources: Li et al., "Robust multi-agent reinforcement learning by mutual information regularization", arXiv:2310.09833, and
  * Li et al., "Byzantine robust cooperative multi-agent reinforcement learning as a Bayesian game", ICLR 2024, arXiv:2305.12872,
- * with the code beside both, which derives from Hüttenrauch et al. 2019, "Deep reinforcement learning for swarm systems",
+ * with the code beside both; the task is that of Hüttenrauch et al. 2019, "Deep reinforcement learning for swarm systems",
  * arXiv:1807.06613. Recorded steps of both variants agree to 1e-9 in pose and velocity.
  *
  * wheels: forward speed 7.5344 (a0 + a1) cm/s and turning 2.65062 (a1 - a0) rad/s hold for the step; each substep moves along the
