@@ -30,7 +30,7 @@ SEES_broker := base wire broker
 SEES_deploy := $(ROOMS)
 SEES_tests := $(ROOMS)
 
-PACKAGES := libzmq msgpack openblas libuv yaml-0.1 jansson libxxhash zlib
+PACKAGES := libzmq msgpack openblas libuv yaml-0.1 jansson libxxhash zlib libmicrohttpd
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
@@ -79,6 +79,7 @@ EXTRA_learner = $(B)/gen/algorithm_registry.o
 # Texts that the program carries: deploy/texts.mk.
 EXTRA_envs += $(B)/gen/env_rules.o
 EXTRA_deploy = $(B)/gen/replay_page.o
+EXTRA_broker = $(B)/gen/dashboard.o
 
 .PHONY: all run test check container-test test-long system fuzz bench format clean help install deps
 all: bin/testudo

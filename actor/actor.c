@@ -53,6 +53,10 @@ struct shared {
     struct trajectory *out[BUFFERS_MAX];
     int n_out;
     bool is_built, is_busy, quit;
+    enum phase { PHASE_IDLE, PHASE_BLOCKED, PHASE_BUSY, PHASES } phase; /* of the rollout thread, since */
+    monotonic_us phase_at;
+    int64_t phase_us[PHASES]; /* before that */
+    uint64_t steps;
     int failed; /* building failed with this code */
     struct err err;
 };
@@ -76,6 +80,26 @@ struct actor {
     int result;
     struct err *err;
 };
+
+/* --- what the rollout thread does, for statistics; lock held --- */
+
+static void enter_phase(struct shared *shared, enum phase phase)
+{
+    monotonic_us now = clock_us();
+    if (shared->phase_at)
+        shared->phase_us[shared->phase] += now - shared->phase_at;
+    shared->phase = phase;
+    shared->phase_at = now;
+}
+
+static struct actor_load load_of(struct shared *shared)
+{
+    enter_phase(shared, shared->phase);
+    return (struct actor_load){.steps = shared->steps,
+                               .busy_us = (uint64_t)shared->phase_us[PHASE_BUSY],
+                               .idle_us = (uint64_t)shared->phase_us[PHASE_IDLE],
+                               .blocked_us = (uint64_t)shared->phase_us[PHASE_BLOCKED]};
+}
 
 /* --- buffers --- */
 
@@ -110,8 +134,10 @@ static int take_buffers(struct shared *shared, struct trajectory **out, int n)
             shared->n_buffers++;
             got++;
         }
-        if (got == 0)
+        if (got == 0) {
+            enter_phase(shared, PHASE_BLOCKED);
             pthread_cond_wait(&shared->changed, &shared->lock);
+        }
     }
     return got;
 }
@@ -206,11 +232,13 @@ static void finish_group(struct actor *actor, struct trajectory *const *buffers,
 {
     struct shared *shared = &actor->shared;
     for (int i = 0; i < n; i++)
-        if (i < answered)
+        if (i < answered) {
+            shared->steps += (uint64_t)buffers[i]->steps;
             shared->out[shared->n_out++] = buffers[i];
-        else
+        } else
             shared->free[shared->n_free++] = buffers[i];
     shared->is_busy = false;
+    enter_phase(shared, PHASE_IDLE);
     uv_async_send(&actor->wake);
 }
 
@@ -223,6 +251,7 @@ static void work_on(struct actor *actor)
     int got = take_buffers(shared, buffers, n);
     put_back(shared, works + got, n - got);
     shared->is_busy = got > 0;
+    enter_phase(shared, got ? PHASE_BUSY : PHASE_IDLE);
     pthread_mutex_unlock(&shared->lock);
     int answered = got ? run_group(actor, works, got, buffers) : 0;
     for (int i = 0; i < got; i++)
@@ -507,6 +536,10 @@ static void on_tick(uv_timer_t *timer)
 {
     struct actor *actor = timer->data;
     monotonic_us now = clock_us();
+    pthread_mutex_lock(&actor->shared.lock);
+    struct actor_load load = load_of(&actor->shared);
+    pthread_mutex_unlock(&actor->shared.lock);
+    actor_link_load(actor->link, &load);
     actor_link_tick(actor->link, now);
     look_for_broker(actor, now);
     hand_over(actor);
@@ -565,13 +598,15 @@ static int open_link(struct actor *actor)
     static const struct actor_link_ops ops = {on_send, on_recipe, on_work, on_generation, on_release, on_refused};
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    const struct actor_link_options link = {.actor = actor->options->actor,
-                                            .incarnation = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000,
-                                            .window = PROTOCOL_WINDOW_MAX,
-                                            .window_bytes = SIZE_MAX / 2, /* the buffers are the bound */
-                                            .cache_bytes = CACHE_BYTES,
-                                            .ops = &ops,
-                                            .context = actor};
+    struct actor_link_options link = {.actor = actor->options->actor,
+                                      .incarnation = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000,
+                                      .window = PROTOCOL_WINDOW_MAX,
+                                      .window_bytes = SIZE_MAX / 2, /* the buffers are the bound */
+                                      .cache_bytes = CACHE_BYTES,
+                                      .ops = &ops,
+                                      .context = actor};
+    if (gethostname(link.host, sizeof link.host - 1))
+        link.host[0] = 0;
     return actor_link_create(&actor->link, &link);
 }
 

@@ -45,6 +45,7 @@ struct actor_link {
     bool is_heard, hello_due, wants_description, is_finished;
 
     struct trajectory **ring;
+    monotonic_us *ended_at; /* [window], when the trajectory in that slot came into the ring */
     size_t ring_bytes;
     uint64_t next, acked_upto, received_upto, may_send_upto, sent_upto, high_upto; /* high: sent at least once */
     uint64_t fates[FATES_TOLD];
@@ -69,6 +70,9 @@ struct actor_link {
     struct weights_version acted_version;
     struct hash acted_weights;
     uint64_t sent, resent, malformed, epochs, orders;
+    struct actor_load load;
+    struct histogram ages;
+    uint64_t rtt_us, echo_us; /* of the last HELLO that was echoed */
 
     struct envelope *in, *out;
     unsigned char *bytes;     /* PROTOCOL_ENVELOPE_BYTES, for encoding */
@@ -119,7 +123,15 @@ static void send_hello(struct actor_link *link, monotonic_us now)
                                                           .acked_upto = link->acked_upto,
                                                           .version = link->acted_version,
                                                           .weights = link->acted_weights,
-                                                          .is_draining = link->state == LINK_DRAINING};
+                                                          .is_draining = link->state == LINK_DRAINING,
+                                                          .clock_us = (uint64_t)now,
+                                                          .rtt_us = link->rtt_us,
+                                                          .load = link->load};
+    memcpy(link->out->actor_hello.host, link->options.host, sizeof link->options.host);
+    memcpy(link->out->actor_hello.load.ages, link->ages.counts, sizeof link->ages.counts);
+    link->out->actor_hello.load.ages_us = (uint64_t)(link->ages.sum * 1e6);
+    link->out->actor_hello.load.resent = link->resent;
+    link->out->actor_hello.load.unsent = link->next - 1 - link->sent_upto;
     memcpy(link->out->actor_hello.run, link->run, sizeof link->run);
     link->hello_at = now;
     link->hello_due =
@@ -168,9 +180,15 @@ static void send_ring(struct actor_link *link)
     }
 }
 
+/* The learner has everything up to here. */
+static uint64_t there_upto(const struct actor_link *link)
+{
+    return link->received_upto > link->acked_upto ? link->received_upto : link->acked_upto;
+}
+
 static void send_again(struct actor_link *link)
 {
-    link->sent_upto = link->received_upto > link->acked_upto ? link->received_upto : link->acked_upto;
+    link->sent_upto = there_upto(link);
 }
 
 static void acknowledge(struct actor_link *link, uint64_t upto)
@@ -185,9 +203,16 @@ static void acknowledge(struct actor_link *link, uint64_t upto)
         link->sent_upto = link->acked_upto;
 }
 
+/* The learner has everything up to here: how long each of those that it did not have before was under way. */
+static void note_ages(struct actor_link *link, monotonic_us now, uint64_t before, uint64_t upto)
+{
+    for (uint64_t s = before + 1; s <= upto && s < link->next; s++)
+        histogram_add(&link->ages, HISTOGRAM_SECONDS, (double)(now - link->ended_at[s % (uint64_t)link->options.window]) * 1e-6);
+}
+
 static void check_progress(struct actor_link *link, monotonic_us now)
 {
-    uint64_t there = link->received_upto > link->acked_upto ? link->received_upto : link->acked_upto;
+    uint64_t there = there_upto(link);
     if (link->sent_upto <= there) {
         link->progress_at = now;
         return;
@@ -496,7 +521,7 @@ static void follow_recipe(struct actor_link *link, const struct message_state *s
 
 static void follow_acks(struct actor_link *link, monotonic_us now, const struct message_state *state)
 {
-    uint64_t before = link->acked_upto + link->received_upto;
+    uint64_t before = link->acked_upto + link->received_upto, had = there_upto(link);
     if (state->acked_upto >= link->next) {
         link->malformed++; /* nobody can know the fate of what was never announced */
         return;
@@ -510,12 +535,14 @@ static void follow_acks(struct actor_link *link, monotonic_us now, const struct 
         link->resend_us = RESEND_US;
         fetcher_forget_requests(link->fetcher);
         acknowledge(link, state->acked_upto);
+        note_ages(link, now, had, there_upto(link));
         send_again(link);
         return;
     }
     acknowledge(link, state->acked_upto);
     if (state->received_upto > link->received_upto && state->received_upto < link->next)
         link->received_upto = state->received_upto;
+    note_ages(link, now, had, there_upto(link));
     if (link->sent_upto < link->received_upto)
         link->sent_upto = link->received_upto;
     if (state->may_send_upto > link->may_send_upto)
@@ -541,6 +568,10 @@ static void on_state(struct actor_link *link, monotonic_us now)
     link->heard_at = now;
     link->is_heard = true;
     link->is_finished |= state->is_finished;
+    if (state->echo_us > link->echo_us && state->echo_us <= (uint64_t)now) {
+        link->echo_us = state->echo_us;
+        link->rtt_us = (uint64_t)now - state->echo_us;
+    }
     bool newly_wanted = state->wants_description && !link->wants_description;
     link->wants_description = state->wants_description;
     if (!check_run(link, state))
@@ -593,11 +624,12 @@ int actor_link_create(struct actor_link **link, const struct actor_link_options 
     new->next = 1;
     new->resend_us = RESEND_US;
     new->ring = calloc((size_t)options->window, sizeof *new->ring);
+    new->ended_at = calloc((size_t)options->window, sizeof *new->ended_at);
     new->in = calloc(1, sizeof *new->in);
     new->out = calloc(1, sizeof *new->out);
     new->bytes = malloc(PROTOCOL_ENVELOPE_BYTES);
     new->items = calloc(PROTOCOL_ORDERS_MAX, sizeof *new->items);
-    if (!new->ring || !new->in || !new->out || !new->bytes || !new->items ||
+    if (!new->ring || !new->ended_at || !new->in || !new->out || !new->bytes || !new->items ||
         fetcher_create(&new->fetcher, options->cache_bytes, FETCH_ENTRIES) ||
         blob_store_create(&new->nets, options->cache_bytes, FETCH_ENTRIES)) {
         actor_link_destroy(link);
@@ -620,6 +652,7 @@ void actor_link_destroy(struct actor_link **link)
     fetcher_destroy(&old->fetcher);
     blob_store_destroy(&old->nets);
     free(old->ring);
+    free(old->ended_at);
     free(old->in);
     free(old->out);
     free(old->bytes);
@@ -718,9 +751,15 @@ int actor_link_submit(struct actor_link *link, monotonic_us now, struct trajecto
         return ERR_LIMIT;
     trajectory->sequence = link->next++;
     *ring_slot(link, trajectory->sequence) = trajectory;
+    link->ended_at[trajectory->sequence % (uint64_t)link->options.window] = now;
     link->ring_bytes += trajectory->bytes;
     pump(link, now);
     return 0;
+}
+
+void actor_link_load(struct actor_link *link, const struct actor_load *load)
+{
+    link->load = *load;
 }
 
 void actor_link_drain(struct actor_link *link, monotonic_us now)

@@ -43,9 +43,10 @@ struct actor_link_ops {
 struct actor_link_options {
     uint32_t actor;
     uint64_t incarnation;
-    int window;          /* trajectories kept at most, 1..PROTOCOL_WINDOW_MAX */
-    size_t window_bytes; /* and their frames together */
-    size_t cache_bytes;  /* blobs */
+    int window;                    /* trajectories kept at most, 1..PROTOCOL_WINDOW_MAX */
+    size_t window_bytes;           /* and their frames together */
+    size_t cache_bytes;            /* blobs */
+    char host[PROTOCOL_HOST_SIZE]; /* told to whoever asks for statistics; may be "" */
     const struct actor_link_ops *ops;
     void *context;
 };
@@ -65,6 +66,9 @@ MUST_USE int actor_link_describe(struct actor_link *link, monotonic_us now, cons
 /* Takes a finished trajectory into the ring, numbers and sends it. ERR_STATE: its generation is void (the caller keeps the buffer);
  * ERR_LIMIT: the ring is full (wait for a release). */
 MUST_USE int actor_link_submit(struct actor_link *link, monotonic_us now, struct trajectory *trajectory);
+
+/* For statistics: what the rollout did so far (steps and times; the rest of the struct is the link's own). Told with every HELLO. */
+void actor_link_load(struct actor_link *link, const struct actor_load *load);
 
 void actor_link_drain(struct actor_link *link, monotonic_us now); /* no more orders; DONE when the ring is empty */
 void actor_link_bye(struct actor_link *link);                     /* says good-bye; the state is DONE */

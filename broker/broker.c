@@ -3,6 +3,7 @@
 #include "broker/broker.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -12,6 +13,11 @@
 
 #include "base/log.h"
 #include "broker/core.h"
+#include "broker/dashboard.h"
+#include "broker/http.h"
+#include "broker/metrics.h"
+#include "broker/monitor.h"
+#include "broker/stats.h"
 #include "wire/loop_zmq.h"
 
 #define TICK_MS 20
@@ -39,6 +45,8 @@ struct broker {
     struct route routes[ROUTES_MAX];
     int routes_at, n_routes;
     struct broker_core *core;
+    struct http *http;
+    const char *version;
     bool is_closing;
 };
 
@@ -96,6 +104,79 @@ static void on_receive(void *context, const struct loop_zmq_message *message)
                         message->payload_bytes);
 }
 
+/* --- pages: what is told over HTTP --- */
+
+static struct broker_view view_of(const struct broker *broker)
+{
+    struct broker_view view;
+    broker_core_view(broker->core, clock_us(), &view);
+    return view;
+}
+
+static int write_varz(void *context, char *body, size_t size, int *status)
+{
+    struct broker_view view = view_of(context);
+    (void)status;
+    return broker_varz_json(&view, body, size);
+}
+
+static int write_connz(void *context, char *body, size_t size, int *status)
+{
+    struct broker_view view = view_of(context);
+    (void)status;
+    return broker_connz_json(&view, body, size);
+}
+
+static int write_metrics(void *context, char *body, size_t size, int *status)
+{
+    const struct broker *broker = context;
+    struct broker_view view = view_of(broker);
+    (void)status;
+    return broker_metrics(&view, broker->version, body, size);
+}
+
+static int write_history(void *context, char *body, size_t size, int *status)
+{
+    struct broker_view view = view_of(context);
+    (void)status;
+    return history_json(&view.monitor->history, body, size);
+}
+
+/* The process answers: it is alive. */
+static int write_health(void *context, char *body, size_t size, int *status)
+{
+    (void)context, (void)status;
+    return snprintf(body, size, "{\"status\":\"ok\"}\n");
+}
+
+/* A run is served: its learner is here. */
+static int write_ready(void *context, char *body, size_t size, int *status)
+{
+    struct broker_view view = view_of(context);
+    bool is_ready = view.learner->incarnation && !view.learner->is_silent;
+    *status = is_ready ? 200 : 503;
+    return snprintf(body, size, "{\"status\":\"%s\"}\n", is_ready ? "ok" : "no learner");
+}
+
+static int write_dashboard(void *context, char *body, size_t size, int *status)
+{
+    (void)context, (void)status;
+    int length = snprintf(body, size, "%s", dashboard_page);
+    return (size_t)length < size ? length : ERR_LIMIT;
+}
+
+static const char type_json[] = "application/json";
+static const struct http_page pages[] = {
+    {"/", "text/html; charset=utf-8", write_dashboard},
+    {"/healthz", type_json, write_health},
+    {"/readyz", type_json, write_ready},
+    {"/varz", type_json, write_varz},
+    {"/connz", type_json, write_connz},
+    {"/history", type_json, write_history},
+    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", write_metrics},
+    {NULL, NULL, NULL},
+};
+
 static void on_tick(uv_timer_t *timer)
 {
     struct broker *broker = timer->data;
@@ -110,6 +191,7 @@ static void shut(struct broker *broker)
     for (int i = 0; i < broker->n_sockets; i++)
         if (broker->listeners[i].socket)
             loop_zmq_close(&broker->listeners[i].socket);
+    http_close(&broker->http);
     uv_close((uv_handle_t *)&broker->tick, NULL);
     uv_close((uv_handle_t *)&broker->term, NULL);
     uv_close((uv_handle_t *)&broker->interrupt, NULL);
@@ -141,6 +223,17 @@ static int open_sockets(struct broker *broker, const struct broker_options *opti
         log_notice("broker listens endpoint=%s", loop_zmq_endpoint(listener->socket));
     }
     return broker->n_sockets ? 0 : err_set(err, ERR_INVALID, "cannot start broker: no endpoint to listen on");
+}
+
+static int open_monitor(struct broker *broker, const struct broker_options *options, struct err *err)
+{
+    if (!options->monitor)
+        return 0;
+    broker->version = options->version;
+    int r = http_open(&broker->http, &broker->loop, options->monitor, options->is_insecure, pages, broker, err);
+    if (!r)
+        log_notice("monitor serves http://%s/", http_address(broker->http));
+    return r;
 }
 
 static void start_handles(struct broker *broker)
@@ -180,6 +273,8 @@ int broker_run(const struct broker_options *options, struct err *err)
     broker->context = zmq_ctx_new();
     start_handles(broker);
     r = broker->context ? open_sockets(broker, options, err) : err_set(err, ERR_NOMEM, "cannot start broker: no ZeroMQ context");
+    if (!r)
+        r = open_monitor(broker, options, err);
     if (r)
         shut(broker);
     uv_run(&broker->loop, UV_RUN_DEFAULT);

@@ -12,6 +12,8 @@ struct broker_options {
     size_t cache_bytes;    /* blobs; 0: 512 MiB */
     size_t frame_bytes;    /* largest frame; 0: PROTOCOL_PAYLOAD_BYTES */
     bool is_insecure;      /* may listen beyond this machine in plain text */
+    const char *monitor;   /* "127.0.0.1:5556": statistics over HTTP; NULL: none */
+    const char *version;   /* of the program, for them */
 };
 
 /* Runs until SIGTERM or SIGINT: then tells nobody and leaves, since peers hold everything. 0 or an error of the start. */

@@ -10,12 +10,14 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "broker/monitor.h"
 #include "broker/stats.h"
 #include "wire/fetch.h"
 
 #define SILENCE_US (PROTOCOL_MISSED * PROTOCOL_HEARTBEAT_US)
 #define GONE_LISTED_US 60000000
 #define ROSTER_GAP_US 20000 /* changes within are told together */
+#define RATES_SECONDS 0.8   /* between two HELLOs that rates are taken from */
 #define FROZEN_US 2000000   /* a longer pause between ticks is ours, not the peers' silence */
 #define WAITERS_MAX 2048
 #define REFUSALS_MAX 64
@@ -63,6 +65,8 @@ struct broker_core {
     int refusals_at;
 
     struct broker_counts counts;
+    struct broker_work work;
+    struct monitor monitor;
     struct envelope *in, *out;
     unsigned char *bytes;
 };
@@ -129,6 +133,7 @@ static void send_state(struct broker_core *core, struct broker_actor *actor)
                                               .version = core->newest,
                                               .manifest = core->newest_manifest,
                                               .wants_description = actor->wants_description,
+                                              .echo_us = actor->clock_us,
                                               .is_finished = core->learner.is_finished};
     memcpy(core->out->state.run, core->learner.run, sizeof core->learner.run);
     memcpy(core->out->state.fates, actor->fates, sizeof actor->fates);
@@ -159,6 +164,7 @@ static int send_roster(struct broker_core *core, monotonic_us now)
     roster->epoch = core->options.epoch;
     roster->learner = core->learner.incarnation;
     roster->version = core->newest;
+    roster->echo_us = core->learner.clock_us;
     roster->count = (uint32_t)core->n_actors;
     for (int i = 0; i < core->n_actors; i++) {
         const struct broker_actor *a = &core->actors[i];
@@ -403,6 +409,56 @@ static void actor_update(struct broker_core *core, struct broker_actor *actor, c
         actor->forwarded = actor->received;
 }
 
+static uint64_t grown(uint64_t now, uint64_t before)
+{
+    return now > before ? now - before : 0;
+}
+
+/* Rates between two HELLOs that lie far enough apart to mean something. */
+static void note_rates(struct broker_actor *actor, monotonic_us now)
+{
+    struct broker_actor_rates *rates = &actor->rates;
+    const struct actor_load *load = &actor->load, *before = &rates->load;
+    double seconds = (double)(now - rates->at) * 1e-6;
+    if (rates->at && seconds < RATES_SECONDS)
+        return;
+    double busy = (double)grown(load->busy_us, before->busy_us), idle = (double)grown(load->idle_us, before->idle_us),
+           blocked = (double)grown(load->blocked_us, before->blocked_us), all = busy + idle + blocked;
+    if (rates->at) {
+        rates->steps_per_s = (double)grown(load->steps, before->steps) / seconds;
+        rates->bytes_per_s = (double)grown(actor->bytes, rates->bytes) / seconds;
+        rates->busy = all > 0 ? busy / all : 0;
+        rates->idle = all > 0 ? idle / all : 0;
+        rates->blocked = all > 0 ? blocked / all : 0;
+    }
+    rates->at = now;
+    rates->load = *load;
+    rates->bytes = actor->bytes;
+}
+
+/* The first HELLO that this process gets of an incarnation is where counting begins: what it did before belongs to another broker. */
+static void note_load(struct broker_core *core, struct broker_actor *actor, monotonic_us now,
+                      const struct message_actor_hello *hello)
+{
+    struct histogram ages = {.sum = (double)hello->load.ages_us * 1e-6}, before = {.sum = (double)actor->load.ages_us * 1e-6};
+    memcpy(ages.counts, hello->load.ages, sizeof ages.counts);
+    memcpy(before.counts, actor->load.ages, sizeof before.counts);
+    if (actor->clock_us) {
+        ages = histogram_since(&ages, &before);
+        histogram_join(&core->work.ages, &ages);
+        core->work.steps += grown(hello->load.steps, actor->load.steps);
+        core->work.resent += grown(hello->load.resent, actor->load.resent);
+    }
+    core->work.weights_taken += weights_version_compare(hello->version, actor->version) > 0;
+    memcpy(actor->host, hello->host, sizeof actor->host);
+    actor->load = hello->load;
+    if (weights_version_compare(hello->version, actor->acted) > 0)
+        actor->acted = hello->version;
+    actor->clock_us = hello->clock_us;
+    actor->rtt_us = hello->rtt_us;
+    note_rates(actor, now);
+}
+
 static void take_description(struct broker_core *core, struct broker_actor *actor, const void *payload, size_t payload_bytes)
 {
     uint32_t bytes;
@@ -437,6 +493,7 @@ static void on_actor_hello(struct broker_core *core, monotonic_us now, const str
     core->counts.reconnects += actor->presence == ROSTER_GONE && actor->heard_at;
     actor->peer = *peer;
     actor->heard_at = now;
+    note_load(core, actor, now, hello);
     actor_update(core, actor, hello);
     take_description(core, actor, payload, payload_bytes);
     send_state(core, actor);
@@ -462,6 +519,9 @@ static void on_trajectory(struct broker_core *core, monotonic_us now, const stru
         return;
     }
     actor->trajectories++;
+    actor->bytes += payload_bytes;
+    if (weights_version_compare(message->body.version, actor->acted) > 0)
+        actor->acted = message->body.version;
     if (sequence >= actor->next_sequence)
         actor->next_sequence = sequence + 1;
     if (!learner_is_here(core))
@@ -514,9 +574,8 @@ static void learner_replace(struct broker_core *core, monotonic_us now, const st
 {
     bool is_new_run = core->learner.run[0] && strcmp(core->learner.run, hello->run) != 0;
     log_notice("learner here run=%s generation=%u", hello->run, hello->generation);
-    core->learner =
-        (struct broker_learner){.incarnation = hello->incarnation, .generation = hello->generation, .status = core->learner.status};
-    core->learner.status_bytes = 0;
+    core->learner = (struct broker_learner){.incarnation = hello->incarnation, .generation = hello->generation};
+    monitor_forget_status(&core->monitor);
     memcpy(core->learner.run, hello->run, sizeof hello->run);
     core->counts.learners++;
     core->next.is_pending = false;
@@ -575,13 +634,12 @@ static void on_learner_hello(struct broker_core *core, monotonic_us now, const s
     learner->heard_at = now;
     learner->is_silent = false;
     learner->recipe = hello->recipe;
+    learner->clock_us = hello->clock_us;
     if (is_back || hello->is_finished != learner->is_finished)
         states_due(core);
     learner->is_finished = hello->is_finished;
-    if (payload_bytes <= PROTOCOL_STATUS_BYTES && payload) {
-        memcpy(learner->status, payload, payload_bytes);
-        learner->status_bytes = payload_bytes;
-    }
+    if (payload && !monitor_status(&core->monitor, payload, payload_bytes))
+        core->counts.malformed++;
     if (fetcher_want(core->cache, hello->recipe))
         core->counts.malformed++;
     (void)send_roster(core, now);
@@ -662,9 +720,7 @@ int broker_core_create(struct broker_core **core, const struct broker_core_optio
     new->in = calloc(1, sizeof *new->in);
     new->out = calloc(1, sizeof *new->out);
     new->bytes = malloc(PROTOCOL_ENVELOPE_BYTES);
-    new->learner.status = malloc(PROTOCOL_STATUS_BYTES);
-    if (!new->in || !new->out || !new->bytes || !new->learner.status ||
-        fetcher_create(&new->cache, options->cache_bytes, CACHE_ENTRIES)) {
+    if (!new->in || !new->out || !new->bytes || fetcher_create(&new->cache, options->cache_bytes, CACHE_ENTRIES)) {
         broker_core_destroy(core);
         return ERR_NOMEM;
     }
@@ -680,7 +736,7 @@ void broker_core_destroy(struct broker_core **core)
     free(old->in);
     free(old->out);
     free(old->bytes);
-    free(old->learner.status);
+    monitor_forget_status(&old->monitor);
     free(old);
     *core = NULL;
 }
@@ -731,6 +787,11 @@ void broker_core_tick(struct broker_core *core, monotonic_us now)
     if (now - core->roster_at >= PROTOCOL_HEARTBEAT_US)
         (void)send_roster(core, now);
     pump(core, now);
+    if (monitor_is_due(&core->monitor, now)) {
+        struct broker_view view;
+        broker_core_view(core, now, &view);
+        monitor_sample(&core->monitor, &view);
+    }
 }
 
 void broker_core_malformed(struct broker_core *core, monotonic_us now, const struct wire_peer *peer)
@@ -783,18 +844,26 @@ struct broker_counts broker_core_counts(const struct broker_core *core)
     return core->counts;
 }
 
+void broker_core_view(const struct broker_core *core, monotonic_us now, struct broker_view *view)
+{
+    *view = (struct broker_view){.now = now,
+                                 .started_at = core->started_at,
+                                 .epoch = core->options.epoch,
+                                 .counts = &core->counts,
+                                 .work = &core->work,
+                                 .actors = core->actors,
+                                 .n_actors = core->n_actors,
+                                 .learner = &core->learner,
+                                 .newest = core->newest,
+                                 .cache_bytes = fetcher_bytes(core->cache),
+                                 .cache_blobs = fetcher_count(core->cache),
+                                 .waiters = core->n_waiters,
+                                 .monitor = &core->monitor};
+}
+
 int broker_core_stats(struct broker_core *core, monotonic_us now, char *json, size_t size)
 {
-    const struct broker_view view = {.now = now,
-                                     .started_at = core->started_at,
-                                     .epoch = core->options.epoch,
-                                     .counts = &core->counts,
-                                     .actors = core->actors,
-                                     .n_actors = core->n_actors,
-                                     .learner = &core->learner,
-                                     .newest = core->newest,
-                                     .cache_bytes = fetcher_bytes(core->cache),
-                                     .cache_blobs = fetcher_count(core->cache),
-                                     .waiters = core->n_waiters};
+    struct broker_view view;
+    broker_core_view(core, now, &view);
     return broker_stats_json(&view, json, size);
 }

@@ -33,6 +33,10 @@ void broker_core_malformed(struct broker_core *core, monotonic_us now, const str
 /* Writes the stats as JSON, terminated; length, or ERR_LIMIT. */
 MUST_USE int broker_core_stats(struct broker_core *core, monotonic_us now, char *json, size_t size);
 
+struct broker_view;
+/* Everything there is to tell; borrowed until the next call of anything. */
+void broker_core_view(const struct broker_core *core, monotonic_us now, struct broker_view *view);
+
 /* Deliveries so far: received = distinct + duplicate + gap + unknown (sender) + over_grant + unrouted (no learner). stray: orders to
  * actors that are not here, messages of a learner that was replaced. */
 struct broker_counts {

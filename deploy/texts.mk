@@ -1,5 +1,5 @@
 # Texts that the program carries: an environment's rules are the comment at the head of its file (with that of NAME_observe.c, where the
-# observation is told apart); the replay page is a page.
+# observation is told apart); the replay page and the dashboard are pages.
 AS_STRING = sed 's/\\/\\\\/g; s/"/\\"/g; s/^/    "/; s/$$/\\n"/'
 AS_HEAD = sed '/\*\//q' $(1) | sed 's|^/\* \{0,1\}||; s|^ \* \{0,1\}||; s| *\*/.*$$||' | $(AS_STRING)
 $(B)/gen/env_rules.c: $(SRC_envs) deploy/texts.mk
@@ -16,3 +16,8 @@ $(B)/gen/replay_page.c: deploy/pictures/replay.html deploy/texts.mk
 	$(AS_STRING) $<; echo "    ;"; } > $@
 $(B)/gen/replay_page.o: $(B)/gen/replay_page.c $(call include_stamps,deploy)
 	$(Q)$(CC) $(CFLAGS_ALL) $(call includes,deploy) -MMD -MP -c -o $@ $<
+$(B)/gen/dashboard.c: broker/dashboard.html deploy/texts.mk
+	$(Q)mkdir -p $(@D) && { echo '#include "broker/dashboard.h"'; echo 'const char dashboard_page[] ='; \
+	$(AS_STRING) $<; echo "    ;"; } > $@
+$(B)/gen/dashboard.o: $(B)/gen/dashboard.c $(call include_stamps,broker)
+	$(Q)$(CC) $(CFLAGS_ALL) $(call includes,broker) -MMD -MP -c -o $@ $<

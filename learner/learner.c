@@ -12,10 +12,12 @@
 #include "learner/learner_internal.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -74,6 +76,20 @@ static int publish(struct learner *learner)
 
 /* ---- checkpoints ---- */
 
+/* One job at a time is with a worker. */
+static void begin_job(struct learner *learner, uv_work_cb work, uv_after_work_cb done)
+{
+    learner->job.is_running = true;
+    learner->job.since = clock_us();
+    uv_queue_work(&learner->loop, &learner->job.work, work, done);
+}
+
+static void end_job(struct learner *learner)
+{
+    learner->job.is_running = false;
+    learner->busy_seconds += clock_seconds_since(learner->job.since);
+}
+
 static void checkpoint_work(uv_work_t *work)
 {
     struct learner *learner = work->data;
@@ -86,12 +102,14 @@ static void checkpoint_done(uv_work_t *work, int status)
 {
     struct learner *learner = work->data;
     (void)status;
-    learner->job.is_running = false;
+    end_job(learner);
     safetensors_destroy(&learner->job.checkpoint);
     if (learner->job.result) {
         learner->status.checkpoints_failed++;
         log_error("checkpoint failed: %s failed_total=%" PRId64, learner->job.err.text, learner->status.checkpoints_failed);
     } else {
+        learner->status.checkpoint_seconds = clock_seconds_since(learner->job.since);
+        learner->status.checkpoint_unix_seconds = (double)time(NULL);
         log_detail("checkpoint written path=%s", learner->job.path);
     }
     go_on(learner);
@@ -122,8 +140,7 @@ static void start_checkpoint(struct learner *learner)
         return;
     }
     checkpoint_path(job->path, sizeof job->path, learner->options->run, learner->updates);
-    job->is_running = true;
-    uv_queue_work(&learner->loop, &job->work, checkpoint_work, checkpoint_done);
+    begin_job(learner, checkpoint_work, checkpoint_done);
 }
 
 /* ---- training ---- */
@@ -170,14 +187,17 @@ static void update_done(uv_work_t *work, int status)
     struct learner *learner = work->data;
     struct job *job = &learner->job;
     (void)status;
-    job->is_running = false;
+    end_job(learner);
     learner->now = clock_us();
     learner->status.update_seconds = job->seconds;
+    histogram_add(&learner->status.update_times, HISTOGRAM_SECONDS, job->seconds);
+    status_note_report(&learner->status, &job->report);
     partitions_begin_update(&learner->partitions);
     learner->status.lag = 0;
     for (int l = 0; l < learner->run.lanes; l++) {
         double lag = (double)(learner->version_number.number - job->arrivals[l]->t.version.number);
         learner->status.lag = lag > learner->status.lag ? lag : learner->status.lag;
+        histogram_add(&learner->status.lags, HISTOGRAM_LAG, lag);
         take_records(learner, job->arrivals[l]);
         learner_link_decide(learner->link, &job->arrivals[l], FATE_TRAINED);
     }
@@ -256,8 +276,8 @@ static void start_update(struct learner *learner)
     memset(learner->waiting + learner->waiting_size - L, 0, (size_t)L * sizeof *learner->waiting);
     learner->n_waiting -= L;
     learner->status.wait_seconds = clock_seconds_since(learner->published_us);
-    job->is_running = true;
-    uv_queue_work(&learner->loop, &job->work, update_work, update_done);
+    learner->status.waited_seconds += learner->status.wait_seconds;
+    begin_job(learner, update_work, update_done);
 }
 
 /* ---- what the link says ---- */
@@ -363,6 +383,14 @@ static void refused(void *context, int code, const char *text)
 static int write_status(void *context, char *json, size_t size)
 {
     struct learner *learner = context;
+    uint64_t rtt_us = learner_link_stats(learner->link).rtt_us;
+    struct status *status = &learner->status;
+    status->mode = learner->run.mode == RUN_SYNC ? "sync" : "async";
+    status->max_lag = learner->run.mode == RUN_SYNC ? 0 : learner->run.max_lag;
+    status->lanes = learner->run.lanes;
+    status->uptime_seconds = clock_seconds_since(learner->start);
+    status->busy_seconds = learner->busy_seconds + (learner->job.is_running ? clock_seconds_since(learner->job.since) : 0);
+    status->rtt_seconds = rtt_us ? (double)rtt_us * 1e-6 : NAN;
     return status_json(&learner->status, learner->ledger, &learner->partitions, json, size);
 }
 
@@ -576,6 +604,8 @@ int learner_run(const struct learner_options *options, struct err *err)
     learner->start = learner->now = clock_us();
     status_init(&learner->status);
     int r = learner_load_recipe(learner);
+    if (!r)
+        learner_name_task(learner);
     if (!r)
         r = learner_open_books(learner);
     if (!r)

@@ -97,6 +97,7 @@ static void finish_evaluation(struct learner *learner)
         learner->status.steps, book.announced, book.fates[FATE_TRAINED], book.fates[FATE_EVALUATED], book.fates[FATE_STALE],
         book.fates[FATE_REJECTED], book.fates[FATE_ROLLED_BACK], book.fates[FATE_LOST], book.away, book.held, book.unexplained);
     learner->stage = STAGE_DONE;
+    learner->status.phase = "done"; /* the last word to the broker says so */
     if (r)
         learner_stop(learner, r);
     else

@@ -38,6 +38,7 @@ struct job { /* what the worker has in hand */
     int result;
     struct err err;
     double seconds;
+    monotonic_us since; /* while it is running */
 };
 
 struct learner {
@@ -90,6 +91,7 @@ struct learner {
     struct metrics *metrics;
     struct status status;
     monotonic_us published_us;
+    double busy_seconds; /* of jobs that are done */
 };
 
 /* learner.c */
@@ -104,6 +106,7 @@ void learner_take_evaluated(struct learner *learner, struct arrival *arrival); /
 
 /* learner_start.c: what there is before the loop, and what is left after it. */
 MUST_USE int learner_load_recipe(struct learner *learner);
+void learner_name_task(struct learner *learner); /* for statistics */
 MUST_USE int learner_open_books(struct learner *learner);
 MUST_USE int learner_load_checkpoint(struct learner *learner);
 void learner_release(struct learner *learner);

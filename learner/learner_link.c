@@ -53,6 +53,7 @@ struct learner_link {
     int n_descriptions;
     struct fetcher *fetcher; /* descriptions on their way */
     struct learner_link_stats stats;
+    uint64_t echo_us; /* of the last HELLO that was echoed */
     struct envelope *in, *out;
     unsigned char *bytes, *payload; /* PROTOCOL_ENVELOPE_BYTES; for orders: PROTOCOL_ORDERS_BYTES + one snapshot */
     char *status;
@@ -80,7 +81,8 @@ static void send_hello(struct learner_link *link, monotonic_us now)
                                                               .generation = link->options.generation,
                                                               .incarnation = link->options.incarnation,
                                                               .recipe = link->recipe_name,
-                                                              .is_finished = link->is_finished};
+                                                              .is_finished = link->is_finished,
+                                                              .clock_us = (uint64_t)now};
     memcpy(link->out->learner_hello.run, link->options.run, sizeof link->options.run);
     link->hello_at = now;
     bool is_lost = emit(link, bytes > 0 ? link->status : NULL, bytes > 0 ? (size_t)bytes : 0) != 0;
@@ -312,6 +314,10 @@ static void on_roster(struct learner_link *link, monotonic_us now)
     if (roster->learner != link->options.incarnation)
         return;
     link->heard_at = now;
+    if (roster->echo_us > link->echo_us && roster->echo_us <= (uint64_t)now) {
+        link->echo_us = roster->echo_us;
+        link->stats.rtt_us = (uint64_t)now - roster->echo_us;
+    }
     if (roster->epoch != link->epoch || link->state == LEARNER_WAIT_ROSTER) {
         link->stats.epochs += roster->epoch != link->epoch;
         link->epoch = roster->epoch;

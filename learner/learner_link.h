@@ -64,6 +64,7 @@ enum learner_link_state learner_link_state(const struct learner_link *link);
 struct learner_link_stats {
     uint64_t malformed, unknown, epochs, published, fetches, stale_late, dropped;
     int actors_live;
+    uint64_t rtt_us; /* last HELLO to the ROSTER that echoed it; 0: none yet */
 };
 struct learner_link_stats learner_link_stats(const struct learner_link *link);
 

@@ -73,6 +73,19 @@ int learner_load_recipe(struct learner *learner)
     return 0;
 }
 
+/* The words come from a recipe: whatever would end a JSON string does not get in. */
+void learner_name_task(struct learner *learner)
+{
+    static const char *const keys[] = {"env.name", "env.scenario", "method", "run.name", "run.seed"};
+    char *task = learner->status.task;
+    size_t used = 0, size = sizeof learner->status.task;
+    for (size_t i = 0; i < ARRAY_LEN(keys) && used < size; i++)
+        used += (size_t)snprintf(task + used, size - used, "%s%s", i ? "/" : "", recipe_value(learner->recipe, keys[i], ""));
+    for (char *p = task; *p; p++)
+        if (*p < 0x20 || *p > 0x7e || *p == '"' || *p == '\\')
+            *p = '?';
+}
+
 int learner_open_books(struct learner *learner)
 {
     /* With lanes * depth <= lanes * (max_lag + 1) nothing that was rolled out can grow too old to be trained on. */

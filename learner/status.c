@@ -25,7 +25,13 @@ void status_init(struct status *status)
                               .return_lowest = NAN,
                               .eval_clean = NAN,
                               .eval_attacked = NAN,
-                              .eval_lowest = NAN};
+                              .eval_lowest = NAN,
+                              .mode = "sync",
+                              .rtt_seconds = NAN,
+                              .checkpoint_unix_seconds = NAN,
+                              .checkpoint_seconds = NAN,
+                              .belief_accuracy = NAN,
+                              .mutual_information = NAN};
 }
 
 static void put(double *values, const char *name, double value)
@@ -63,6 +69,15 @@ void status_fill(const struct status *status, const struct report *report, const
                {"seconds/wait", status->wait_seconds}};
     for (size_t i = 0; i < ARRAY_LEN(own); i++)
         put(values, own[i].name, own[i].value);
+}
+
+void status_note_report(struct status *status, const struct report *report)
+{
+    for (int i = 0; i < report->count; i++)
+        if (!strcmp(report->entries[i].name, "belief/accuracy"))
+            status->belief_accuracy = report->entries[i].value;
+        else if (!strcmp(report->entries[i].name, "mi/mean"))
+            status->mutual_information = report->entries[i].value;
 }
 
 void status_tick(struct status *status, const struct partitions *partitions, monotonic_us now)
@@ -117,12 +132,48 @@ void status_write_line(const struct status *status, int fd)
     (void)written;
 }
 
+static int add_histogram(char *out, size_t size, const char *key, const struct histogram *histogram)
+{
+    int used = snprintf(out, size, ",\"%s\":{\"sum\":%.9g,\"counts\":", key, histogram->sum);
+    for (int b = 0; b < HISTOGRAM_BUCKETS && (size_t)used < size; b++)
+        used += snprintf(out + used, size - (size_t)used, "%c%" PRIu64, b ? ',' : '[', histogram->counts[b]);
+    return used + ((size_t)used < size ? snprintf(out + used, size - (size_t)used, "]}") : 0);
+}
+
+/* What only statistics want to know. */
+static int add_process(const struct status *status, char *out, size_t size)
+{
+    const struct {
+        const char *key;
+        double value;
+    } numbers[] = {{"uptime_seconds", status->uptime_seconds},
+                   {"busy_seconds", status->busy_seconds},
+                   {"wait_seconds", status->waited_seconds},
+                   {"rtt_seconds", status->rtt_seconds},
+                   {"checkpoint_unix_seconds", status->checkpoint_unix_seconds},
+                   {"checkpoint_seconds", status->checkpoint_seconds},
+                   {"belief_accuracy", status->belief_accuracy},
+                   {"mutual_information", status->mutual_information}};
+    int used = snprintf(out, size, ",\"task\":\"%s\",\"mode\":\"%s\",\"max_lag\":%" PRId64 ",\"lanes\":%" PRId64, status->task,
+                        status->mode, status->max_lag, status->lanes);
+    for (size_t i = 0; i < ARRAY_LEN(numbers) && (size_t)used < size; i++)
+        used += number(out + used, size - (size_t)used, numbers[i].key, numbers[i].value);
+    if ((size_t)used < size)
+        used += add_histogram(out + used, size - (size_t)used, "update_times", &status->update_times);
+    if ((size_t)used < size)
+        used += add_histogram(out + used, size - (size_t)used, "lags", &status->lags);
+    return (size_t)used < size ? used : ERR_LIMIT;
+}
+
 int status_json(const struct status *status, const struct ledger *ledger, const struct partitions *partitions, char *out,
                 size_t size)
 {
     int used = open_object(status, out, size), n;
     if (used < 0)
         return used;
+    if ((n = add_process(status, out + used, size - (size_t)used)) < 0)
+        return n;
+    used += n;
     used += snprintf(out + used, size - (size_t)used, ",\"book\":");
     if ((size_t)used >= size || (n = ledger_json(ledger, out + used, size - (size_t)used)) < 0)
         return ERR_LIMIT;

@@ -4,6 +4,7 @@
 #define TESTUDO_LEARNER_STATUS_H
 
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "learner/algorithm.h"
 #include "learner/ledger.h"
 #include "learner/partitions.h"
@@ -23,10 +24,21 @@ struct status {
     monotonic_us last_us;
     int64_t last_steps;
     double update_seconds, wait_seconds; /* of the last update: computing; from the published version to the full batch */
+    /* For statistics, of this process so far. */
+    char task[96];    /* "matrix/iterated/eir-mappo/seed-1" */
+    const char *mode; /* "sync", "async" */
+    int64_t max_lag, lanes;
+    double uptime_seconds, busy_seconds;                /* busy: a worker updates or writes a checkpoint */
+    double waited_seconds;                              /* all of wait_seconds */
+    double rtt_seconds;                                 /* a word to the broker and back */
+    double checkpoint_unix_seconds, checkpoint_seconds; /* when the last one was written, and how long that took */
+    double belief_accuracy, mutual_information;         /* of the last update; NaN where the method has none */
+    struct histogram update_times, lags; /* HISTOGRAM_SECONDS, HISTOGRAM_LAG: of each update; of each trajectory trained on */
 };
 
 void status_init(struct status *status);
 void status_fill(const struct status *status, const struct report *report, const struct partitions *partitions, double *values);
+void status_note_report(struct status *status, const struct report *report);
 void status_tick(struct status *status, const struct partitions *partitions, monotonic_us now); /* rates and recent returns */
 void status_write_line(const struct status *status, int fd); /* a reader that is gone is no error */
 int status_json(const struct status *status, const struct ledger *ledger, const struct partitions *partitions, char *out,

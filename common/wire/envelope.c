@@ -46,6 +46,10 @@
             ARRAY_LEN(row##_fields)                                                                                        \
     }
 
+#define LOAD(f, type, n)                                                             \
+    {                                                                                \
+#f, type, offsetof(struct message_actor_hello, load.f), n, 0, CODEC_OPTIONAL \
+    }
 static const struct codec_field actor_hello_fields[] = {
     U32(message_actor_hello, major, 0),
     U32(message_actor_hello, minor, 0),
@@ -61,7 +65,19 @@ static const struct codec_field actor_hello_fields[] = {
     VERSION(message_actor_hello, version),
     HASH(message_actor_hello, weights),
     BOOL(message_actor_hello, is_draining, 0, 0, CODEC_OPTIONAL),
+    TEXT(message_actor_hello, host, PROTOCOL_HOST_SIZE, 0, CODEC_OPTIONAL),
+    U64(message_actor_hello, clock_us, 0, 0, CODEC_OPTIONAL),
+    U64(message_actor_hello, rtt_us, 0, 0, CODEC_OPTIONAL),
+    LOAD(steps, CODEC_U64, 0),
+    LOAD(busy_us, CODEC_U64, 0),
+    LOAD(idle_us, CODEC_U64, 0),
+    LOAD(blocked_us, CODEC_U64, 0),
+    LOAD(ages, CODEC_U64S, HISTOGRAM_BUCKETS),
+    LOAD(ages_us, CODEC_U64, 0),
+    LOAD(resent, CODEC_U64, 0),
+    LOAD(unsent, CODEC_U64, 0),
 };
+#undef LOAD
 static const struct codec_field state_fields[] = {
     U32(message_state, major, 0),
     U32(message_state, minor, 0),
@@ -78,6 +94,7 @@ static const struct codec_field state_fields[] = {
     BLOB(message_state, manifest),
     BOOL(message_state, wants_description, 0, 0, CODEC_OPTIONAL),
     BOOL(message_state, is_finished, 0, 0, CODEC_OPTIONAL),
+    U64(message_state, echo_us, 0, 0, CODEC_OPTIONAL),
 };
 #define BODY(f) offsetof(struct message_trajectory, body.f)
 static const struct codec_field trajectory_fields[] = {
@@ -119,6 +136,7 @@ static const struct codec_field learner_hello_fields[] = {
     U64(message_learner_hello, incarnation, 0),
     BLOB(message_learner_hello, recipe),
     BOOL(message_learner_hello, is_finished, 0, 0, CODEC_OPTIONAL),
+    U64(message_learner_hello, clock_us, 0, 0, CODEC_OPTIONAL),
 };
 static const struct codec_field publish_fields[] = {
     U64(message_publish, learner, 0),
@@ -147,8 +165,13 @@ static const struct codec_field roster_row_fields[] = {
     HASH(roster_row, weights),
 };
 static const struct codec_field roster_fields[] = {
-    U32(message_roster, major, 0),   U32(message_roster, minor, 0),    U64(message_roster, epoch, 0),
-    U64(message_roster, learner, 0), VERSION(message_roster, version), LIST(message_roster, rows, roster_row, PROTOCOL_ACTORS_MAX),
+    U32(message_roster, major, 0),
+    U32(message_roster, minor, 0),
+    U64(message_roster, epoch, 0),
+    U64(message_roster, learner, 0),
+    VERSION(message_roster, version),
+    U64(message_roster, echo_us, 0, 0, CODEC_OPTIONAL),
+    LIST(message_roster, rows, roster_row, PROTOCOL_ACTORS_MAX),
 };
 static const struct codec_field stats_fields[] = {U32(message_stats, major, 0), U32(message_stats, minor, 0)};
 static const struct codec_field refused_fields[] = {

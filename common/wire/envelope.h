@@ -13,10 +13,11 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/histogram.h"
 #include "wire/trajectory.h"
 
 #define PROTOCOL_MAJOR 1
-#define PROTOCOL_MINOR 0
+#define PROTOCOL_MINOR 1
 
 #define PROTOCOL_HEARTBEAT_US 1000000 /* HELLO, STATE and ROSTER at least this often */
 #define PROTOCOL_MISSED 5             /* silent heartbeats until a peer counts as gone */
@@ -31,6 +32,7 @@
 #define PROTOCOL_PAYLOAD_BYTES (SCHEMA_FRAME_MAX + (1u << 20)) /* largest legal frame: what maximum message sizes are set to */
 #define PROTOCOL_RUN_SIZE 64
 #define PROTOCOL_TEXT_SIZE 160
+#define PROTOCOL_HOST_SIZE 64
 
 enum message_kind {
     MESSAGE_ACTOR_HELLO,   /* actor -> broker: who I am and how far I am; each heartbeat. Payload: description, when asked for */
@@ -61,6 +63,18 @@ struct blob_name { /* content-addressed bytes: recipe, manifest, net, descriptio
     uint32_t bytes; /* 0: none */
 };
 
+/* What an actor's process did so far, for statistics; all zero from a peer of protocol 1.0. Times of its rollout thread. */
+struct actor_load {
+    uint64_t steps;                   /* of environments, whatever for */
+    uint64_t busy_us;                 /* rolling out */
+    uint64_t idle_us;                 /* no order at hand */
+    uint64_t blocked_us;              /* orders at hand, but all buffers wait for their fates */
+    uint64_t ages[HISTOGRAM_BUCKETS]; /* HISTOGRAM_SECONDS from a trajectory's end to the word that the learner has it */
+    uint64_t ages_us;                 /* their sum */
+    uint64_t resent;                  /* trajectories */
+    uint64_t unsent;                  /* trajectories that wait for room on the connection, now */
+};
+
 struct message_actor_hello {
     uint32_t major, minor;
     char run[PROTOCOL_RUN_SIZE]; /* "" before one is known */
@@ -75,6 +89,10 @@ struct message_actor_hello {
     struct weights_version version; /* acted with last, and the hash over its nets */
     struct hash weights;
     bool is_draining;
+    char host[PROTOCOL_HOST_SIZE]; /* where it runs, as it says itself */
+    uint64_t clock_us;             /* the sender's own, echoed by STATE */
+    uint64_t rtt_us;               /* last HELLO to the STATE that echoed it; 0: none yet */
+    struct actor_load load;
 };
 
 struct message_state {
@@ -90,6 +108,7 @@ struct message_state {
     struct blob_name manifest;      /* of the newest version */
     bool wants_description;
     bool is_finished; /* the learner said that the run is complete */
+    uint64_t echo_us; /* clock_us of the last HELLO */
 };
 
 struct message_trajectory {
@@ -126,6 +145,7 @@ struct message_learner_hello {
     uint64_t incarnation;
     struct blob_name recipe;
     bool is_finished;
+    uint64_t clock_us; /* echoed by ROSTER */
 };
 
 struct message_publish {
@@ -166,6 +186,7 @@ struct message_roster {
     uint64_t epoch;
     uint64_t learner;               /* incarnation that the broker accepted */
     struct weights_version version; /* newest whose blobs the broker holds completely */
+    uint64_t echo_us;               /* clock_us of the last LEARNER-HELLO */
     uint32_t count;
     struct roster_row rows[PROTOCOL_ACTORS_MAX];
 };

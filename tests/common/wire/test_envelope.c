@@ -33,7 +33,10 @@ static void fill(enum message_kind kind)
                                                      .orders_upto = UINT64_MAX,
                                                      .next_sequence = 5,
                                                      .version = {2, 9},
-                                                     .is_draining = true};
+                                                     .is_draining = true,
+                                                     .host = "node7",
+                                                     .clock_us = 5,
+                                                     .load = {.steps = rng_next(&rng), .ages = {1, [17] = 3}, .unsent = 8}};
         break;
     case MESSAGE_STATE:
         a.state = (struct message_state){.major = 1,
@@ -188,7 +191,47 @@ static void test_one_release_back_is_understood(void **state)
     struct err err;
     assert_int_equal(protocol_refusal(7, 9, &err), ERR_VERSION);
     assert_non_null(strstr(err.text, "7.9"));
-    assert_non_null(strstr(err.text, "1.0"));
+    assert_non_null(strstr(err.text, "1.1"));
+}
+
+/* What 1.1 added is optional: the same HELLO without it is read, and says nothing about load and host. */
+static void test_hello_of_the_release_before_is_read(void **state)
+{
+    (void)state;
+    struct pack pack;
+    static const char *const numbers[] = {"major",       "minor",         "actor",     "incarnation", "lanes", "orders_generation",
+                                          "orders_upto", "next_sequence", "acked_upto"};
+    pack_begin(&pack, bytes, sizeof bytes);
+    pack_map(&pack, 1 + ARRAY_LEN(numbers) + 4);
+    pack_key(&pack, "kind");
+    pack_u64(&pack, MESSAGE_ACTOR_HELLO);
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        pack_key(&pack, numbers[i]);
+        pack_u64(&pack, i == 1 ? 0 : i + 1);
+    }
+    pack_key(&pack, "run");
+    pack_text(&pack, "r");
+    pack_key(&pack, "description");
+    pack_array(&pack, 2);
+    pack_hash(&pack, (struct hash){1, 2});
+    pack_u64(&pack, 3);
+    pack_key(&pack, "version");
+    pack_array(&pack, 2);
+    pack_u64(&pack, 1);
+    pack_u64(&pack, 2);
+    pack_key(&pack, "weights");
+    pack_hash(&pack, (struct hash){3, 4});
+    struct err err;
+    memset(&b, 0xff, sizeof b);
+    int r = envelope_decode(&b, bytes, (size_t)pack_end(&pack), &err);
+    if (r)
+        print_error("%s\n", err.text);
+    assert_int_equal(r, 0);
+    assert_true(protocol_understands(PROTOCOL_MAJOR, PROTOCOL_MINOR, 1, b.actor_hello.minor));
+    assert_int_equal(b.actor_hello.acked_upto, 9);
+    assert_int_equal(b.actor_hello.clock_us, 0);
+    assert_int_equal(b.actor_hello.load.steps, 0);
+    assert_string_equal(b.actor_hello.host, "");
 }
 
 static void test_orders_travel_as_far_as_they_fit(void **state)
@@ -300,6 +343,7 @@ int main(void)
         cmocka_unit_test(test_unknown_keys_pass_and_known_ones_come_once),
         cmocka_unit_test(test_ceilings_are_kept),
         cmocka_unit_test(test_one_release_back_is_understood),
+        cmocka_unit_test(test_hello_of_the_release_before_is_read),
         cmocka_unit_test(test_orders_travel_as_far_as_they_fit),
         cmocka_unit_test(test_description_round_trip),
         cmocka_unit_test(test_fetcher_assembles_checks_and_keeps_its_ceiling),
