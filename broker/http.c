@@ -41,8 +41,9 @@ static struct MHD_Response *respond(void *body, size_t length, enum MHD_Response
         {"X-Content-Type-Options", "nosniff"},
         {"X-Frame-Options", "DENY"},
         {"Referrer-Policy", "no-referrer"},
-        {"Content-Security-Policy", "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; "
-                                    "img-src data:"},
+        {"Content-Security-Policy",
+         "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; "
+         "img-src data:"},
     };
     struct MHD_Response *response = MHD_create_response_from_buffer(length, body, mode);
     if (!response) {
@@ -83,8 +84,7 @@ static struct kept *fresh(struct http *http, int page)
         return NULL;
     }
     char *exact = realloc(body, (size_t)length + 1);
-    struct MHD_Response *response =
-        respond(exact ? exact : body, (size_t)length, MHD_RESPMEM_MUST_FREE, http->pages[page].type);
+    struct MHD_Response *response = respond(exact ? exact : body, (size_t)length, MHD_RESPMEM_MUST_FREE, http->pages[page].type);
     if (!response)
         return NULL;
     if (kept->response)
@@ -202,8 +202,8 @@ static int parse_address(const char *text, bool is_insecure, struct sockaddr_sto
     if (is_bad)
         return err_set(err, ERR_INVALID, "refused monitor address \"%.100s\": expected something like 127.0.0.1:5556", text);
     if (!is_loopback && !is_insecure)
-        return err_set(err, ERR_INVALID, "refused monitor address %.100s: it is not this machine's loopback, and --insecure was not given",
-                       text);
+        return err_set(err, ERR_INVALID,
+                       "refused monitor address %.100s: it is not this machine's loopback, and --insecure was not given", text);
     return 0;
 }
 
@@ -221,14 +221,13 @@ static int start(struct http *http, const struct sockaddr_storage *address)
     http->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, http, MHD_OPTION_SOCK_ADDR, address,
                                     MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
                                     (unsigned)HTTP_CONNECTIONS / 2, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_SECONDS,
-                                    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_BYTES,
-                                    MHD_OPTION_END);
+                                    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_BYTES, MHD_OPTION_END);
     info = http->daemon ? MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     return info ? info->epoll_fd : -1;
 }
 
-int http_open(struct http **out, uv_loop_t *loop, const char *address, bool is_insecure, const struct http_page *pages, void *context,
-              struct err *err)
+int http_open(struct http **out, uv_loop_t *loop, const char *address, bool is_insecure, const struct http_page *pages,
+              void *context, struct err *err)
 {
     struct sockaddr_storage where;
     *out = NULL;

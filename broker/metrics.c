@@ -43,8 +43,8 @@ static void histogram_lines(struct text *text, const char *name, const char *hel
         below += histogram->counts[b];
         text_add(text, "%s_bucket{le=\"%g\"} %llu\n", name, histogram_bound(first, b), N(below));
     }
-    text_add(text, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.9g\n%s_count %llu\n", name, N(histogram_total(histogram)), name, histogram->sum,
-             name, N(histogram_total(histogram)));
+    text_add(text, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.9g\n%s_count %llu\n", name, N(histogram_total(histogram)), name,
+             histogram->sum, name, N(histogram_total(histogram)));
 }
 
 /* --- families, by subject --- */
@@ -66,9 +66,9 @@ static void add_peers(struct text *text, const struct broker_view *view)
 
 static void add_book(struct text *text, const struct monitor *m)
 {
-    static const enum monitor_total totals[FATES] = {[FATE_TRAINED] = TOTAL_TRAINED,         [FATE_EVALUATED] = TOTAL_EVALUATED,
-                                                     [FATE_STALE] = TOTAL_STALE,             [FATE_REJECTED] = TOTAL_REJECTED,
-                                                     [FATE_ROLLED_BACK] = TOTAL_ROLLED_BACK, [FATE_LOST] = TOTAL_LOST};
+    static const enum monitor_total totals[FATES] = {
+        [FATE_TRAINED] = TOTAL_TRAINED,   [FATE_EVALUATED] = TOTAL_EVALUATED,     [FATE_STALE] = TOTAL_STALE,
+        [FATE_REJECTED] = TOTAL_REJECTED, [FATE_ROLLED_BACK] = TOTAL_ROLLED_BACK, [FATE_LOST] = TOTAL_LOST};
     char path[64];
     family(text, "testudo_trajectories_total", counter, "Trajectories whose fate was decided, by fate.");
     for (int f = 0; f < FATES; f++)
@@ -85,7 +85,8 @@ static void add_book(struct text *text, const struct monitor *m)
     }
     value_line(text, "testudo_book_trajectories{place=\"in_flight_actors\"}", monitor_number(m, "book.in_flight.actors"));
     value_line(text, "testudo_book_trajectories{place=\"in_flight_learner\"}", monitor_number(m, "book.in_flight.learner"));
-    single(text, "testudo_book_unexplained", gauge, "What the book cannot account for; 0 at rest.", monitor_number(m, "book.unexplained"));
+    single(text, "testudo_book_unexplained", gauge, "What the book cannot account for; 0 at rest.",
+           monitor_number(m, "book.unexplained"));
 }
 
 static void add_rejects(struct text *text, const struct monitor *m)
@@ -113,7 +114,8 @@ static void add_deliveries(struct text *text, const struct broker_counts *c)
         text_add(text, "testudo_deliveries_total{result=\"%s\"} %llu\n", rows[i].result, N(rows[i].count));
     single(text, "testudo_trajectory_bytes_total", counter, "Bytes of trajectories received, envelopes included.",
            (double)c->bytes_in[MESSAGE_TRAJECTORY]);
-    single(text, "testudo_weights_bytes_total", counter, "Bytes of weights and descriptions sent.", (double)c->bytes_out[MESSAGE_CHUNK]);
+    single(text, "testudo_weights_bytes_total", counter, "Bytes of weights and descriptions sent.",
+           (double)c->bytes_out[MESSAGE_CHUNK]);
     single(text, "testudo_malformed_total", counter, "Messages that could not be read.", (double)c->malformed);
     single(text, "testudo_refused_total", counter, "Messages of peers that are not served.", (double)c->refused);
     single(text, "testudo_stray_total", counter, "Messages to or from peers that are not here any more.", (double)c->stray);
@@ -160,8 +162,9 @@ static void add_queue(struct text *text, const struct broker_view *view)
     single(text, "testudo_weights_acks_total", counter, "Times that an actor began to act with a newer version.",
            (double)view->work->weights_taken);
     single(text, "testudo_resends_total", counter, "Trajectories that actors sent again.", (double)view->work->resent);
-    histogram_lines(text, "testudo_trajectory_age_seconds", "From the end of a trajectory to its actor's word that the learner has it.",
-                    &view->work->ages, HISTOGRAM_SECONDS);
+    histogram_lines(text, "testudo_trajectory_age_seconds",
+                    "From the end of a trajectory to its actor's word that the learner has it.", &view->work->ages,
+                    HISTOGRAM_SECONDS);
 }
 
 static void add_learner(struct text *text, const struct broker_view *view)
@@ -174,7 +177,8 @@ static void add_learner(struct text *text, const struct broker_view *view)
     single(text, "testudo_updates_total", counter, "Updates made by learners.", (double)m->totals[TOTAL_UPDATES]);
     single(text, "testudo_policy_version", gauge, "Newest weights version that actors can have.", (double)view->newest.number);
     single(text, "testudo_policy_generation", gauge, "Generation of the newest weights.", (double)view->newest.generation);
-    single(text, "testudo_policy_lag_bound_versions", gauge, "What run.max_lag allows (0 in sync mode).", monitor_number(m, "max_lag"));
+    single(text, "testudo_policy_lag_bound_versions", gauge, "What run.max_lag allows (0 in sync mode).",
+           monitor_number(m, "max_lag"));
     if (!m->status)
         return;
     single(text, "testudo_learner_update", gauge, "Update that the run stands at.", monitor_number(m, "update"));
@@ -186,8 +190,8 @@ static void add_learner(struct text *text, const struct broker_view *view)
                     HISTOGRAM_LAG);
     single(text, "testudo_learner_busy_seconds_total", counter, "Time in updates and checkpoints, this learner process.",
            monitor_number(m, "busy_seconds"));
-    single(text, "testudo_learner_wait_seconds_total", counter, "Time from published versions to full batches, this learner process.",
-           monitor_number(m, "wait_seconds"));
+    single(text, "testudo_learner_wait_seconds_total", counter,
+           "Time from published versions to full batches, this learner process.", monitor_number(m, "wait_seconds"));
     single(text, "testudo_checkpoint_timestamp_seconds", gauge, "When the last checkpoint was written.",
            monitor_number(m, "checkpoint_unix_seconds"));
     single(text, "testudo_checkpoint_write_seconds", gauge, "How long writing it took.", monitor_number(m, "checkpoint_seconds"));
@@ -212,8 +216,10 @@ static void add_partitions(struct text *text, const struct monitor *m)
     if (!m->status)
         return;
     family(text, "testudo_partition_episodes_total", counter, "Episodes finished in training, by class, this learner process.");
-    text_add(text, "testudo_partition_episodes_total{class=\"clean\"} %.17g\ntestudo_partition_episodes_total{class=\"attacked\"} %.17g\n",
-             episodes[0], episodes[1]);
+    text_add(
+        text,
+        "testudo_partition_episodes_total{class=\"clean\"} %.17g\ntestudo_partition_episodes_total{class=\"attacked\"} %.17g\n",
+        episodes[0], episodes[1]);
     family(text, "testudo_partition_return", gauge, "Return of late episodes, by class; lowest: the worst single partition.");
     value_line(text, "testudo_partition_return{class=\"clean\"}", monitor_number(m, "return_clean"));
     value_line(text, "testudo_partition_return{class=\"attacked\"}", monitor_number(m, "return_attacked"));
@@ -229,7 +235,8 @@ static void add_verdict(struct text *text, const struct monitor *m)
     family(text, "testudo_limit", gauge, "1 for what limits the run over the last seconds.");
     for (enum limit l = LIMIT_NONE; l <= LIMIT_LAG; l++)
         text_add(text, "testudo_limit{limit=\"%s\"} %d\n", limit_name(l), m->verdict.limit == l);
-    single(text, "testudo_learner_busy_ratio", gauge, "Share of the last seconds that the learner computed.", m->rates.learner_busy);
+    single(text, "testudo_learner_busy_ratio", gauge, "Share of the last seconds that the learner computed.",
+           m->rates.learner_busy);
     single(text, "testudo_actor_busy_ratio", gauge, "Share of the last seconds that actors rolled out, mean.", m->rates.actor_busy);
 }
 

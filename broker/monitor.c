@@ -182,17 +182,17 @@ static void judge(struct monitor *monitor, const struct broker_view *view)
 {
     const struct monitor_rates *rates = &monitor->rates;
     const char *mode = json_string_value(json_object_get(monitor->status, "mode"));
-    const struct verdict_in in = {
-        .is_training = view->learner->incarnation && !view->learner->is_silent && !strcmp(monitor_phase(monitor), "train"),
-        .is_sync = mode && !strcmp(mode, "sync"),
-        .actors = actors_ready(view),
-        .lanes = (int)or_zero(monitor_number(monitor, "lanes")),
-        .learner_busy = rates->learner_busy,
-        .actor_busy = rates->actor_busy,
-        .actor_busy_max = rates->actor_busy_max,
-        .actor_blocked = rates->actor_blocked,
-        .update_seconds = rates->updates > 0 ? 1 / rates->updates : 0,
-        .transit_seconds = or_zero(rates->actor_rtt) + or_zero(rates->learner_rtt)};
+    const struct verdict_in in = {.is_training = view->learner->incarnation && !view->learner->is_silent &&
+                                                 !strcmp(monitor_phase(monitor), "train"),
+                                  .is_sync = mode && !strcmp(mode, "sync"),
+                                  .actors = actors_ready(view),
+                                  .lanes = (int)or_zero(monitor_number(monitor, "lanes")),
+                                  .learner_busy = rates->learner_busy,
+                                  .actor_busy = rates->actor_busy,
+                                  .actor_busy_max = rates->actor_busy_max,
+                                  .actor_blocked = rates->actor_blocked,
+                                  .update_seconds = rates->updates > 0 ? 1 / rates->updates : 0,
+                                  .transit_seconds = or_zero(rates->actor_rtt) + or_zero(rates->learner_rtt)};
     monitor->verdict = verdict_of(&in);
 }
 

@@ -66,8 +66,8 @@ static void say(struct verdict *verdict, const struct verdict_in *in)
     case LIMIT_ACTOR:
         verdict->actors = enough > n ? enough : n;
         if (enough > n)
-            snprintf(verdict->text, sizeof verdict->text, "actors are the limit: add %d (%d would keep the learner busy)", enough - n,
-                     enough);
+            snprintf(verdict->text, sizeof verdict->text, "actors are the limit: add %d (%d would keep the learner busy)",
+                     enough - n, enough);
         else
             snprintf(verdict->text, sizeof verdict->text,
                      "actors are the limit, and each of the run's %d lanes has one: raise rollout.lanes, or take faster machines",

@@ -18,7 +18,7 @@ struct broker_actor {
     struct hash weights;
     monotonic_us heard_at, gone_at;
     uint64_t trajectories, gaps, repeats, bytes; /* bytes: of trajectories received */
-    struct weights_version acted; /* with what its newest trajectory was made */
+    struct weights_version acted;                /* with what its newest trajectory was made */
     char host[PROTOCOL_HOST_SIZE];
     uint64_t clock_us, rtt_us;
     struct actor_load load; /* as of its last HELLO */

@@ -13,10 +13,22 @@ bool terminal_is(FILE *stream)
 
 const char *terminal_style(FILE *stream, enum terminal_style style)
 {
-    static const char *const codes[] = {
-        [STYLE_OFF] = "\033[0m", [STYLE_ERROR] = "\033[31m", [STYLE_GOOD] = "\033[32m", [STYLE_DIM] = "\033[2m"};
+    static const char *const codes[] = {[STYLE_OFF] = "\033[0m",
+                                        [STYLE_ERROR] = "\033[31m",
+                                        [STYLE_GOOD] = "\033[32m",
+                                        [STYLE_DIM] = "\033[2m",
+                                        [STYLE_BOLD] = "\033[1m"};
     const char *no_color = getenv("NO_COLOR");
     return terminal_is(stream) && !(no_color && *no_color) ? codes[style] : "";
+}
+
+void terminal_size(int *columns, int *rows)
+{
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_col || !size.ws_row)
+        return;
+    *columns = size.ws_col;
+    *rows = size.ws_row;
 }
 
 int terminal_columns(void)

@@ -5,10 +5,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-enum terminal_style { STYLE_OFF, STYLE_ERROR, STYLE_GOOD, STYLE_DIM };
+enum terminal_style { STYLE_OFF, STYLE_ERROR, STYLE_GOOD, STYLE_DIM, STYLE_BOLD };
 
 bool terminal_is(FILE *stream);
 const char *terminal_style(FILE *stream, enum terminal_style style); /* "" where colour is not wanted */
+void terminal_size(int *columns, int *rows);                         /* of stdout; untouched when unknown */
 int terminal_columns(void);                                          /* of stderr; 80 when unknown */
 int terminal_rows(void);                                             /* the same; 24 */
 

@@ -12,8 +12,9 @@ static void print_options(const struct option_row *rows, int n_rows)
 {
     for (int i = 0; i < n_rows; i++) {
         char left[64];
-        snprintf(left, sizeof left, "--%s%s%s", rows[i].name, rows[i].type == OPTION_FLAG ? "" : " ",
-                 rows[i].type == OPTION_FLAG ? "" : rows[i].placeholder);
+        const char letter[] = {'-', rows[i].letter, ',', ' ', 0};
+        snprintf(left, sizeof left, "%s--%s%s%s", rows[i].letter ? letter : "", rows[i].name,
+                 rows[i].type == OPTION_FLAG ? "" : " ", rows[i].type == OPTION_FLAG ? "" : rows[i].placeholder);
         bool has_example = rows[i].example != NULL;
         printf("  %-22s %s%s%s%s\n", left, rows[i].help, has_example ? " (e.g. " : "", has_example ? rows[i].example : "",
                has_example ? ")" : "");
@@ -86,6 +87,14 @@ static const struct option_row *find_option(const struct option_row *rows, int n
     return NULL;
 }
 
+static const struct option_row *find_letter(const struct option_row *rows, int n_rows, char letter)
+{
+    for (int i = 0; i < n_rows; i++)
+        if (rows[i].letter == letter)
+            return &rows[i];
+    return NULL;
+}
+
 static int unknown_option(const struct verb *verb, const struct option_row *rows, int n_rows, const char *name)
 {
     const char *names[32] = {"help"};
@@ -136,8 +145,13 @@ static int store_option(const struct verb *verb, const struct option_row *row, c
  * argument only when it reads true or false. */
 static int parse_option(const struct verb *verb, const struct option_row *rows, int n_rows, int argc, char **argv, int *at)
 {
-    const char *name = argv[*at] + 2, *equals = strchr(name, '='), *value = equals ? equals + 1 : NULL;
-    const struct option_row *row = find_option(rows, n_rows, name, equals ? (size_t)(equals - name) : strlen(name));
+    bool is_short = argv[*at][1] != '-';
+    const char *name = argv[*at] + (is_short ? 1 : 2), *equals = is_short ? NULL : strchr(name, '='),
+               *value = equals ? equals + 1 : NULL;
+    const struct option_row *row = is_short ? find_letter(rows, n_rows, name[0])
+                                            : find_option(rows, n_rows, name, equals ? (size_t)(equals - name) : strlen(name));
+    if (row && is_short)
+        name = row->name;
     if (!row)
         return unknown_option(verb, rows, n_rows, name);
     const char *next = *at + 1 < argc ? argv[*at + 1] : NULL;
@@ -159,7 +173,8 @@ int verb_parse(const struct verb *verb, const struct option_row *rows, int n_row
             print_help(verb, rows, n_rows);
             return EXIT_DONE;
         }
-        if (strncmp(argv[i], "--", 2)) {
+        bool is_letter = argv[i][0] == '-' && argv[i][1] && !argv[i][2] && find_letter(rows, n_rows, argv[i][1]);
+        if (strncmp(argv[i], "--", 2) && !is_letter) {
             if (words->count == WORDS_MAX)
                 return verb_misused(verb, "more than %d arguments", WORDS_MAX);
             words->word[words->count++] = argv[i];

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 
+#define MONITOR_ADDRESS "127.0.0.1:5556" /* where a broker's statistics are looked for when nothing else is said */
 #define TESTUDO_VERSION "0.1.0"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_MISUSED = 2 };
@@ -23,7 +24,14 @@ struct option_row {
     void *value;     /* where it goes; keeps its content when the option is not given */
     double min, max; /* INT */
     const char *placeholder, *help, *example;
+    char letter; /* 'i': -i is short for it; 0: none */
 };
+
+/* Beyond loopback, or nothing: a word that has to be said. */
+#define OPTION_INSECURE(value)                                                                                          \
+    {                                                                                                                   \
+        "insecure", OPTION_FLAG, value, 0, 0, "", "plain text beyond this machine: only in a network of your own", NULL \
+    }
 
 #define WORDS_MAX 256
 struct words { /* arguments that are no options */
@@ -41,7 +49,7 @@ struct verb {
 };
 
 extern const struct verb verb_train, verb_broker, verb_learner, verb_actor, verb_eval, verb_attack, verb_report, verb_stats,
-    verb_envs, verb_render, verb_bench, verb_inspect, verb_demo, verb_keys;
+    verb_top, verb_health, verb_envs, verb_render, verb_bench, verb_inspect, verb_demo, verb_keys;
 
 /* Reads options and words. Returns -1 to go on, else the exit code to leave with: 0 after --help, 2 after a message about misuse. */
 int verb_parse(const struct verb *verb, const struct option_row *rows, int n_rows, int argc, char **argv, struct words *words);

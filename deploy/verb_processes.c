@@ -30,11 +30,6 @@
         "parent", OPTION_INT, value, 1, INT32_MAX, "PID", "leave when this process, our parent, is gone", NULL \
     }
 
-#define OPTION_INSECURE(value)                                                                                                     \
-    {                                                                                                                              \
-        "insecure", OPTION_FLAG, value, 0, 0, "", "plain text beyond this machine's loopback: only in a network of your own", NULL \
-    }
-
 /* Asks the kernel for SIGTERM at the parent's death. The parent may have died before we asked: then leave at once. */
 static int follow_parent(const struct verb *verb, int64_t parent)
 {
@@ -82,13 +77,14 @@ static int split_endpoints(const struct verb *verb, char *list, const char *endp
 
 static int run_broker(const struct verb *verb, int argc, char **argv)
 {
-    const char *listen = "tcp://127.0.0.1:5555";
+    const char *listen = "tcp://127.0.0.1:5555", *monitor = NULL;
     int64_t parent = 0, cache_mib = 512;
     bool is_insecure = false;
     const struct option_row rows[] = {
         {"listen", OPTION_TEXT, &listen, 0, 0, "ENDPOINTS",
          "where actors, learner and observers connect; up to three, joined by commas", "tcp://127.0.0.1:5555"},
         {"cache", OPTION_INT, &cache_mib, 1, 1 << 20, "MIB", "memory for weights that wait to be fetched", "512"},
+        {"monitor", OPTION_TEXT, &monitor, 0, 0, "ADDRESS", "serve dashboard and statistics over HTTP there", MONITOR_ADDRESS},
         OPTION_INSECURE(&is_insecure),
         OPTION_PARENT(&parent),
     };
@@ -106,6 +102,8 @@ static int run_broker(const struct verb *verb, int argc, char **argv)
         return r;
     options.cache_bytes = (size_t)cache_mib << 20;
     options.is_insecure = is_insecure;
+    options.monitor = monitor;
+    options.version = TESTUDO_VERSION;
     return finish(verb, broker_run(&options, &err), &err);
 }
 

@@ -1,78 +1,125 @@
-/* stats: asks a broker how the run is going. One request, one reply; the observer is no peer of the run and holds nothing. */
-#include <errno.h>
-#include <signal.h>
+/* stats: how a run is going, one row an interval, in the habit of redis-cli --stat. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-#include <zmq.h>
-
-#include "base/json.h"
+#include "deploy/observer.h"
+#include "deploy/terminal.h"
 #include "deploy/verb.h"
-#include "wire/envelope.h"
+
+#define HEADER_EVERY 20
 
 struct stats {
     const struct verb *verb;
-    void *context, *socket;
-    bool as_json;
-    struct envelope *envelope; /* large */
-    unsigned char buffer[PROTOCOL_ENVELOPE_BYTES];
+    const char *connect, *interval;
+    bool as_json, is_long, is_insecure;
+    int64_t count, timeout;
+    double interval_seconds;
+    json_t *before; /* the last answer, for differences */
+    int rows;       /* since the last header */
 };
 
-static int ask(struct stats *stats, struct err *err)
+static void print_clock(void)
 {
-    *stats->envelope = (struct envelope){.kind = MESSAGE_STATS, .stats = {PROTOCOL_MAJOR, PROTOCOL_MINOR}};
-    int length = envelope_encode(stats->envelope, stats->buffer, sizeof stats->buffer);
-    ASSERT(length > 0);
-    if (zmq_send(stats->socket, stats->buffer, (size_t)length, 0) < 0)
-        return err_set(err, ERR_IO, "cannot send the question: %s", zmq_strerror(errno));
-    return 0;
+    char clock[16];
+    time_t now = time(NULL);
+    struct tm local;
+    strftime(clock, sizeof clock, "%H:%M:%S", localtime_r(&now, &local));
+    printf("%s ", clock);
 }
 
-/* One message of at most two frames; *payload is closed by the caller. */
-static int receive(struct stats *stats, zmq_msg_t *payload, struct err *err)
+/* -- a row of the table ----------------------------------------------------------------------------------------------------- */
+
+enum form { FORM_TEXT, FORM_COUNT, FORM_HUMAN, FORM_GROWING, FORM_MS, FORM_PERCENT };
+static const struct column {
+    const char *title, *path;
+    enum form form;
+    int width;
+} columns[] = {
+    {"phase", "learner_status.phase", FORM_TEXT, 8},
+    {"actors", "peers.ready", FORM_COUNT, 6},
+    {"update", "learner_status.update", FORM_GROWING, 14},
+    {"steps", "learner_status.steps", FORM_HUMAN, 7},
+    {"steps/s", "rates.env_steps_per_s", FORM_HUMAN, 7},
+    {"trained", "learner_status.book.trained", FORM_GROWING, 16},
+    {"stale", "learner_status.book.stale", FORM_COUNT, 6},
+    {"reject", "learner_status.book.rejected", FORM_COUNT, 6},
+    {"lost", "learner_status.book.lost", FORM_COUNT, 6},
+    {"open", "learner_status.book.unexplained", FORM_COUNT, 5},
+    {"lag", "rates.lag_mean", FORM_HUMAN, 5},
+    {"age p50", "rates.age_p50_seconds", FORM_MS, 7},
+    {"p99 ms", "rates.age_p99_seconds", FORM_MS, 7},
+    {"in B/s", "rates.bytes_in_per_s", FORM_HUMAN, 7},
+    {"clean", "learner_status.return_clean", FORM_HUMAN, 7},
+    {"attacked", "learner_status.return_attacked", FORM_HUMAN, 8},
+    {"limit", "verdict.limit", FORM_TEXT, 8},
+};
+
+static void print_header(void)
 {
-    int length = zmq_recv(stats->socket, stats->buffer, sizeof stats->buffer, 0), more = 0;
-    size_t size = sizeof more;
-    if (length < 0 || length > (int)sizeof stats->buffer)
-        return err_set(err, ERR_IO, "cannot read the answer");
-    zmq_getsockopt(stats->socket, ZMQ_RCVMORE, &more, &size);
-    for (int i = 0; more; i++) {
-        if (i || zmq_msg_recv(payload, stats->socket, 0) < 0)
-            return err_set(err, ERR_FORMAT, "the answer has more than two frames");
-        zmq_getsockopt(stats->socket, ZMQ_RCVMORE, &more, &size);
-    }
-    return envelope_decode(stats->envelope, stats->buffer, (size_t)length, err);
+    printf("%s%-8s", terminal_style(stdout, STYLE_DIM), "time");
+    for (size_t c = 0; c < ARRAY_LEN(columns); c++)
+        printf(" %*s", columns[c].width, columns[c].title);
+    printf("%s\n", terminal_style(stdout, STYLE_OFF));
 }
 
-static double number(const json_t *object, const char *key)
+static void print_cell(const struct column *column, const json_t *tree, const json_t *before)
 {
-    const json_t *value = json_object_get(object, key);
-    return json_is_number(value) ? json_number_value(value) : 0.0;
+    char cell[64], human[OBSERVED_SIZE];
+    double value = observed(tree, column->path), old = observed(before, column->path);
+    if (column->form == FORM_TEXT)
+        snprintf(cell, sizeof cell, "%s", *observed_text(tree, column->path) ? observed_text(tree, column->path) : "-");
+    else if (!isfinite(value))
+        snprintf(cell, sizeof cell, "-");
+    else if (column->form == FORM_GROWING)
+        snprintf(cell, sizeof cell, "%.0f (%+.0f)", value, isfinite(old) ? value - old : 0);
+    else if (column->form == FORM_COUNT)
+        snprintf(cell, sizeof cell, "%.0f", value);
+    else if (column->form == FORM_MS)
+        snprintf(cell, sizeof cell, "%.3g", 1000 * value);
+    else
+        snprintf(cell, sizeof cell, "%s", observed_human(value, human));
+    printf(" %*s", column->width, cell);
+}
+
+static void print_row(struct stats *stats, const json_t *tree)
+{
+    if (stats->rows++ % HEADER_EVERY == 0)
+        print_header();
+    print_clock();
+    for (size_t c = 0; c < ARRAY_LEN(columns); c++)
+        print_cell(&columns[c], tree, stats->before);
+}
+
+/* -- the long line: books and partitions ------------------------------------------------------------------------------------ */
+
+static double count(const json_t *object, const char *key)
+{
+    double value = observed(object, key);
+    return isfinite(value) ? value : 0;
 }
 
 /* The learner's rates, when a learner has told any. */
 static void print_rates(const json_t *status)
 {
-    const char *phase = json_string_value(json_object_get(status, "phase"));
-    printf("%s update %.0f steps %.0f/%.0f", phase ? phase : "no learner", number(status, "update"), number(status, "steps"),
-           number(status, "budget"));
-    printf(" %.0f steps/s lag %.0f", number(status, "steps_per_s"), number(status, "lag"));
+    const char *phase = observed_text(status, "phase");
+    printf("%s update %.0f steps %.0f/%.0f", *phase ? phase : "no learner", count(status, "update"), count(status, "steps"),
+           count(status, "budget"));
+    printf(" %.0f steps/s lag %.0f", count(status, "steps_per_s"), count(status, "lag"));
 }
 
 static void print_books(const json_t *deliveries, const json_t *book)
 {
     static const char *const fates[] = {"trained", "evaluated", "stale", "rejected", "rolled_back", "lost"};
-    const json_t *in_flight = json_object_get(book, "in_flight");
-    printf(" | received %.0f distinct %.0f duplicate %.0f", number(deliveries, "received"), number(deliveries, "distinct"),
-           number(deliveries, "duplicate"));
-    printf(" | announced %.0f", number(book, "announced"));
+    printf(" | received %.0f distinct %.0f duplicate %.0f", count(deliveries, "received"), count(deliveries, "distinct"),
+           count(deliveries, "duplicate"));
+    printf(" | announced %.0f", count(book, "announced"));
     for (size_t i = 0; i < ARRAY_LEN(fates); i++)
-        printf(" %s %.0f", fates[i], number(book, fates[i]));
-    printf(" in_flight %.0f unexplained %.0f", number(in_flight, "actors") + number(in_flight, "learner"),
-           number(book, "unexplained"));
+        printf(" %s %.0f", fates[i], count(book, fates[i]));
+    printf(" in_flight %.0f unexplained %.0f", count(book, "in_flight.actors") + count(book, "in_flight.learner"),
+           count(book, "unexplained"));
 }
 
 /* Share, return and count of each partition, by its adversaries: "none 54.1% 0.333 (971)  {2} 11.8% 0.191 (212)". */
@@ -86,74 +133,34 @@ static void print_partitions(const json_t *partitions)
         for (size_t n = 0; n < json_array_size(agents); n++)
             printf("%s%lld%s", n ? "," : "{", (long long)json_integer_value(json_array_get(agents, n)),
                    n + 1 == json_array_size(agents) ? "}" : "");
-        printf(" %.1f%% %.4g (%.0f)", 100 * number(row, "share"), number(row, "return"), number(row, "episodes"));
+        printf(" %.1f%% %.4g (%.0f)", 100 * count(row, "share"), count(row, "return"), count(row, "episodes"));
     }
 }
 
-/* One line an interval, readable alone. */
-static void print_line(const json_t *tree)
+static void print_long(const json_t *tree)
 {
     const json_t *status = json_object_get(tree, "learner_status");
-    char clock[16];
-    time_t now = time(NULL);
-    struct tm local;
-    strftime(clock, sizeof clock, "%H:%M:%S", localtime_r(&now, &local));
-    printf("%s actors %zu ", clock, json_array_size(json_object_get(tree, "actors")));
+    print_clock();
+    printf("actors %.0f ", count(tree, "peers.ready"));
     print_rates(status);
     print_books(json_object_get(tree, "deliveries"), json_object_get(status, "book"));
     print_partitions(json_object_get(status, "partitions"));
 }
 
-static int show(struct stats *stats, zmq_msg_t *payload, struct err *err)
+/* -- the verb --------------------------------------------------------------------------------------------------------------- */
+
+static void show(struct stats *stats, json_t *tree)
 {
-    json_t *tree = json_parse("stats", zmq_msg_data(payload), zmq_msg_size(payload), err);
-    if (!tree)
-        return ERR_FORMAT;
     if (stats->as_json)
         json_dumpf(tree, stdout, JSON_COMPACT);
+    else if (stats->is_long)
+        print_long(tree);
     else
-        print_line(tree);
+        print_row(stats, tree);
     putchar('\n');
     fflush(stdout);
-    json_decref(tree);
-    return 0;
-}
-
-/* Waits for the answer; a refusal is one, too. */
-static int answer(struct stats *stats, int64_t timeout_ms, struct err *err)
-{
-    zmq_pollitem_t item = {.socket = stats->socket, .events = ZMQ_POLLIN};
-    int ready = zmq_poll(&item, 1, (long)timeout_ms);
-    if (ready <= 0)
-        return err_set(err, ERR_AGAIN, "no answer within %.1f s; is a broker there?", (double)timeout_ms / 1000);
-    zmq_msg_t payload;
-    zmq_msg_init(&payload);
-    int r = receive(stats, &payload, err);
-    if (!r && stats->envelope->kind == MESSAGE_REFUSED)
-        r = err_set(err, ERR_STATE, "refused: %.*s", PROTOCOL_TEXT_SIZE, stats->envelope->refused.text);
-    else if (!r && stats->envelope->kind != MESSAGE_STATS_REPLY)
-        r = err_set(err, ERR_FORMAT, "the answer is a %s", message_kind_name(stats->envelope->kind));
-    if (!r)
-        r = show(stats, &payload, err);
-    zmq_msg_close(&payload);
-    return r;
-}
-
-static int open_socket(struct stats *stats, const char *endpoint, struct err *err)
-{
-    int zero = 0, two = 2;
-    int64_t largest = (int64_t)PROTOCOL_STATUS_BYTES * 8;
-    stats->context = zmq_ctx_new();
-    stats->socket = stats->context ? zmq_socket(stats->context, ZMQ_DEALER) : NULL;
-    if (!stats->socket)
-        return err_set(err, ERR_NOMEM, "cannot open a socket");
-    zmq_setsockopt(stats->socket, ZMQ_LINGER, &zero, sizeof zero);
-    zmq_setsockopt(stats->socket, ZMQ_SNDHWM, &two, sizeof two);
-    zmq_setsockopt(stats->socket, ZMQ_RCVHWM, &two, sizeof two);
-    zmq_setsockopt(stats->socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
-    if (zmq_connect(stats->socket, endpoint))
-        return err_set(err, ERR_INVALID, "bad endpoint \"%.200s\": %s", endpoint, zmq_strerror(errno));
-    return 0;
+    json_decref(stats->before);
+    stats->before = tree;
 }
 
 static void pause_between(double seconds)
@@ -162,52 +169,73 @@ static void pause_between(double seconds)
     nanosleep(&time, NULL); /* Ctrl-C ends the process: nothing is held */
 }
 
+/* Whoever never answered is not there; whoever did comes back: a broker may be started anew at any time. */
+static int watch(struct stats *stats, struct observer *observer, struct err *err)
+{
+    bool is_away = false;
+    for (int64_t i = 0; !stats->count || i < stats->count; i++) {
+        if (i)
+            pause_between(stats->interval_seconds);
+        json_t *tree = observer_ask(observer, (int)(stats->timeout * 1000), err);
+        if (!tree && !stats->before)
+            return ERR_AGAIN;
+        if (!tree && !is_away)
+            fprintf(stderr, "testudo stats: %s; asking again\n", err->text);
+        is_away = !tree;
+        if (tree)
+            show(stats, tree);
+        else
+            i--; /* counts answers */
+    }
+    return 0;
+}
+
+static int parse_interval(struct stats *stats)
+{
+    char *end;
+    stats->interval_seconds = strtod(stats->interval, &end);
+    if (end == stats->interval || *end || !(stats->interval_seconds >= 0.05 && stats->interval_seconds <= 86400))
+        return verb_misused(stats->verb, "--interval is \"%s\", expected seconds from 0.05 to 86400", stats->interval);
+    return 0;
+}
+
 static int run_stats(const struct verb *verb, int argc, char **argv)
 {
-    const char *connect = "tcp://127.0.0.1:5555";
-    int64_t interval = 1, count = 0, timeout = 5;
-    struct stats *stats = calloc(1, sizeof *stats);
+    struct stats stats = {.verb = verb, .connect = "tcp://127.0.0.1:5555", .interval = "1", .timeout = 5};
+    struct observer *observer = NULL;
     struct err err = {""};
     struct words words;
-    if (!stats || !(stats->envelope = calloc(1, sizeof *stats->envelope))) {
-        free(stats);
-        return verb_failed(verb, "out of memory");
-    }
-    stats->verb = verb;
     const struct option_row rows[] = {
-        {"connect", OPTION_TEXT, &connect, 0, 0, "ENDPOINT", "the broker", "tcp://127.0.0.1:5555"},
-        {"json", OPTION_FLAG, &stats->as_json, 0, 0, "", "one JSON object per line", NULL},
-        {"interval", OPTION_INT, &interval, 1, 86400, "S", "seconds between two questions", "5"},
-        {"count", OPTION_INT, &count, 0, 1e9, "N", "how often to ask; default 0: until Ctrl-C", "1"},
-        {"timeout", OPTION_INT, &timeout, 1, 3600, "S", "seconds to wait for an answer", "5"},
+        {"connect", OPTION_TEXT, &stats.connect, 0, 0, "ENDPOINT", "the broker", "tcp://127.0.0.1:5555"},
+        {"interval", OPTION_TEXT, &stats.interval, 0, 0, "S", "seconds between two questions", "0.5", 'i'},
+        {"count", OPTION_INT, &stats.count, 0, 1e9, "N", "how many answers; default 0: until Ctrl-C", "1", 'n'},
+        {"json", OPTION_FLAG, &stats.as_json, 0, 0, "", "one JSON object per line: everything that the broker knows", NULL},
+        {"long", OPTION_FLAG, &stats.is_long, 0, 0, "", "one long line instead of a row: both books, and every partition", NULL},
+        {"timeout", OPTION_INT, &stats.timeout, 1, 3600, "S", "seconds to wait for an answer", "5"},
+        OPTION_INSECURE(&stats.is_insecure),
     };
     int r = verb_parse(verb, rows, ARRAY_LEN(rows), argc, argv, &words);
     if (r < 0 && words.count)
         r = verb_misused(verb, "unexpected argument \"%s\"", words.word[0]);
+    if (r < 0)
+        r = parse_interval(&stats) ? EXIT_MISUSED : -1;
     if (r < 0) {
-        r = open_socket(stats, connect, &err);
-        for (int64_t i = 0; !r && (!count || i < count); i++) {
-            if (i)
-                pause_between((double)interval);
-            if (!(r = ask(stats, &err)))
-                r = answer(stats, timeout * 1000, &err);
-        }
+        r = observer_open(&observer, stats.connect, stats.is_insecure, &err);
+        if (!r)
+            r = watch(&stats, observer, &err);
         r = r ? (verb_failed(verb, "%s", err.text), verb_exit_code(r)) : EXIT_DONE;
     }
-    if (stats->socket)
-        zmq_close(stats->socket);
-    if (stats->context)
-        zmq_ctx_term(stats->context);
-    free(stats->envelope);
-    free(stats);
+    json_decref(stats.before);
+    observer_close(&observer);
     return r;
 }
 
 const struct verb verb_stats = {
     .name = "stats",
-    .summary = "ask a broker for the books, the partitions and the rates of its run",
-    .arguments = "[--connect ENDPOINT] [--json] [--interval S] [--count N]",
-    .example = "testudo stats --connect tcp://127.0.0.1:5555 --interval 5",
-    .more = "A run started by `testudo train` writes its broker's endpoint into its log.txt.\n",
+    .summary = "how a run is going: one row an interval, or everything as JSON",
+    .arguments = "[--connect ENDPOINT] [-i S] [-n N] [--json]",
+    .example = "testudo stats --connect tcp://127.0.0.1:5555 -i 5",
+    .more = "In brackets: how much more than in the row before. open: trajectories that the book cannot account for (0 at rest).\n"
+            "A run started by `testudo train` writes its broker's endpoint into its log.txt.\n",
     .run = run_stats,
 };

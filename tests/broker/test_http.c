@@ -198,7 +198,8 @@ static void test_http_address_is_loopback_or_said_out_loud(void **state)
     (void)state;
     struct http *other = NULL;
     struct err err;
-    static const char *const bad[] = {"", "5556", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000", "nobody:1", "[::1:1"};
+    static const char *const bad[] = {"",         "5556",  "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000",
+                                      "nobody:1", "[::1:1"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_int_equal(http_open(&other, &loop, bad[i], true, pages, NULL, &err), ERR_INVALID);
     assert_int_equal(http_open(&other, &loop, "0.0.0.0:0", false, pages, NULL, &err), ERR_INVALID);

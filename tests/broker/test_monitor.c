@@ -97,18 +97,20 @@ static monotonic_us run_for_a_while(void)
     monotonic_us now = S;
     for (int s = 0; s <= 12; s++, now += S) {
         snprintf(status, sizeof status,
-                 "{\"phase\":\"train\",\"mode\":\"sync\",\"lanes\":8,\"update\":%d,\"steps\":%d,\"uptime_seconds\":%d,\"busy_seconds\":%.1f,"
+                 "{\"phase\":\"train\",\"mode\":\"sync\",\"lanes\":8,\"update\":%d,\"steps\":%d,\"uptime_seconds\":%d,\"busy_"
+                 "seconds\":%.1f,"
                  "\"rtt_seconds\":0.002,\"return_clean\":3.5,\"book\":{\"announced\":%d,\"trained\":%d,\"evaluated\":0,\"stale\":1,"
                  "\"rejected\":2,\"rolled_back\":0,\"lost\":0,\"in_flight\":{\"actors\":4,\"learner\":3},\"unexplained\":0,"
                  "\"rejected_by\":{\"range\":2}}}",
                  2 * s, 1000 * s, s, 0.5 * s, 10 * s + 10, 10 * s);
         learner_says(1, now, status);
         for (uint32_t a = 1; a <= 2; a++)
-            actor_says(a, now, (struct actor_load){.steps = 500u * (unsigned)s,
-                                                   .busy_us = 250000u * (unsigned)s,
-                                                   .idle_us = 750000u * (unsigned)s,
-                                                   .ages = {[5] = 10u * (unsigned)s},
-                                                   .ages_us = 300000u * (unsigned)s});
+            actor_says(a, now,
+                       (struct actor_load){.steps = 500u * (unsigned)s,
+                                           .busy_us = 250000u * (unsigned)s,
+                                           .idle_us = 750000u * (unsigned)s,
+                                           .ages = {[5] = 10u * (unsigned)s},
+                                           .ages_us = 300000u * (unsigned)s});
         broker_core_tick(core, now);
     }
     return now - S;
@@ -145,8 +147,10 @@ static void test_monitor_totals_grow_when_a_learner_goes_back(void **state)
     (void)state;
     monotonic_us now = run_for_a_while();
     assert_int_equal(look(now).monitor->totals[TOTAL_TRAINED], 120);
-    learner_says(2, now + S, "{\"phase\":\"train\",\"update\":20,\"uptime_seconds\":1,\"busy_seconds\":0,\"book\":{\"trained\":100}}");
-    learner_says(2, now + 2 * S, "{\"phase\":\"train\",\"update\":21,\"uptime_seconds\":2,\"busy_seconds\":0,\"book\":{\"trained\":105}}");
+    learner_says(2, now + S,
+                 "{\"phase\":\"train\",\"update\":20,\"uptime_seconds\":1,\"busy_seconds\":0,\"book\":{\"trained\":100}}");
+    learner_says(2, now + 2 * S,
+                 "{\"phase\":\"train\",\"update\":21,\"uptime_seconds\":2,\"busy_seconds\":0,\"book\":{\"trained\":105}}");
     struct broker_view view = look(now + 2 * S);
     assert_int_equal(view.monitor->totals[TOTAL_TRAINED], 125);
     assert_int_equal(view.monitor->totals[TOTAL_UPDATES], 25);
@@ -250,12 +254,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_monitor_rates_are_those_of_the_last_seconds),
-        TEST(test_monitor_totals_grow_when_a_learner_goes_back),
-        TEST(test_monitor_keeps_the_last_words_that_were_json),
-        TEST(test_monitor_answers_are_json_whatever_a_host_calls_itself),
-        TEST(test_history_covers_the_run_in_bounded_memory),
-        TEST(test_metrics_are_well_formed),
+        TEST(test_monitor_rates_are_those_of_the_last_seconds), TEST(test_monitor_totals_grow_when_a_learner_goes_back),
+        TEST(test_monitor_keeps_the_last_words_that_were_json), TEST(test_monitor_answers_are_json_whatever_a_host_calls_itself),
+        TEST(test_history_covers_the_run_in_bounded_memory),    TEST(test_metrics_are_well_formed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

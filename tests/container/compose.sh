@@ -40,6 +40,7 @@ run="matrix method=eir-mappo-fast run.steps=$steps run.lease_ms=4000 run.checkpo
 {
     echo "TESTUDO_IMAGE=$name:test"
     echo "TESTUDO_RUN=$run"
+    echo "TESTUDO_PORT=0" # whichever is free
 } >>compose.env
 "${compose[@]}" build broker >build.txt 2>&1 || { tail -n 30 build.txt; fail "no image"; }
 bytes=$(docker image inspect -f '{{.Size}}' "$name:test")
@@ -93,7 +94,11 @@ progress() { # the run moves on by itself
 wait_for 60 actors_ready 2
 progress
 broker=$(containers broker)
-[ "$(state "$broker" Health.Status)" = healthy ] || fail "the broker is $(state "$broker" Health.Status)"
+all_healthy() {
+    local id
+    for id in $(containers broker) $(containers learner) $(containers actor); do [ "$(state "$id" Health.Status)" = healthy ] || return; done
+}
+wait_for 60 all_healthy
 [ "$(docker exec "$broker" id -u)" = 10001 ] || fail "not the user that it should be"
 if docker exec "$broker" sh -c 'echo >/usr/local/x' 2>/dev/null; then fail "the file system can be written"; fi
 scale 6

@@ -19,7 +19,7 @@ trainer=$!
 endpoint() { sed -n 's/.*\(ipc:[^ ,"]*\).*/\1/p' "$(run_folder live)/log.txt" 2>/dev/null | head -n 1; }
 trains() { [ "$(cat "$(run_folder live)/progress.csv" 2>/dev/null | wc -l)" -gt 3 ] && [ -n "$(endpoint)" ]; }
 wait_for 120 trains
-tells() { "$testudo" stats --connect "$(endpoint)" --count 1 >stats.txt 2>stats.err && grep -q '{0} .*none\|none .*{0}' stats.txt; }
+tells() { "$testudo" stats --connect "$(endpoint)" --count 1 --long >stats.txt 2>stats.err && grep -q '{0} .*none\|none .*{0}' stats.txt; }
 wait_for 60 tells
 [ "$(wc -l <stats.txt)" = 1 ] || fail "one question, more than one line"
 for word in "train update" "steps/s" "received" "distinct" "duplicate" "announced" "trained" "in_flight" "unexplained" "{0}" "{1}"; do
