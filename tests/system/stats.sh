@@ -93,5 +93,10 @@ for result in distinct duplicate gap; do
     grep -q "^testudo_deliveries_total{result=\"$result\"} $want\$" metrics.txt || { cat top.txt metrics.txt; fail "$result"; }
     grep -q "\"deliveries\":{\"received\":[0-9]*,[^}]*\"$result\":$want[,}]" varz.txt || fail "/varz: $result"
 done
+# What the Grafana dashboard and the alarms ask for is there.
+names=$(cat "$top/deploy/monitoring/grafana/testudo.json" "$top/deploy/monitoring/alerts.yml" | grep -Eo '\b(testudo|process)_[a-z_]+' |
+    grep -v '^testudo_prometheus' | sed -E 's/_(bucket|sum|count)$//' | sort -u)
+[ "$(echo "$names" | wc -l)" -ge 15 ] || fail "no names found"
+for series in $names; do grep -q "^# TYPE $series " metrics.txt || fail "a panel or an alarm asks for $series, which is not in /metrics"; done
 kill $broker
 wait $broker || fail "the broker did not leave in peace"
