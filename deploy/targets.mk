@@ -43,6 +43,7 @@ system: deps
 	$(Q)tests/run $(SYSTEM_TESTS)
 
 container-test: deps
+	$(Q)$(MAKE_QUIET) bin/testudo
 	$(Q)tests/run --jobs 1 $(CONTAINER_TESTS)
 
 test-long: deps
