@@ -9,15 +9,27 @@
 #define HISTORY_ROWS 600
 
 /* column, key of the JSON */
-#define HISTORY_COLUMNS(X)                                                                                                \
-    X(STEPS, "env_steps_per_s")                                                                                           \
-    X(UPDATES, "updates_per_s")                                                                                           \
-    X(LAG, "lag")                                                                                                         \
-    X(AGE_P50, "age_p50_seconds")                                                                                         \
-    X(AGE_P99, "age_p99_seconds")                                                                                         \
-    X(CLEAN, "return_clean") X(ATTACKED, "return_attacked") X(LOWEST, "return_lowest") X(TRAINED, "trained")              \
-        X(EVALUATED, "evaluated") X(STALE, "stale") X(REJECTED, "rejected") X(LOST, "lost") X(ROLLED_BACK, "rolled_back") \
-            X(ACTORS, "actors") X(LEARNER_BUSY, "learner_busy") X(ACTOR_BUSY, "actor_busy") X(BYTES_IN, "bytes_in_per_s")
+/* clang-format off */
+#define HISTORY_COLUMNS(X) \
+    X(STEPS, "env_steps_per_s") \
+    X(UPDATES, "updates_per_s") \
+    X(LAG, "lag") \
+    X(AGE_P50, "age_p50_seconds") \
+    X(AGE_P99, "age_p99_seconds") \
+    X(CLEAN, "return_clean") \
+    X(ATTACKED, "return_attacked") \
+    X(LOWEST, "return_lowest") \
+    X(TRAINED, "trained") \
+    X(EVALUATED, "evaluated") \
+    X(STALE, "stale") \
+    X(REJECTED, "rejected") \
+    X(LOST, "lost") \
+    X(ROLLED_BACK, "rolled_back") \
+    X(ACTORS, "actors") \
+    X(LEARNER_BUSY, "learner_busy") \
+    X(ACTOR_BUSY, "actor_busy") \
+    X(BYTES_IN, "bytes_in_per_s")
+/* clang-format on */
 #define HISTORY_NAME(name, key) HISTORY_##name,
 enum history_column { HISTORY_COLUMNS(HISTORY_NAME) HISTORY_WIDTH };
 

@@ -27,13 +27,18 @@ struct monitor_rates { /* per second over the last `seconds`; shares are 0..1; N
 };
 
 /* What a learner that goes back to a checkpoint takes back, but what happened all the same: here it only grows. path, name */
-#define MONITOR_TOTALS(X)          \
-    X("update", UPDATES)           \
-    X("steps", STEPS)              \
-    X("book.trained", TRAINED)     \
+/* clang-format off */
+#define MONITOR_TOTALS(X) \
+    X("update", UPDATES) \
+    X("steps", STEPS) \
+    X("book.trained", TRAINED) \
     X("book.evaluated", EVALUATED) \
-    X("book.stale", STALE)         \
-    X("book.rejected", REJECTED) X("book.rolled_back", ROLLED_BACK) X("book.lost", LOST) X("book.announced", ANNOUNCED)
+    X("book.stale", STALE) \
+    X("book.rejected", REJECTED) \
+    X("book.rolled_back", ROLLED_BACK) \
+    X("book.lost", LOST) \
+    X("book.announced", ANNOUNCED)
+/* clang-format on */
 #define MONITOR_TOTAL_NAME(path, name) TOTAL_##name,
 enum monitor_total { MONITOR_TOTALS(MONITOR_TOTAL_NAME) TOTALS };
 

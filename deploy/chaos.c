@@ -184,8 +184,8 @@ static int read_last_words(struct chaos *chaos, struct err *err)
     const struct {
         const char *key;
         double *value;
-    } rows[] = {{"steps", &r->steps},      {"announced", &r->announced}, {"trained", &r->trained}, {"rolled_back", &r->rolled_back},
-                {"lost", &r->lost},        {"away", &r->away},           {"held", &r->held},       {"unexplained", &r->unexplained}};
+    } rows[] = {{"steps", &r->steps}, {"announced", &r->announced}, {"trained", &r->trained}, {"rolled_back", &r->rolled_back},
+                {"lost", &r->lost},   {"away", &r->away},           {"held", &r->held},       {"unexplained", &r->unexplained}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (isnan(*rows[i].value = word(line, rows[i].key)))
             return err_set(err, ERR_FORMAT, "the final book lacks %s: %.200s", rows[i].key, line);
@@ -274,7 +274,9 @@ bool chaos_verdict(const struct chaos_report *r, const char *calm_hash, const ch
            r->faults[CHAOS_FREEZE], r->faults[CHAOS_RESTART], r->seconds, r->looks);
     held &= sentence(1, is_same && (!is_counted || r->trained < due + 0.5), "trained on %.0f trajectories, due %.0f%s", r->trained,
                      is_counted ? due : r->trained,
-                     !calm_hash ? "" : is_same ? "; same learning state as undisturbed" : "; ANOTHER learning state than undisturbed");
+                     !calm_hash ? ""
+                     : is_same  ? "; same learning state as undisturbed"
+                                : "; ANOTHER learning state than undisturbed");
     held &= sentence(2, r->has_ended && (!is_counted || r->trained > due - 0.5),
                      "no update lacked one; lost with its process %.0f, still on the way when the run was complete %.0f", r->lost,
                      r->away + r->held);

@@ -34,24 +34,24 @@ struct chaos_ops {
     int (*freeze)(void *target, const struct chaos_member *member, bool is_frozen);
     int (*restart)(void *target, const struct chaos_member *member);
     enum chaos_state (*state)(void *target, struct err *err);
-    json_t *(*stats)(void *target);                         /* the broker's answer, the caller's; NULL: none just now */
+    json_t *(*stats)(void *target);                        /* the broker's answer, the caller's; NULL: none just now */
     int (*last_words)(void *target, char *line, int size); /* the learner's line "run complete ..."; 0 when there is one */
 };
 
 struct chaos_options {
     uint64_t seed;
-    int64_t every_ms;           /* between two faults, on average */
-    int64_t freeze_ms;          /* longest */
-    int64_t faults;             /* at most; 0: as many as fit */
-    int64_t seconds, wait;      /* inject for so long; then wait for the end at most so long */
+    int64_t every_ms;      /* between two faults, on average */
+    int64_t freeze_ms;     /* longest */
+    int64_t faults;        /* at most; 0: as many as fit */
+    int64_t seconds, wait; /* inject for so long; then wait for the end at most so long */
     bool allowed[CHAOS_FAULTS];
 };
 
 struct chaos_report {
     int faults[CHAOS_FAULTS];
-    int looks;        /* answers of the broker */
-    bool went_back;   /* a version or generation did */
-    int generations;  /* seen */
+    int looks;       /* answers of the broker */
+    bool went_back;  /* a version or generation did */
+    int generations; /* seen */
     double worst_lag, lag_bound, unexplained_seen;
     double trained_per_step; /* trajectories; NaN: not seen */
     double seconds;
@@ -76,7 +76,7 @@ int chaos_capture(const char *const *argv, bool is_quiet, char *out, int size);
 struct chaos_local;
 MUST_USE int chaos_local_create(struct chaos_local **local, const char *root, const char *const *arguments, int n, int actors,
                                 struct err *err);
-void chaos_local_destroy(struct chaos_local **local); /* ends what still runs */
+void chaos_local_destroy(struct chaos_local **local);            /* ends what still runs */
 const char *chaos_local_folder(const struct chaos_local *local); /* of the run; "" before there is one */
 extern const struct chaos_ops chaos_local_ops;
 

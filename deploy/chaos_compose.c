@@ -23,8 +23,17 @@ static int list(const struct chaos_compose *compose, bool all, char *out, int si
 {
     char filter[128];
     snprintf(filter, sizeof filter, "label=com.docker.compose.project=%s", compose->project);
-    const char *const argv[] = {"docker", "ps",     all ? "-a" : "--no-trunc", "--no-trunc", "--filter", filter, "--filter",
-                                "label=com.docker.compose.oneoff=False", "--format", "{{.ID}} {{.Label \"com.docker.compose.service\"}} {{.Names}}", NULL};
+    const char *const argv[] = {"docker",
+                                "ps",
+                                all ? "-a" : "--no-trunc",
+                                "--no-trunc",
+                                "--filter",
+                                filter,
+                                "--filter",
+                                "label=com.docker.compose.oneoff=False",
+                                "--format",
+                                "{{.ID}} {{.Label \"com.docker.compose.service\"}} {{.Names}}",
+                                NULL};
     return chaos_capture(argv, true, out, size);
 }
 

@@ -152,7 +152,8 @@ static int run_chaos(const struct verb *verb, int argc, char **argv)
         {"wait", OPTION_INT, &chaos.options.wait, 1, 1e6, "S", "after that, wait for the end so long", "600"},
         {"seed", OPTION_INT, &seed, 0, INT64_MAX, "N", "of the draws", "1"},
         {"actors", OPTION_INT, &chaos.actors, 1, 250, "N", "actor processes of the local run", "2"},
-        {"compare", OPTION_FLAG, &chaos.compares, 0, 0, "", "run it undisturbed, too, and compare what was learned (run.mode=sync)", NULL},
+        {"compare", OPTION_FLAG, &chaos.compares, 0, 0, "", "run it undisturbed, too, and compare what was learned (run.mode=sync)",
+         NULL},
         {"runs", OPTION_TEXT, &chaos.root, 0, 0, "FOLDER", "where the local runs go; default: a new folder in runs/", NULL},
         {"quiet", OPTION_FLAG, &chaos.is_quiet, 0, 0, "", "no line for each fault", NULL},
     };

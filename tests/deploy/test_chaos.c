@@ -62,8 +62,9 @@ static json_t *fake_stats(void *target)
     struct fake *fake = target;
     int i = fake->looked < 2 ? fake->looked : 2;
     fake->looked++;
-    return json_pack("{s:[i,I], s:{s:I, s:i, s:i, s:i, s:i, s:{s:i}}}", "version", 1, (json_int_t)fake->version[i], "learner_status", "lag",
-                     (json_int_t)fake->lag, "max_lag", 2, "update", 10, "steps", 1000, "lanes", 5, "book", "unexplained", 0);
+    return json_pack("{s:[i,I], s:{s:I, s:i, s:i, s:i, s:i, s:{s:i}}}", "version", 1, (json_int_t)fake->version[i],
+                     "learner_status", "lag", (json_int_t)fake->lag, "max_lag", 2, "update", 10, "steps", 1000, "lanes", 5, "book",
+                     "unexplained", 0);
 }
 
 static int fake_words(void *target, char *line, int size)
@@ -76,8 +77,9 @@ static int fake_words(void *target, char *line, int size)
 }
 
 static const struct chaos_ops ops = {fake_members, fake_kill, fake_freeze, fake_restart, fake_state, fake_stats, fake_words};
-static const char good[] = "run complete steps=4000 announced=210 trained=200 evaluated=10 stale=0 rejected=0 rolled_back=0 lost=0 away=0 "
-                           "held=0 unexplained=0";
+static const char good[] =
+    "run complete steps=4000 announced=210 trained=200 evaluated=10 stale=0 rejected=0 rolled_back=0 lost=0 away=0 "
+    "held=0 unexplained=0";
 
 static struct fake calm(void)
 {
@@ -113,11 +115,14 @@ static void test_chaos_verdict_sees_each_broken_sentence(void **state)
         const char *what, *words, *hash;
         int64_t last_version, lag;
     } broken[] = {
-        {"trained twice", "run complete steps=4000 announced=211 trained=201 rolled_back=0 lost=0 away=0 held=0 unexplained=0", "abc", 5, 0},
+        {"trained twice", "run complete steps=4000 announced=211 trained=201 rolled_back=0 lost=0 away=0 held=0 unexplained=0",
+         "abc", 5, 0},
         {"learned something else", good, "abd", 5, 0},
         {"left no state", good, "", 5, 0},
-        {"left out", "run complete steps=4000 announced=209 trained=199 rolled_back=0 lost=0 away=0 held=0 unexplained=0", "abc", 5, 0},
-        {"books open", "run complete steps=4000 announced=210 trained=200 rolled_back=0 lost=0 away=0 held=0 unexplained=-1", "abc", 5, 0},
+        {"left out", "run complete steps=4000 announced=209 trained=199 rolled_back=0 lost=0 away=0 held=0 unexplained=0", "abc", 5,
+         0},
+        {"books open", "run complete steps=4000 announced=210 trained=200 rolled_back=0 lost=0 away=0 held=0 unexplained=-1", "abc",
+         5, 0},
         {"version back", good, "abc", 3, 0},
         {"lag beyond", good, "abc", 5, 3},
     };
