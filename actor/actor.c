@@ -408,7 +408,9 @@ static void shut(struct actor *actor);
 static void on_refused(void *context, int code, const char *text)
 {
     struct actor *actor = context;
-    actor->result = err_set(actor->err, code ? code : ERR_STATE, "actor refused: %s", text);
+    /* Whoever is leaving leaves: no error, or the process would join the run that the broker serves now although it was asked to go. */
+    if (!actor->drain_since)
+        actor->result = err_set(actor->err, code ? code : ERR_STATE, "actor refused: %s", text);
     log_error("actor refused reason=\"%s\"", text);
     shut(actor);
 }

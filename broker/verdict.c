@@ -83,9 +83,9 @@ static void say(struct verdict *verdict, const struct verdict_in *in)
         break;
     case LIMIT_NETWORK:
         verdict->actors = n;
-        snprintf(verdict->text, sizeof verdict->text,
-                 "messages on their way take %.0f%% of the time: more steps and lanes per update, run.mode=async, or a faster link",
-                 100 * verdict->network);
+        snprintf(verdict->text, sizeof verdict->text, "messages on their way take %.0f%% of the time: %s", 100 * verdict->network,
+                 in->is_sync ? "run.mode=async, more steps and lanes per update, or a faster link"
+                             : "a faster link, or nearer actors");
         break;
     case LIMIT_LAG:
         verdict->actors = n;
