@@ -78,3 +78,18 @@ void models_deinit(struct models *models)
         model_deinit(&models->model[i]);
     models->count = models->n_norms = 0;
 }
+
+int model_add_to(struct weights *weights, const struct model *model, struct err *err)
+{
+    int32_t arch[WEIGHTS_ARCH_NUMBERS];
+    _Static_assert(sizeof arch == sizeof model->arch, "an architecture is its numbers on the wire");
+    memcpy(arch, &model->arch, sizeof arch);
+    float *values = malloc(model->count * sizeof *values);
+    if (!values)
+        return err_set(err, ERR_NOMEM, "no memory for the weights of %s", model->id);
+    for (size_t i = 0; i < model->count; i++)
+        values[i] = (float)model->w[i];
+    int r = weights_add_net(weights, model->id, arch, values, model->count, err);
+    free(values);
+    return r;
+}

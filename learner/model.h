@@ -7,6 +7,7 @@
 #include "net/adam.h"
 #include "net/net.h"
 #include "net/value_norm.h"
+#include "wire/weights.h"
 
 struct model {
     char id[32]; /* policy id on the wire: "defender", "adversary", "belief", "critic" */
@@ -24,6 +25,9 @@ MUST_USE int model_init(struct model *model, const char *id, const struct net_ar
                         bool is_published, struct err *err);
 void model_deinit(struct model *model);  /* safe on a zeroed struct */
 void model_changed(struct model *model); /* after w was written */
+
+/* Adds the net, as floats, to a version under construction. ERR_NOMEM, or what weights_add_net refuses. */
+MUST_USE int model_add_to(struct weights *weights, const struct model *model, struct err *err);
 
 /* Everything that an algorithm learns, in an order that never changes in a run: what a checkpoint holds and a version publishes. */
 #define MODELS_MAX 140

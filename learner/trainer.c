@@ -168,21 +168,6 @@ bool trainer_has_adversary(const struct trainer *trainer)
     return models_find(models, "adversary") || models_find(models, "adversary/0");
 }
 
-static int add_net(struct weights *weights, const struct model *model, struct err *err)
-{
-    int32_t arch[WEIGHTS_ARCH_NUMBERS];
-    _Static_assert(sizeof arch == sizeof model->arch, "an architecture is its numbers on the wire");
-    memcpy(arch, &model->arch, sizeof arch);
-    float *values = malloc(model->count * sizeof *values);
-    if (!values)
-        return err_set(err, ERR_NOMEM, "no memory for the weights of %s", model->id);
-    for (size_t i = 0; i < model->count; i++)
-        values[i] = (float)model->w[i];
-    int r = weights_add_net(weights, model->id, arch, values, model->count, err);
-    free(values);
-    return r;
-}
-
 int trainer_weights(struct trainer *trainer, struct weights_version version, struct weights **out, struct err *err)
 {
     struct weights *weights = NULL;
@@ -192,7 +177,7 @@ int trainer_weights(struct trainer *trainer, struct weights_version version, str
         return err_set(err, r, "no memory for a version of weights");
     for (int i = 0; i < models->count && !r; i++)
         if (models->model[i].is_published)
-            r = add_net(weights, &models->model[i], err);
+            r = model_add_to(weights, &models->model[i], err);
     if (!r && trainer->ops->tables)
         r = trainer->ops->tables(trainer->algorithm, &trainer->progress, weights, err);
     if (r) {

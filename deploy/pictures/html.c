@@ -9,7 +9,7 @@
 #include "deploy/pictures/picture.h"
 #include "deploy/pictures/replay_page.h"
 
-#define PLACEHOLDER "/*FILM*/null"
+#define FILM_MARK "/*FILM*/null"
 
 /* ---- values ---- */
 
@@ -289,11 +289,11 @@ static int add_film(struct bytes *out, const struct film *film)
 int picture_write_html(const struct film *film, const char *path, struct err *err)
 {
     struct bytes page = {0};
-    const char *hole = strstr(replay_page, PLACEHOLDER);
+    const char *hole = strstr(replay_page, FILM_MARK);
     ASSERT(hole);
     bytes_add(&page, replay_page, (size_t)(hole - replay_page));
     int r = add_film(&page, film);
-    hole += strlen(PLACEHOLDER);
+    hole += strlen(FILM_MARK);
     bytes_add(&page, hole, strlen(hole));
     if (r || page.is_broken)
         r = err_set(err, ERR_NOMEM, "no memory for %s", path);

@@ -24,21 +24,6 @@ struct camera {
 
 /* ---- weights ---- */
 
-static int add_net(struct weights *weights, const struct model *model, struct err *err)
-{
-    int32_t arch[WEIGHTS_ARCH_NUMBERS];
-    _Static_assert(sizeof arch == sizeof model->arch, "an architecture is its numbers on the wire");
-    memcpy(arch, &model->arch, sizeof arch);
-    float *values = malloc(model->count * sizeof *values);
-    if (!values)
-        return err_set(err, ERR_NOMEM, "no memory for the weights of %s", model->id);
-    for (size_t i = 0; i < model->count; i++)
-        values[i] = (float)model->w[i];
-    int r = weights_add_net(weights, model->id, arch, values, model->count, err);
-    free(values);
-    return r;
-}
-
 static int load_weights(struct weights **weights, const char *checkpoint, struct err *err)
 {
     struct safetensors *file = NULL;
@@ -50,7 +35,7 @@ static int load_weights(struct weights **weights, const char *checkpoint, struct
     if (!r && weights_create(weights, (struct weights_version){.generation = 1}))
         r = err_set(err, ERR_NOMEM, "no memory for the team's weights");
     for (int i = 0; !r && i < models->count; i++)
-        r = add_net(*weights, &models->model[i], err);
+        r = model_add_to(*weights, &models->model[i], err);
     if (r)
         weights_unref(weights);
     if (models)
