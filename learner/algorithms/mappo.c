@@ -31,10 +31,12 @@ static int create(struct algorithm **out, const struct algorithm_context *contex
     struct algorithm *algorithm = calloc(1, sizeof *algorithm);
     if (!algorithm)
         return err_set(err, ERR_NOMEM, "no memory for the algorithm");
+    struct mi_widths widths = mi_batch_widths(context->shape);
     int r;
     if ((r = team_begin(&algorithm->team, context, err)) || (r = team_add_defender(&algorithm->team, err)) ||
         (r = team_add_critic(&algorithm->team, "critic", "value", err)) ||
-        (r = mi_init(&algorithm->mi, context, &algorithm->team.models, err)) || (r = team_ready(&algorithm->team, err))) {
+        (r = mi_init(&algorithm->mi, context, &algorithm->team.models, &widths, context->shape->L * context->shape->T, err)) ||
+        (r = team_ready(&algorithm->team, err))) {
         destroy(&algorithm);
         return r;
     }
