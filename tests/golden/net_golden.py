@@ -197,6 +197,39 @@ def smoothness(name, seed, arch, choices, rows=32, scale=0.3):
           loss, {})
 
 
+def smoothness_term(name, seed, arch, choices, distance, rows=32, scale=0.3, coef=0.7):
+    """ERNIE's term for a fixed nearby input, and the gradient by which the search for that input ascends (the net held)."""
+    n = Numbers(seed)
+    p, x = parameters(arch, n), n.normal(rows, arch["in"])
+    nearby = (x + n.normal(rows, arch["in"], scale=scale)).to(torch.float32).to(torch.float64).requires_grad_()
+    available = (n.uniform(0, 1, rows, arch["out"]) < 0.8).to(torch.int64)
+    for start in np.cumsum([0] + choices[:-1]):
+        available[:, start] = 1
+    weight = n.uniform(0, 0.1, rows)
+
+    def apart():
+        a, b = forward(arch, p, x), forward(arch, p, nearby)
+        if distance == "box":
+            deviation = p["log_std"][0].detach().exp()
+            kl = torch.distributions.kl_divergence
+            normal = torch.distributions.Normal
+            return kl(normal(a, deviation), normal(b, deviation)).sum(-1)
+        if distance == "values":
+            return 0.5 * (torch.where(available.bool(), a - b, torch.zeros_like(a)) ** 2).sum(-1)
+        a, b = (components(torch.where(available.bool(), z, torch.tensor(-1e10)), choices) for z in (a, b))
+        pairs = [(torch.distributions.Categorical(logits=u), torch.distributions.Categorical(logits=v)) for u, v in zip(a, b)]
+        return sum(torch.distributions.kl_divergence(u, v) for u, v in pairs)
+
+    (ascent,) = torch.autograd.grad(apart().sum(), nearby)
+    loss = (weight * apart()).sum()
+    (coef * loss).backward()
+    gradients = {key: flat(w.grad) for key, w in p.items() if w.grad is not None}
+    case = dict(arch=arch, rows=rows, coef=coef, choices=choices, distance=distance, x=flat(x), nearby=flat(nearby),
+                available=flat(available), weight=flat(weight), parameters={key: flat(w) for key, w in p.items()}, term=loss.item(),
+                ascent=flat(ascent), gradients=gradients)
+    (OUT / f"{name}.json").write_text(json.dumps(case) + "\n")
+
+
 def value(name, seed, arch, rows=40, clip=0.05, delta=0.6):
     n = Numbers(seed)
     p, x = parameters(arch, n), n.normal(rows, arch["in"]).requires_grad_()
@@ -265,3 +298,6 @@ if __name__ == "__main__":
     likelihood_choices("likelihood_choices", 9, arch_of(out=9, depth=1, input_norm=0, layer_norm=0), [4, 3, 2])
     likelihood_box("likelihood_box", 10, arch_of(out=6, depth=1, input_norm=0, layer_norm=0))
     smoothness("smoothness_kl", 11, arch_of(out=7, depth=2), [4, 3])
+    smoothness_term("smoothness_choices", 12, arch_of(out=7, depth=2), [4, 3], "choices")
+    smoothness_term("smoothness_box", 13, arch_of(out=3, depth=2, log_std=1), [3], "box")
+    smoothness_term("smoothness_values", 14, arch_of(out=5, depth=1, layer_norm=0), [5], "values")
