@@ -1,7 +1,7 @@
 # The command line: what is misused leaves with 2 and one clear line; help is everywhere; pipes get no colour.
 . "$(dirname "$0")/common.bash"
 
-verbs="train eval attack report demo envs render keys inspect bench broker learner actor stats top health chaos"
+verbs="train eval attack report demo envs render keys inspect bench broker learner actor stats top health chaos reproduce"
 
 expect 0 "$testudo" --help
 for verb in $verbs; do says out.txt "  $verb "; done
