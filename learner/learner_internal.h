@@ -20,6 +20,7 @@
 #include "learner/partitions.h"
 #include "learner/quarantine.h"
 #include "learner/regularisers/mi.h"
+#include "learner/regularisers/smoothness.h"
 #include "learner/status.h"
 #include "learner/trainer.h"
 #include "wire/loop_zmq.h"

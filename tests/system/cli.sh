@@ -66,6 +66,12 @@ for recipe in $("$testudo" keys --recipes); do
     case $recipe in attack | *-attack) continue ;; esac # go over a run's recipe, not alone
     expect 0 "$testudo" train "$recipe" --check-config
 done
+# And so is every line of the grid that MIR3's lambda is chosen from.
+while read -r name keys; do
+    case $name in '' | '#'*) continue ;; esac
+    # shellcheck disable=SC2086
+    expect 0 "$testudo" train rendezvous method=mir3-mappo-fast run.name="$name" $keys --check-config
+done <"$top/tests/bench/search-mir3.txt"
 
 # No escape codes in pipes.
 expect 0 "$testudo" keys
