@@ -175,7 +175,7 @@ static void take_records(struct learner *learner, const struct arrival *arrival)
 
 static void write_metrics(struct learner *learner)
 {
-    double values[STATUS_NAMES];
+    double values[STATUS_COLUMNS_MAX];
     struct err err;
     status_fill(&learner->status, &learner->job.report, &learner->partitions, values);
     if (learner->metrics &&
@@ -322,7 +322,9 @@ static int open_metrics(struct learner *learner)
     if (learner->options->mode == LEARNER_EVAL)
         return 0;
     int64_t resume = learner->restored ? learner_steps_done(learner) : -1;
-    return metrics_open(&learner->metrics, learner->options->run, status_names, STATUS_NAMES, resume, learner->err);
+    status_set_columns(&learner->status, trainer_reports(learner->trainer));
+    return metrics_open(&learner->metrics, learner->options->run, learner->status.columns, learner->status.n_columns, resume,
+                        learner->err);
 }
 
 /* The first description of the task: build the nets, go on from the checkpoint, publish. */

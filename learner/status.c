@@ -63,20 +63,37 @@ void status_init(struct status *status)
                               .mutual_information = NAN};
 }
 
-static void put(double *values, const char *name, double value)
+static int column_of(const struct status *status, const char *name)
 {
-    for (int i = 0; i < STATUS_NAMES; i++)
-        if (!strcmp(status_names[i], name))
-            values[i] = value;
+    int i = 0;
+    while (i < status->n_columns && strcmp(status->columns[i], name))
+        i++;
+    return i;
+}
+
+void status_set_columns(struct status *status, const char *const *own)
+{
+    memcpy(status->columns, status_names, sizeof status_names);
+    status->n_columns = STATUS_NAMES;
+    for (; own && *own && status->n_columns < STATUS_COLUMNS_MAX; own++)
+        if (column_of(status, *own) == status->n_columns)
+            status->columns[status->n_columns++] = *own;
+}
+
+static void put(const struct status *status, double *values, const char *name, double value)
+{
+    int i = column_of(status, name);
+    if (i < status->n_columns)
+        values[i] = value;
 }
 
 void status_fill(const struct status *status, const struct report *report, const struct partitions *partitions, double *values)
 {
     double clean, attacked, lowest, n_clean = 0, n_attacked = 0;
-    for (int i = 0; i < STATUS_NAMES; i++)
+    for (int i = 0; i < status->n_columns; i++)
         values[i] = NAN;
     for (int i = 0; i < report->count; i++)
-        put(values, report->entries[i].name, report->entries[i].value);
+        put(status, values, report->entries[i].name, report->entries[i].value);
     for (int i = 0; i < partitions->count; i++)
         *(partitions->rows[i].mask ? &n_attacked : &n_clean) += (double)partitions->rows[i].episodes;
     partitions_returns(partitions, &clean, &attacked, &lowest);
@@ -97,7 +114,7 @@ void status_fill(const struct status *status, const struct report *report, const
                {"seconds/update", status->update_seconds},
                {"seconds/wait", status->wait_seconds}};
     for (size_t i = 0; i < ARRAY_LEN(own); i++)
-        put(values, own[i].name, own[i].value);
+        put(status, values, own[i].name, own[i].value);
 }
 
 void status_note_report(struct status *status, const struct report *report)

@@ -9,11 +9,14 @@
 #include "learner/ledger.h"
 #include "learner/partitions.h"
 
-/* Columns of progress.csv; those that an algorithm does not report stay empty. */
+/* Columns of progress.csv that every run has; those that an algorithm does not report stay empty. Its own come behind. */
 enum { STATUS_NAMES = 35 };
 extern const char *const status_names[STATUS_NAMES];
+enum { STATUS_COLUMNS_MAX = STATUS_NAMES + REPORT_MAX };
 
 struct status {
+    const char *columns[STATUS_COLUMNS_MAX]; /* [n_columns] borrowed: status_names, then the algorithm's reports */
+    int n_columns;
     const char *phase;
     uint64_t updates, budget_updates;
     int64_t steps_per_update, steps, start_steps;
@@ -37,6 +40,9 @@ struct status {
 };
 
 void status_init(struct status *status);
+/* The columns of this run. own: as algorithm_ops.reports says; a name that there is already is not added again. */
+void status_set_columns(struct status *status, const char *const *own);
+/* values [n_columns]; NaN for what is unknown. */
 void status_fill(const struct status *status, const struct report *report, const struct partitions *partitions, double *values);
 void status_note_report(struct status *status, const struct report *report);
 void status_tick(struct status *status, const struct partitions *partitions, monotonic_us now); /* rates and recent returns */
