@@ -41,6 +41,7 @@ int main(int argc, char **argv)
     else
         blas_core_fix(argv);
     signal(SIGPIPE, SIG_IGN); /* a reader that left shows as a failed write */
+    signal(SIGXFSZ, SIG_IGN); /* so does a limit on the size of files */
     if (argc < 2)
         return print_help(stderr);
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))

@@ -158,9 +158,10 @@ static int open_object(const struct status *status, char *out, size_t size)
                    {"eval_lowest", status->eval_lowest}};
     int used = snprintf(out, size,
                         "{\"phase\":\"%s\",\"steps\":%" PRId64 ",\"budget\":%" PRIu64 ",\"update\":%" PRIu64
-                        ",\"tasks_left\":%d,\"skipped\":%" PRId64 ",\"checkpoints_failed\":%" PRId64 ",\"done\":%s",
+                        ",\"tasks_left\":%d,\"skipped\":%" PRId64 ",\"checkpoints_failed\":%" PRId64
+                        ",\"updates_at_stake\":%" PRId64 ",\"done\":%s",
                         status->phase, status->steps, status->budget_updates * (uint64_t)status->steps_per_update, status->updates,
-                        status->tasks_left, status->skipped, status->checkpoints_failed,
+                        status->tasks_left, status->skipped, status->checkpoints_failed, status->updates_at_stake,
                         !strcmp(status->phase, "done") ? "true" : "false");
     for (size_t i = 0; i < ARRAY_LEN(numbers) && (size_t)used < size; i++)
         used += number(out + used, size - (size_t)used, numbers[i].key, numbers[i].value);

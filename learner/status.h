@@ -24,6 +24,7 @@ struct status {
     double eval_clean, eval_attacked, eval_lowest;
     int tasks_left;
     int64_t skipped, checkpoints_failed; /* since this process started; anything but 0 is an alarm */
+    int64_t updates_at_stake;            /* not on disk although a checkpoint was due: what a crash would cost; 0: no alarm */
     monotonic_us last_us;
     int64_t last_steps;
     double update_seconds, wait_seconds; /* of the last update: computing; from the published version to the full batch */
