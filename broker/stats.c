@@ -37,7 +37,8 @@ static void add_security(struct text *text, const struct broker_view *view)
              s->keys, N(s->admitted));
     for (int i = 0; i < LOOP_FAILURES; i++)
         text_add(text, "%s\"%s\":%llu", i ? "," : "", loop_failure_name((enum loop_failure)i), N(s->refused[i]));
-    text_add(text, "},\"denied\":{\"role\":%llu,\"actor\":%llu,\"revoked\":%llu},\"reloads\":%llu,\"failed_reloads\":%llu},",
+    text_add(text,
+             "},\"denied_messages\":{\"role\":%llu,\"actor\":%llu,\"revoked\":%llu},\"reloads\":%llu,\"failed_reloads\":%llu},",
              N(view->counts->denied_role), N(view->counts->denied_actor), N(s->revoked), N(s->reloads), N(s->failed_reloads));
 }
 
@@ -121,8 +122,10 @@ static void add_rates(struct text *text, const struct monitor *monitor)
         text_add(text, ",\"%s\":", rows[i].key);
         text_number(text, rows[i].value);
     }
-    text_add(text, "},\"verdict\":{\"limit\":\"%s\",\"actors\":%d,\"network\":%.4f,\"text\":\"%s\"},",
-             limit_name(monitor->verdict.limit), monitor->verdict.actors, monitor->verdict.network, monitor->verdict.text);
+    text_add(text, "},\"verdict\":{\"limit\":\"%s\",\"actors\":%d,\"network\":", limit_name(monitor->verdict.limit),
+             monitor->verdict.actors);
+    text_number(text, monitor->verdict.network); /* not finite before there is anything to judge by */
+    text_add(text, ",\"text\":\"%s\"},", monitor->verdict.text);
 }
 
 static void add_status(struct text *text, const struct monitor *monitor)

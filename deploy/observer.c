@@ -19,7 +19,8 @@ struct observer {
     char endpoint[256];
     const struct loop_zmq_keys *keys;
     void *context, *socket, *monitor; /* monitor: handshakes that failed */
-    struct envelope *envelope;        /* large */
+    unsigned connections;
+    struct envelope *envelope; /* large */
     unsigned char buffer[PROTOCOL_ENVELOPE_BYTES];
 };
 
@@ -34,11 +35,12 @@ static void disconnect(struct observer *observer)
 
 static int watch_handshakes(struct observer *observer)
 {
+    char address[48]; /* ever new: ZeroMQ lets go of the one before later */
     const int zero = 0;
+    snprintf(address, sizeof address, "inproc://observer-%u", observer->connections++);
     observer->monitor = zmq_socket(observer->context, ZMQ_PAIR);
     return !observer->monitor || zmq_setsockopt(observer->monitor, ZMQ_LINGER, &zero, sizeof zero) ||
-           zmq_socket_monitor(observer->socket, "inproc://observer", LOOP_MONITOR_EVENTS) ||
-           zmq_connect(observer->monitor, "inproc://observer");
+           zmq_socket_monitor(observer->socket, address, LOOP_MONITOR_EVENTS) || zmq_connect(observer->monitor, address);
 }
 
 static int connect_anew(struct observer *observer, struct err *err)
