@@ -198,7 +198,7 @@ static json_t *local_stats(void *target)
         observer_close(&local->observer);
         memcpy(local->endpoint, endpoint, sizeof endpoint);
     }
-    if (!local->observer && observer_open(&local->observer, endpoint, false, &err))
+    if (!local->observer && observer_open(&local->observer, endpoint, NULL, false, &err))
         return NULL;
     return observer_ask(local->observer, ANSWER_MS, &err);
 }

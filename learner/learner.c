@@ -22,6 +22,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "wire/routing_id.h"
 
 static void start_update(struct learner *learner);
 
@@ -394,6 +395,18 @@ static void on_message(void *context, const struct loop_zmq_message *message)
     learner_link_pump(learner->link, learner->now);
 }
 
+/* Not let in: ZeroMQ would never try again, so it is for whoever started us to do. */
+static void on_failed(void *context, enum loop_failure failure)
+{
+    struct learner *learner = context;
+    struct err err;
+    int code = loop_failure_explain(failure, learner->options->connect, learner->options->keys != NULL, &err);
+    if (code)
+        refused(learner, code, err.text);
+    else if (failure == LOOP_FAILURE_KEY || failure == LOOP_FAILURE_PROTOCOL)
+        log_warning("handshake failed reason=%s broker=%s", loop_failure_name(failure), learner->options->connect);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct learner *learner = timer->data;
@@ -516,8 +529,11 @@ static int open_link(struct learner *learner)
 static int open_loop(struct learner *learner)
 {
     struct loop_zmq_options socket = loop_zmq_defaults();
-    struct loop_zmq_callbacks callbacks = {.context = learner, .receive = on_message};
-    socket.routing_id = "learner";
+    struct loop_zmq_callbacks callbacks = {.context = learner, .receive = on_message, .failed = on_failed};
+    char id[ROUTING_ID_SIZE];
+    routing_id(id, "learner");
+    socket.routing_id = id;
+    socket.keys = learner->options->keys;
     socket.is_insecure = learner->options->is_insecure;
     socket.max_frame_bytes = PROTOCOL_PAYLOAD_BYTES;
     uv_loop_init(&learner->loop);
