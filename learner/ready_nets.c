@@ -32,7 +32,7 @@ int ready_nets_create(struct ready_nets **nets, int versions)
     *nets = new;
     if (new)
         new->shelves = calloc((size_t)versions, sizeof *new->shelves);
-    if (new && new->shelves) {
+    if (new &&new->shelves) {
         new->n_shelves = versions;
         return 0;
     }

@@ -2,7 +2,6 @@
  * differs. All rows of a slice go through a net together; a belief runs over all chunks at once, step by step within them. */
 #include "learner/rescore.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,35 +143,11 @@ void rescore_destroy(struct rescore **rescore)
 
 /* ---- what did not fit ---- */
 
-void misfit_number(enum column_type type, const void *numbers, size_t index, char text[32])
-{
-    switch (type) {
-    case COLUMN_F32: snprintf(text, 32, "%.9g", (double)((const float *)numbers)[index]); break;
-    case COLUMN_I32: snprintf(text, 32, "%" PRId32, ((const int32_t *)numbers)[index]); break;
-    case COLUMN_I64: snprintf(text, 32, "%" PRId64, ((const int64_t *)numbers)[index]); break;
-    case COLUMN_U8: snprintf(text, 32, "%d", ((const uint8_t *)numbers)[index]); break;
-    }
-}
-
-void misfit_text(const struct misfit *m, char *text, size_t size)
-{
-    int used = snprintf(text, size, "step %d", m->t);
-    if (m->agent >= 0 && (size_t)used < size)
-        used += snprintf(text + used, size - (size_t)used, " agent %d", m->agent);
-    if ((size_t)used < size)
-        snprintf(text + used, size - (size_t)used, ": %s is %s, expected %s", m->field, m->found, m->expected);
-}
-
-static size_t size_of(enum column_type type)
-{
-    return type == COLUMN_U8 ? 1 : type == COLUMN_I64 ? 8 : 4;
-}
-
 /* Compares `count` numbers bit for bit. 0, or ERR_MISMATCH with the misfit at the first that differs. */
 static int compare(const struct slice *s, const char *field, enum column_type type, int t, int agent, size_t count,
                    const void *expected, const void *found)
 {
-    size_t size = size_of(type);
+    size_t size = misfit_number_bytes(type);
     if (!memcmp(expected, found, count * size))
         return 0;
     size_t at = 0;
@@ -327,7 +302,8 @@ static int check_belief_step(const struct slice *s, const struct net_weights *be
         size_t row = (size_t)t * N + n;
         r->is_known[first + n] &= !is_blinded(s, (int)row);
         knowledge_from_logits(&r->knowledge, N, r->output + (first + n) * N, slots);
-        if (r->is_known[first + n] && (code = compare(s, "knowledge", COLUMN_F32, t, (int)n, N, slots, s->view.knowledge + row * N)))
+        if (r->is_known[first + n] &&
+            (code = compare(s, "knowledge", COLUMN_F32, t, (int)n, N, slots, s->view.knowledge + row * N)))
             return code;
     }
     if (!ends_at(s, t))
@@ -514,8 +490,8 @@ static int check_uniform(const struct slice *s, int row)
     int t = row / b->N;
     int32_t action[SPEC_COMPONENTS_MAX];
     float logp;
-    struct rng rng = rng_stream((uint64_t)s->r->run.seed, RNG_ADVERSARY, (uint64_t)s->episode[t],
-                                (uint32_t)s->view.episode_step[t], (uint32_t)(row % b->N));
+    struct rng rng = rng_stream((uint64_t)s->r->run.seed, RNG_ADVERSARY, (uint64_t)s->episode[t], (uint32_t)s->view.episode_step[t],
+                                (uint32_t)(row % b->N));
     action_head_uniform(&b->head, &rng, s->view.available + (size_t)row * (size_t)b->A, action, &logp);
     return check_rows(s, "action", "action_logp", s->view.action, s->view.action_logp, row, action, &logp);
 }

@@ -20,14 +20,9 @@
 
 #include "base/recipe.h"
 #include "learner/batch.h"
+#include "learner/misfit.h"
 
 #define RESCORE_VERSIONS 4 /* whose nets are kept ready */
-
-struct misfit { /* the first thing that does not fit */
-    char field[32];
-    int t, agent; /* agent -1: concerns the whole step; t may be steps: what follows the slice */
-    char expected[32], found[32];
-};
 
 struct rescore;
 /* batch: shape, schema and columns (borrowed, must outlive it). ERR_MISMATCH when the schema lacks a column that is needed. */
@@ -38,10 +33,5 @@ void rescore_destroy(struct rescore **rescore);
  * says where and err in a line. Anything else: it could not be judged (no memory, a net that the version lacks), err says why. */
 MUST_USE int rescore_run(struct rescore *rescore, const struct weights *weights, const struct trajectory *trajectory,
                          struct misfit *misfit, struct err *err);
-
-/* "step 12 agent 3: action_logp is -0.69, expected -1.38" */
-void misfit_text(const struct misfit *misfit, char *text, size_t size);
-/* One number of a column as text. */
-void misfit_number(enum column_type type, const void *numbers, size_t index, char text[32]);
 
 #endif

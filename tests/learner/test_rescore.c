@@ -63,7 +63,8 @@ static void test_honest_slices_fit(void **state)
 {
     (void)state;
 #define MATRIX "env.name=matrix", "env.horizon=7", "rollout.lanes=4", "rollout.steps=20", SMALL_NETS
-#define FORAGING "env.name=foraging", "env.scenario=8x8-4p-2f-c", "env.horizon=15", "rollout.lanes=4", "rollout.steps=20", SMALL_NETS
+#define FORAGING \
+    "env.name=foraging", "env.scenario=8x8-4p-2f-c", "env.horizon=15", "rollout.lanes=4", "rollout.steps=20", SMALL_NETS
     honest(ARGUMENTS(SMALL_EIR));
     honest(ARGUMENTS(SMALL_EIR, "knowledge.form=logit", "rollout.chunk=4", "env.time_limit=terminate"));
     honest(ARGUMENTS(FORAGING));
