@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "actor/attack.h"
-#include "actor/partition.h"
 #include "actor/rollout_config.h"
 #include "base/file.h"
 #include "envs/registry.h"
@@ -16,6 +15,7 @@
 #include "learner/algorithm.h"
 #include "learner/learner.h"
 #include "net/knowledge.h"
+#include "net/partition.h"
 #include "wire/run.h"
 
 struct naming { /* keys that name things and belong to no room alone */

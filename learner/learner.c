@@ -40,6 +40,7 @@ const struct config_table *learner_tables(int *count)
     tables[n++] = smoothness_table;
     tables[n++] = evaluation_table;
     tables[n++] = convergence_table;
+    tables[n++] = admission_table;
     for (int i = 0; algorithm_registry[i] && n < (int)ARRAY_LEN(tables); i++)
         if (algorithm_registry[i]->n_rows)
             tables[n++] =
@@ -250,13 +251,14 @@ static void deliver(void *context, struct arrival *arrival)
 {
     struct learner *learner = context;
     if (arrival->t.purpose != ORDER_TRAIN) {
-        learner_take_evaluated(learner, arrival);
+        (arrival->t.purpose == ORDER_AUDIT ? learner_take_audited : learner_take_evaluated)(learner, arrival);
         return;
     }
     if (learner->stage != STAGE_TRAIN) {
         learner_link_decide(learner->link, &arrival, FATE_STALE);
         return;
     }
+    learner_consider_audit(learner, arrival);
     if (learner->run.mode == RUN_SYNC) {
         bool fits = arrival->t.slice == learner->updates && !learner->waiting[arrival->t.lane];
         ASSERT(fits); /* the order book hands out slice u of a lane once, and only while update u waits for it */
@@ -296,6 +298,8 @@ static int begin_task(struct learner *learner, const struct spec *spec, const st
         r = learner_check_threats(learner, learner->evaluation_config.training_threats);
     if (!r)
         r = open_metrics(learner);
+    if (!r)
+        r = learner_begin_admission(learner, spec);
     if (r)
         return r;
     learner->version_number.number = learner->updates;
@@ -382,7 +386,12 @@ static int check_content(void *context, const struct arrival *arrival, struct er
     return learner->trainer ? batch_check(trainer_batch(learner->trainer), &arrival->t, err) : ERR_STATE;
 }
 
-static const struct intake_ops intake_ops = {.check = check_content, .snapshot = snapshot_of};
+static bool examine(void *context, struct arrival *arrival)
+{
+    return learner_examine(context, arrival);
+}
+
+static const struct intake_ops intake_ops = {.check = check_content, .snapshot = snapshot_of, .examine = examine};
 
 /* ---- loop ---- */
 
@@ -445,10 +454,10 @@ static void warn_failing(struct learner *learner)
 static void keep_quarantine(struct learner *learner)
 {
     struct quarantined kept[QUARANTINE_ENTRIES];
-    uint64_t rejected = ledger_book(learner->ledger).fates[FATE_REJECTED];
-    if (rejected == learner->rejected_seen)
+    uint64_t kept_ever = intake_kept(learner->intake);
+    if (kept_ever == learner->kept_seen)
         return;
-    learner->rejected_seen = rejected;
+    learner->kept_seen = kept_ever;
     int n = intake_quarantine(learner->intake, kept), r = quarantine_write(learner->options->run, kept, n, learner->err);
     if (r)
         log_warning("quarantine not written: %s", learner->err->text);
@@ -464,6 +473,7 @@ static void tell_status(struct learner *learner)
     learner->status.tasks_left = learner->evaluation ? evaluation_left(learner->evaluation) : 0;
     status_tick(&learner->status, &learner->partitions, clock_us());
     warn_unplaced(learner);
+    learner_tend_audits(learner);
     keep_quarantine(learner);
     warn_failing(learner);
     if (learner->options->status_fd >= 0)
@@ -473,6 +483,7 @@ static void tell_status(struct learner *learner)
 static void on_status(uv_timer_t *timer)
 {
     tell_status(timer->data);
+    learner_try_finish(timer->data);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -542,7 +553,7 @@ static int open_loop(struct learner *learner)
     uv_signal_init(&learner->loop, &learner->terminate);
     uv_signal_init(&learner->loop, &learner->interrupt);
     learner->tick.data = learner->status_timer.data = learner->terminate.data = learner->interrupt.data = learner;
-    learner->job.work.data = learner;
+    learner->job.work.data = learner->admitting.work.data = learner;
     uv_timer_start(&learner->tick, on_tick, 1, TICK_MS);
     uv_timer_start(&learner->status_timer, on_status, STATUS_MS, STATUS_MS);
     uv_signal_start(&learner->terminate, on_signal, SIGTERM);
@@ -564,7 +575,7 @@ static void close_loop(struct learner *learner)
     uv_close((uv_handle_t *)&learner->interrupt, NULL);
     if (learner->socket)
         loop_zmq_close(&learner->socket);
-    learner->is_draining = true; /* a worker's end must not start anything new */
+    learner->is_draining = learner->admitting.is_closing = true; /* a worker's end must not start anything new */
     uv_run(&learner->loop, UV_RUN_DEFAULT);
     ASSERT(uv_loop_close(&learner->loop) == 0);
     if (learner->context)

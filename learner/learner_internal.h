@@ -10,7 +10,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "learner/admission.h"
 #include "learner/advantages.h"
+#include "learner/audit.h"
 #include "learner/checkpoint.h"
 #include "learner/convergence.h"
 #include "learner/evaluation.h"
@@ -21,6 +23,7 @@
 #include "learner/quarantine.h"
 #include "learner/regularisers/mi.h"
 #include "learner/regularisers/smoothness.h"
+#include "learner/rescore.h"
 #include "learner/save_schedule.h"
 #include "learner/status.h"
 #include "learner/trainer.h"
@@ -41,6 +44,24 @@ struct job { /* what the worker has in hand */
     struct err err;
     double seconds;
     monotonic_us since; /* while it is running */
+};
+
+/* Closer looks at what actors say they did (admission.h): a thread of libuv's scores, one slice or dispute at a time. */
+struct admitting {
+    struct admission admission;
+    struct rescore *rescore; /* NULL before the task is known, and when the share is 0 */
+    struct audits *audits;   /* the same */
+    uv_work_t work;
+    bool is_running, is_closing, has_warned;
+    struct arrival *first, *last; /* that wait to be scored */
+    struct arrival *arrival;      /* in hand, or */
+    struct audit *dispute;        /* both answers to one order */
+    struct weights *weights;      /* a reference while in hand */
+    struct misfit misfit[2];      /* a slice's, or both answers' */
+    int result[2];
+    struct err err;
+    double seconds;
+    monotonic_us evaluated_us; /* when only audits were left; 0: not yet */
 };
 
 struct learner {
@@ -82,10 +103,12 @@ struct learner {
     struct job job;
     int64_t checkpoint_every, eval_every;
     struct save_schedule save;
-    bool save_waits;        /* training is over, its last checkpoint is not on disk: the tick tries again */
-    uint64_t rejected_seen; /* when the quarantine was written last */
-    bool is_failing;        /* an alarm was given */
-    int unplaced;           /* lanes, when last looked */
+    bool save_waits;    /* training is over, its last checkpoint is not on disk: the tick tries again */
+    uint64_t kept_seen; /* by the intake, when the quarantine was written last */
+    bool is_failing;    /* an alarm was given */
+    int unplaced;       /* lanes, when last looked */
+
+    struct admitting admitting;
 
     struct evaluation *evaluation; /* final */
     struct evaluation *training_evaluation;
@@ -117,6 +140,17 @@ MUST_USE int learner_check_threats(struct learner *learner, const char *threats)
 MUST_USE int learner_make_evaluation(struct learner *learner, const char *threats, struct evaluation **evaluation);
 void learner_begin_evaluation(struct learner *learner); /* the final one; stops the learner when it cannot be asked for */
 void learner_take_evaluated(struct learner *learner, struct arrival *arrival); /* decides the arrival's fate */
+void learner_try_finish(struct learner *learner); /* when the evaluation is done and no audit is under way */
+
+/* learner_admission.c: re-scoring, audits, and what follows for actors. */
+MUST_USE int learner_begin_admission(struct learner *learner, const struct spec *spec); /* the task is known */
+bool learner_examine(struct learner *learner, struct arrival *arrival); /* intake's examine op: true when it takes the arrival */
+void learner_consider_audit(struct learner *learner, const struct arrival *arrival); /* of an accepted training slice */
+void learner_take_audited(struct learner *learner, struct arrival *arrival);         /* decides the arrival's fate */
+void learner_tend_audits(struct learner *learner); /* now and then: those that nobody can answer any more */
+bool learner_audits_are_done(struct learner *learner);
+void learner_log_admission(const struct learner *learner);
+void learner_end_admission(struct learner *learner); /* after the loop: gives everything back */
 
 /* learner_start.c: what there is before the loop, and what is left after it. */
 MUST_USE int learner_load_recipe(struct learner *learner);

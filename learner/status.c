@@ -187,6 +187,19 @@ static int add_histogram(char *out, size_t size, const char *key, const struct h
     return used + ((size_t)used < size ? snprintf(out + used, size - (size_t)used, "]}") : 0);
 }
 
+static int add_admission(const struct admission_counts *a, char *out, size_t size)
+{
+    int used = snprintf(out, size,
+                        ",\"admission\":{\"rescored\":%" PRIu64 ",\"unfit\":%" PRIu64 ",\"unjudged\":%" PRIu64
+                        ",\"rescore_seconds\":%.6f,\"audited\":%" PRIu64 ",\"same\":%" PRIu64 ",\"different\":%" PRIu64
+                        ",\"undecided\":%" PRIu64 ",\"skipped\":%" PRIu64 ",\"open\":%d,\"quarantined\":%d,\"actors\":[",
+                        a->rescored, a->unfit, a->unjudged, a->rescore_seconds, a->audited, a->same, a->different, a->undecided,
+                        a->skipped, a->audits_open, a->n_quarantined);
+    for (int i = 0; i < a->n_quarantined && (size_t)used < size; i++)
+        used += snprintf(out + used, size - (size_t)used, "%s%" PRIu32, i ? "," : "", a->quarantined[i]);
+    return used + ((size_t)used < size ? snprintf(out + used, size - (size_t)used, "]}") : 0);
+}
+
 /* What only statistics want to know. */
 static int add_process(const struct status *status, char *out, size_t size)
 {
@@ -205,6 +218,8 @@ static int add_process(const struct status *status, char *out, size_t size)
                         status->mode, status->max_lag, status->lanes);
     for (size_t i = 0; i < ARRAY_LEN(numbers) && (size_t)used < size; i++)
         used += number(out + used, size - (size_t)used, numbers[i].key, numbers[i].value);
+    if ((size_t)used < size)
+        used += add_admission(&status->admission, out + used, size - (size_t)used);
     if ((size_t)used < size)
         used += add_histogram(out + used, size - (size_t)used, "update_times", &status->update_times);
     if ((size_t)used < size)

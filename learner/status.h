@@ -14,6 +14,16 @@ enum { STATUS_NAMES = 35 };
 extern const char *const status_names[STATUS_NAMES];
 enum { STATUS_COLUMNS_MAX = STATUS_NAMES + REPORT_MAX };
 
+/* What became of closer looks (admission.h), since this process started. */
+struct admission_counts {
+    uint64_t rescored, unfit, unjudged; /* slices scored again; of these rejected; could not be judged, and were let in */
+    uint64_t audited, same, different, undecided, skipped; /* slices repeated: compared; skipped: nobody was free to repeat it */
+    int audits_open;
+    double rescore_seconds; /* of the thread that scores */
+    int n_quarantined;
+    uint32_t quarantined[PROTOCOL_ACTORS_MAX]; /* actors that get no orders any more */
+};
+
 struct status {
     const char *columns[STATUS_COLUMNS_MAX]; /* [n_columns] borrowed: status_names, then the algorithm's reports */
     int n_columns;
@@ -37,6 +47,7 @@ struct status {
     double rtt_seconds;                                 /* a word to the broker and back */
     double checkpoint_unix_seconds, checkpoint_seconds; /* when the last one was written, and how long that took */
     double belief_accuracy, mutual_information;         /* of the last update; NaN where the method has none */
+    struct admission_counts admission;
     struct histogram update_times, lags; /* HISTOGRAM_SECONDS, HISTOGRAM_LAG: of each update; of each trajectory trained on */
 };
 
