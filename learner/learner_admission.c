@@ -236,8 +236,7 @@ static void ask_third(struct learner *learner, struct audit *audit)
 {
     const uint32_t both[] = {audit->answers[0].actor, audit->answers[1].actor};
     const struct trajectory *t = &audit->answers[0].t;
-    if (orders_others(learner->orders, both, 2) > 0 &&
-        !order_again(learner, t, audit->snapshot, audit->snapshot_bytes, both, 2))
+    if (orders_others(learner->orders, both, 2) > 0 && !order_again(learner, t, audit->snapshot, audit->snapshot_bytes, both, 2))
         return;
     audit->wants_scores = true;
     start_scoring(learner);
