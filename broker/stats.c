@@ -59,7 +59,8 @@ static void add_actor(struct text *text, const struct broker_view *view, const s
     hash_text(a->weights, weights);
     text_add(text, "{\"actor\":%u,\"incarnation\":%llu,\"host\":", a->actor, N(a->incarnation));
     text_string(text, a->host, strnlen(a->host, sizeof a->host));
-    text_add(text, ",\"key\":\"%s\"", a->owner);
+    text_add(text, ",\"key\":\"%s\",\"relayed\":%s", a->owner,
+             a->peer.length > 6 && !memcmp(a->peer.id, "relay-", 6) ? "true" : "false");
     text_add(text, ",\"state\":\"%s\",\"lanes\":%u,\"silent_seconds\":%.3f,", presences[a->presence], a->lanes,
              (double)(view->now - a->heard_at) * 1e-6);
     text_add(text, "\"announced\":%llu,\"forwarded\":%llu,\"received\":%llu,\"acked\":%llu,\"may_send\":%llu,\"orders\":%llu,",
