@@ -57,3 +57,9 @@ kill $broker
 wait $broker
 expect 1 doctor --connect "127.0.0.1:$port" --key keys/observer.key --timeout 1
 grade fail "is a broker there"
+
+# Libraries told to be slow.
+if grep -q avx2 /proc/cpuinfo; then
+    expect 0 env OPENBLAS_CORETYPE=Prescott "$testudo" doctor --keys keys
+    grade warn "kernel Prescott"
+fi
