@@ -51,15 +51,18 @@ static void histogram_lines(struct text *text, const char *name, const char *hel
 
 static void add_peers(struct text *text, const struct broker_view *view)
 {
-    static const char *const states[] = {"joining", "ready", "draining", "gone"};
-    int count[ARRAY_LEN(states)] = {0};
+    static const char *const states[] = {"joining", "ready", "draining", "gone", "quarantined"};
+    int count[ARRAY_LEN(states)] = {0}, quarantined = ARRAY_LEN(states) - 1;
     bool is_here = view->learner->incarnation && !view->learner->is_silent;
-    for (int i = 0; i < view->n_actors; i++)
-        count[view->actors[i].presence]++;
+    for (int i = 0; i < view->n_actors; i++) {
+        const struct broker_actor *actor = &view->actors[i];
+        bool is_held = actor->presence != ROSTER_GONE && monitor_is_quarantined(view->monitor, actor->actor);
+        count[is_held ? quarantined : (int)actor->presence]++;
+    }
     family(text, "testudo_peers", gauge, "Processes of the cluster that are here, by role.");
     text_add(text, "testudo_peers{role=\"actor\"} %d\ntestudo_peers{role=\"learner\"} %d\n",
-             count[ROSTER_JOINING] + count[ROSTER_READY] + count[ROSTER_DRAINING], is_here);
-    family(text, "testudo_actors", gauge, "Actors by state; gone ones for a minute.");
+             count[ROSTER_JOINING] + count[ROSTER_READY] + count[ROSTER_DRAINING] + count[quarantined], is_here);
+    family(text, "testudo_actors", gauge, "Actors by state; gone ones for a minute, quarantined ones get no orders.");
     for (size_t s = 0; s < ARRAY_LEN(states); s++)
         text_add(text, "testudo_actors{state=\"%s\"} %d\n", states[s], count[s]);
 }

@@ -59,10 +59,11 @@ static void add_actor(struct text *text, const struct broker_view *view, const s
     hash_text(a->weights, weights);
     text_add(text, "{\"actor\":%u,\"incarnation\":%llu,\"host\":", a->actor, N(a->incarnation));
     text_string(text, a->host, strnlen(a->host, sizeof a->host));
+    bool is_quarantined = !is_gone && monitor_is_quarantined(view->monitor, a->actor);
     text_add(text, ",\"key\":\"%s\",\"relayed\":%s", a->owner,
              a->peer.length > 6 && !memcmp(a->peer.id, "relay-", 6) ? "true" : "false");
-    text_add(text, ",\"state\":\"%s\",\"lanes\":%u,\"silent_seconds\":%.3f,", presences[a->presence], a->lanes,
-             (double)(view->now - a->heard_at) * 1e-6);
+    text_add(text, ",\"state\":\"%s\",\"lanes\":%u,\"silent_seconds\":%.3f,",
+             is_quarantined ? "quarantined" : presences[a->presence], a->lanes, (double)(view->now - a->heard_at) * 1e-6);
     text_add(text, "\"announced\":%llu,\"forwarded\":%llu,\"received\":%llu,\"acked\":%llu,\"may_send\":%llu,\"orders\":%llu,",
              N(announced), N(a->forwarded), N(a->received), N(a->acked), N(a->may_send), N(a->orders_upto));
     text_add(text, "\"pending\":%llu,\"unsent\":%llu,\"credits\":%llu,\"trajectories\":%llu,\"bytes\":%llu,\"gaps\":%llu,",

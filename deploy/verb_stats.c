@@ -48,6 +48,7 @@ static const struct stats_column {
     {"trained", "learner_status.book.trained", FORM_GROWING, 16},
     {"stale", "learner_status.book.stale", FORM_COUNT, 6},
     {"reject", "learner_status.book.rejected", FORM_COUNT, 6},
+    {"quar", "learner_status.admission.quarantined", FORM_COUNT, 5},
     {"lost", "learner_status.book.lost", FORM_COUNT, 6},
     {"open", "learner_status.book.unexplained", FORM_COUNT, 5},
     {"lag", "rates.lag_mean", FORM_HUMAN, 5},
