@@ -38,7 +38,7 @@ at_exit() {
 # -- build --------------------------------------------------------------------------------------------------------------------
 git clone -q "$top" clone || fail "no clone"
 BASE_ENV=$folder/compose.env clone/deploy/base-image "$name" >base.txt 2>&1 || { cat base.txt; fail "no base image"; }
-steps=2M
+steps=5M # several minutes: scaling and killing take a while on a busy machine
 run="matrix method=eir-mappo-fast run.steps=$steps run.lease_ms=4000 run.checkpoint_every=20 eval.episodes=100"
 {
     echo "TESTUDO_IMAGE=$name:test"
