@@ -12,7 +12,7 @@ recipe=(matrix.yaml method=eir-mappo-fast run.mode=sync "run.steps=${FAULT_STEPS
 "$testudo" train "${recipe[@]}" --runs runs/calm --quiet --actors 4 >calm.txt 2>&1 || { cat calm.txt; fail "training undisturbed"; }
 # A fault that hits somebody who is frozen does not count, so they come more often than every $seconds / $faults.
 "$testudo" chaos "${recipe[@]}" --runs runs/chaos --actors 4 --seed "$seed" --seconds "$seconds" --count "$faults" \
-    --every $((seconds * 600 / faults)) --freeze 30000 --faults kill,freeze,restart,disk --wait 3600 >chaos.txt 2>&1 ||
+    --every $((seconds * 500 / faults)) --freeze 30000 --faults kill,freeze,restart,disk --wait 3600 >chaos.txt 2>&1 ||
     { tail -n 60 chaos.txt; fail "chaos"; }
 sed -n '/^faults/,$p' chaos.txt
 [ "$(tail -n 1 chaos.txt | cut -d ' ' -f 1)" -ge "$faults" ] || fail "fewer than $faults faults in $seconds s"
