@@ -142,6 +142,22 @@ static void add_deliveries(struct text *text, const struct broker_counts *c)
     single(text, "testudo_learners_total", counter, "Learner processes that were here.", (double)c->learners);
 }
 
+static void add_security(struct text *text, const struct broker_view *view)
+{
+    const struct broker_security *s = view->security;
+    family(text, "testudo_auth_failures_total", counter, "Connections that were not let in, by reason.");
+    for (int i = 0; i < LOOP_FAILURES; i++)
+        text_add(text, "testudo_auth_failures_total{reason=\"%s\"} %llu\n", loop_failure_name((enum loop_failure)i),
+                 N(s->refused[i]));
+    family(text, "testudo_denied_messages_total", counter,
+           "Messages that a role may not send, for an actor of another key, or under a key that was taken off the list.");
+    text_add(text, "testudo_denied_messages_total{reason=\"role\"} %llu\ntestudo_denied_messages_total{reason=\"actor\"} %llu\n",
+             N(view->counts->denied_role), N(view->counts->denied_actor));
+    text_add(text, "testudo_denied_messages_total{reason=\"revoked\"} %llu\n", N(s->revoked));
+    single(text, "testudo_admitted_total", counter, "Connections that were let in with a key.", (double)s->admitted);
+    single(text, "testudo_keys", gauge, "Keys on the list; 0 without keys.", s->keys);
+}
+
 static void add_messages(struct text *text, const struct broker_counts *c)
 {
     static const char *const names[] = {"testudo_broker_messages_total", "testudo_broker_bytes_total"};
@@ -319,6 +335,7 @@ int broker_metrics(const struct broker_view *view, const char *version, char *ou
     add_admission(&text, view->monitor);
     add_rejects(&text, view->monitor);
     add_deliveries(&text, view->counts);
+    add_security(&text, view);
     add_messages(&text, view->counts);
     add_queue(&text, view);
     add_partitions(&text, view->monitor);

@@ -49,6 +49,9 @@ struct algorithm_ops {
     struct models *(*models)(struct algorithm *algorithm);
     /* Values of named tables that travel with the weights of the NEXT rollout (attack_probability); may be NULL. */
     int (*tables)(const struct algorithm *algorithm, const struct progress *progress, struct weights *weights, struct err *err);
+    /* Names of numbers that its updates report beside those of learner/status.c: columns of progress.csv. NULL-terminated, at most
+     * REPORT_MAX; NULL: none. */
+    const char *const *reports;
 };
 
 extern const struct algorithm_ops *const algorithm_registry[]; /* NULL-terminated, generated */

@@ -1,4 +1,4 @@
-/* The learner process from inside: what learner.c (loop, updates, checkpoints), learner_evaluate.c and learner_start.c share.
+/* The learner process from inside: what learner.c (loop, updates), learner_save.c, learner_evaluate.c and learner_start.c share.
  * Everything runs on the loop's thread, except the two worker functions of learner.c. */
 #ifndef TESTUDO_LEARNER_LEARNER_INTERNAL_H
 #define TESTUDO_LEARNER_LEARNER_INTERNAL_H
@@ -22,7 +22,9 @@
 #include "learner/partitions.h"
 #include "learner/quarantine.h"
 #include "learner/regularisers/mi.h"
+#include "learner/regularisers/smoothness.h"
 #include "learner/rescore.h"
+#include "learner/save_schedule.h"
 #include "learner/status.h"
 #include "learner/trainer.h"
 #include "wire/loop_zmq.h"
@@ -106,6 +108,8 @@ struct learner {
     int n_waiting, waiting_size;
     struct job job;
     int64_t checkpoint_every, eval_every;
+    struct save_schedule save;
+    bool save_waits;    /* training is over, its last checkpoint is not on disk: the tick tries again */
     uint64_t kept_seen; /* by the intake, when the quarantine was written last */
     bool is_failing;    /* an alarm was given */
     int unplaced;       /* lanes, when last looked */
@@ -118,6 +122,7 @@ struct learner {
     struct partitions partitions;
     struct convergence convergence;
     struct metrics *metrics;
+    bool metrics_fail; /* the last row did not go out */
     struct status status;
     monotonic_us published_us;
     double busy_seconds; /* of jobs that are done */
@@ -126,6 +131,15 @@ struct learner {
 /* learner.c */
 void learner_stop(struct learner *learner, int result); /* ends the loop; the first result that is not 0 counts */
 int64_t learner_steps_done(const struct learner *learner);
+void learner_go_on(struct learner *learner); /* after an update and its checkpoint, or after the first version: what comes next */
+/* One job at a time is with a worker. */
+void learner_begin_job(struct learner *learner, uv_work_cb work, uv_after_work_cb done);
+void learner_end_job(struct learner *learner);
+
+/* learner_save.c */
+void learner_save(
+    struct learner *learner); /* starts writing a checkpoint of this moment; then learner_go_on, whatever came of it */
+int learner_saved_all(struct learner *learner); /* 0, or how many updates are not on disk, and why */
 
 /* learner_evaluate.c: evaluations that are asked for, answered, and written down. */
 MUST_USE int learner_check_threats(struct learner *learner, const char *threats);

@@ -1,8 +1,8 @@
 /* The trainer: an algorithm with its models, the batch, and how far the run is. It knows nothing of processes: trajectories in,
  * weights and checkpoints out. trainer_update may run on any one thread at a time.
  *
- * Learning state in a checkpoint (what its hash covers): nets/<id>/<parameter>, adam/<id>/{m,v,step}, norms/<id>, lanes (the
- * newest snapshot of each lane), progress (updates done). */
+ * Learning state in a checkpoint (what its hash covers): nets/<id>/<parameter>, adam/<id>/{m,v,step}, norms/<id>, state/<id> (other
+ * bytes of a method), lanes (the newest snapshot of each lane), progress (updates done). */
 #ifndef TESTUDO_LEARNER_TRAINER_H
 #define TESTUDO_LEARNER_TRAINER_H
 
@@ -37,6 +37,9 @@ MUST_USE int trainer_weights(struct trainer *trainer, struct weights_version ver
 
 /* Whether it has nets that play adversaries: "adversary", or one for each agent. */
 bool trainer_has_adversary(const struct trainer *trainer);
+
+/* Names of the algorithm's own numbers (algorithm_ops.reports); may be NULL. */
+const char *const *trainer_reports(const struct trainer *trainer);
 
 /* A trajectory's columns, for its records. */
 const struct batch *trainer_batch(const struct trainer *trainer);

@@ -1,4 +1,4 @@
-/* Whole updates of EIR-MAPPO and MAPPO against float64 (tests/golden/learner_golden.py): advantages, losses, gradients, Adam steps and the
+/* Whole updates of EIR-MAPPO, MAPPO, MIR3 and ERNIE against float64 (tests/golden/learner_golden.py): advantages, losses, gradients, Adam steps and the
  * value normaliser, from a batch that is made up. A gradient is seen through Adam's first moment: 0.1 of it after one step. */
 #include "tests/golden_json.h"
 #include "tests/local.h"
@@ -66,6 +66,17 @@ static void fill_lane(struct fixture *f, int l, const json_t *lane)
     f->batch[l] = t;
 }
 
+/* "nets/mi/action/head.bias" to "mi/action" and "head.bias". */
+static bool split_name(const char *name, char net[32], char parameter[64])
+{
+    const char *last = strrchr(name, '/');
+    if (strncmp(name, "nets/", 5) || last < name + 5)
+        return false;
+    snprintf(net, 32, "%.*s", (int)(last - name - 5), name + 5);
+    snprintf(parameter, 64, "%s", last + 1);
+    return true;
+}
+
 /* A checkpoint with the case's parameters, fresh optimisers and its normaliser. */
 static struct safetensors *checkpoint_of(const struct fixture *f)
 {
@@ -80,7 +91,7 @@ static struct safetensors *checkpoint_of(const struct fixture *f)
         const void *data = tensor->data;
         double norm[4];
         char net[32], parameter[64];
-        if (sscanf(tensor->name, "nets/%31[^/]/%63s", net, parameter) == 2) {
+        if (split_name(tensor->name, net, parameter)) {
             const json_t *from = json_object_get(json_object_get(f->tree, "parameters"), net);
             size_t n = golden_count(from, parameter);
             assert_int_equal(tensor->bytes, n * sizeof(real));
@@ -227,12 +238,27 @@ static void test_mappo_update_with_vtrace_and_joint_state(void **state)
     check_update("learner/mappo_async", 1e-5);
 }
 
+/* The estimator's step, its bound with an interval, and the update on the rewards that it leaves. */
+static void test_mir3_update_on_mappo(void **state)
+{
+    (void)state;
+    check_update("learner/mir3_mappo", 1e-5);
+}
+
+static void test_ernie_update_on_mappo(void **state)
+{
+    (void)state;
+    check_update("learner/ernie_mappo", 1e-5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_eir_update_of_one_epoch),
         cmocka_unit_test(test_eir_update_of_three_epochs_with_clipped_norms),
         cmocka_unit_test(test_mappo_update_with_vtrace_and_joint_state),
+        cmocka_unit_test(test_mir3_update_on_mappo),
+        cmocka_unit_test(test_ernie_update_on_mappo),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
