@@ -7,12 +7,13 @@
 #include <unistd.h>
 
 const char *const status_names[STATUS_NAMES] = {
-    "update",         "lag",         "return/clean",   "return/attacked",   "return/lowest",     "eval/clean",
-    "eval/attacked",  "eval/lowest", "steps_per_s",    "policy/loss",       "policy/entropy",    "policy/clip",
-    "policy/kl",      "policy/norm", "adversary/loss", "adversary/entropy", "adversary/clip",    "adversary/kl",
-    "adversary/norm", "critic/loss", "belief/loss",    "belief/accuracy",   "mi/mean",           "mi/max",
-    "mi/nll",         "mi/share",    "skipped",        "episodes/clean",    "episodes/attacked", "seconds/update",
-    "seconds/wait",
+    "update",         "lag",         "return/clean",    "return/attacked",   "return/lowest",     "eval/clean",
+    "eval/attacked",  "eval/lowest", "steps_per_s",     "policy/loss",       "policy/entropy",    "policy/clip",
+    "policy/kl",      "policy/norm", "adversary/loss",  "adversary/entropy", "adversary/clip",    "adversary/kl",
+    "adversary/norm", "critic/loss", "belief/loss",     "belief/accuracy",   "mi/mean",           "mi/max",
+    "mi/nll",         "mi/share",    "skipped",         "episodes/clean",    "episodes/attacked", "seconds/update",
+    "seconds/wait",   "q/loss",      "q/norm",          "q/chosen",          "q/target",          "q/error",
+    "q/updates",      "q/epsilon",   "replay/episodes", "replay/left_out",
 };
 
 void status_init(struct status *status)

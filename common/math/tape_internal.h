@@ -24,6 +24,7 @@ struct operation {
     union {
         enum activation activation;
         real factor;
+        const int32_t *choice; /* [rows] borrowed until the next tape_begin */
         struct {
             int T, B;
             const real *keep;
