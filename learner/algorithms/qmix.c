@@ -15,12 +15,15 @@
 
 struct qmix_config {
     int64_t embed, hypernet;
+    bool state_norm;
 };
 
 static const struct config_row rows[] = {
     {"qmix.embed", CONFIG_INT, offsetof(struct qmix_config, embed), "32", 1, 1024, "", NULL, "width of the mixing layer"},
     {"qmix.hypernet", CONFIG_INT, offsetof(struct qmix_config, hypernet), "64", 1, 4096, "", NULL,
      "width of the hypernetworks of both weights"},
+    {"qmix.state_norm", CONFIG_BOOL, offsetof(struct qmix_config, state_norm), "false", 0, 0, "", NULL,
+     "LayerNorm over the state; not published: mixing weights grow with the state, so for tasks whose numbers are not of size 1"},
 };
 
 struct algorithm {
@@ -46,10 +49,11 @@ static struct node *mix(const struct q_mixing *mixing)
 static int add_hypernets(struct q_team *team, const struct qmix_config *config, struct err *err)
 {
     const int32_t Z = q_state_width(&team->shape), E = (int32_t)config->embed, H = (int32_t)config->hypernet;
-    const struct net_arch w1 = {.in = Z, .hidden = H, .depth = 1, .out = team->shape.N * E, .activation = ACTIVATION_RELU};
-    const struct net_arch b1 = {.in = Z, .hidden = 1, .depth = 0, .out = E, .activation = ACTIVATION_RELU};
-    const struct net_arch w2 = {.in = Z, .hidden = H, .depth = 1, .out = E, .activation = ACTIVATION_RELU};
-    const struct net_arch v = {.in = Z, .hidden = E, .depth = 1, .out = 1, .activation = ACTIVATION_RELU};
+    const int32_t norm = config->state_norm;
+    const struct net_arch w1 = {.in = Z, .hidden = H, .depth = 1, .out = team->shape.N * E, .activation = ACTIVATION_RELU, .input_norm = norm};
+    const struct net_arch b1 = {.in = Z, .hidden = 1, .depth = 0, .out = E, .activation = ACTIVATION_RELU, .input_norm = norm};
+    const struct net_arch w2 = {.in = Z, .hidden = H, .depth = 1, .out = E, .activation = ACTIVATION_RELU, .input_norm = norm};
+    const struct net_arch v = {.in = Z, .hidden = E, .depth = 1, .out = 1, .activation = ACTIVATION_RELU, .input_norm = norm};
     int r;
     if ((r = q_add(team, "mixer/w1", &w1, err)) || (r = q_add(team, "mixer/b1", &b1, err)) ||
         (r = q_add(team, "mixer/w2", &w2, err)))
