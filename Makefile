@@ -125,13 +125,16 @@ $(foreach c,$(CLONES),$(eval $(call clone_rules,$(c))))
 
 # Registries are made of what lies in the folders: `const struct T prefix_NAME = {` in a file there is an entry.
 # registry: 1 output, 2 files, 3 type, 4 prefix, 5 array, 6 header
+# Looked at in every build, so that a file that was taken away is missed, too; written only when it changed.
 define registry_rule
-$(B)/gen/$(1).c: $(2) Makefile
+$(B)/gen/$(1).c: look-again
 	$(Q)mkdir -p $$(@D) && { echo '#include "$(6)"'; \
 	names=$$$$(sed -n 's/^const struct $(3) $(4)\([a-z0-9_]*\) = {.*/\1/p' $(2) /dev/null | sort); \
 	for n in $$$$names; do echo "extern const struct $(3) $(4)$$$$n;"; done; \
-	echo "const struct $(3) *const $(5)[] = {"; for n in $$$$names; do echo "    &$(4)$$$$n,"; done; echo "    0,"; echo "};"; } > $$@
+	echo "const struct $(3) *const $(5)[] = {"; for n in $$$$names; do echo "    &$(4)$$$$n,"; done; echo "    0,"; echo "};"; } > $$@.new
+	$(Q)cmp -s $$@.new $$@ && rm $$@.new || mv $$@.new $$@
 endef
+.PHONY: look-again
 $(eval $(call registry_rule,env_registry,$(SRC_envs),env_ops,env_,env_registry,envs/registry.h))
 $(eval $(call registry_rule,attack_registry,$(wildcard actor/attacks/*.c),attack_ops,attack_,attack_registry,actor/attack.h))
 $(eval $(call registry_rule,algorithm_registry,$(wildcard learner/algorithms/*.c learner/threats/*.c),algorithm_ops,algorithm_,algorithm_registry,learner/algorithm.h))

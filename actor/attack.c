@@ -21,28 +21,38 @@ static int unknown_threat(const char *name, struct err *err)
     return err_set(err, ERR_UNKNOWN, "unknown threat \"%s\": expected one of %s", name, known);
 }
 
+/* The number behind the colon, up to `end`. */
+static int parse_strength(struct threat *threat, const char *text, const char *number, const char *end, struct err *err)
+{
+    char *stop;
+    float most = threat->ops->strength_max;
+    threat->strength = strtof(number, &stop);
+    if (stop == number || stop != end || !isfinite(threat->strength) || threat->strength < 0)
+        return err_set(err, ERR_INVALID, "bad threat \"%s\": expected a number of at least 0 after the colon", text);
+    if (most > 0 && threat->strength > most)
+        return err_set(err, ERR_INVALID, "bad threat \"%s\": expected a number of at most %g after the colon", text, (double)most);
+    return 0;
+}
+
 int threat_parse(struct threat *threat, const char *text, struct err *err)
 {
     char name[32];
     *threat = (struct threat){0};
     if (!strcmp(text, "clean") || !strcmp(text, "none"))
         return 0;
-    size_t length = strcspn(text, ":");
+    size_t length = strcspn(text, ":@"), end = strcspn(text, "@");
     if (length >= sizeof name)
         return unknown_threat(text, err);
     snprintf(name, sizeof name, "%.*s", (int)length, text);
     if (!(threat->ops = find_attack(name)))
         return unknown_threat(name, err);
+    if (text[end] && strcmp(text + end, "@all"))
+        return err_set(err, ERR_INVALID, "bad threat \"%s\": expected @all or nothing at its end", text);
+    threat->hits_all = text[end] != 0;
     if (threat->ops->has_strength != (text[length] == ':'))
         return err_set(err, ERR_INVALID, "bad threat \"%s\": expected %s%s", text, name,
                        threat->ops->has_strength ? ":NUMBER" : "");
-    if (threat->ops->has_strength) {
-        char *end;
-        threat->strength = strtof(text + length + 1, &end);
-        if (end == text + length + 1 || *end || !isfinite(threat->strength) || threat->strength < 0)
-            return err_set(err, ERR_INVALID, "bad threat \"%s\": expected a number of at least 0 after the colon", text);
-    }
-    return 0;
+    return threat->ops->has_strength ? parse_strength(threat, text, text + length + 1, text + end, err) : 0;
 }
 
 const struct net_weights *adversary_net(const struct nets *nets, int agent)

@@ -25,7 +25,8 @@ struct stage {
     const int32_t *episode_step; /* [B] */
     const int32_t *attacked;     /* [n_attacked] rows under attack, ascending */
     int n_attacked;
-    float strength; /* the number behind the colon: "pgd:0.5" */
+    float strength;       /* the number behind the colon: "pgd:0.5" */
+    const void *previous; /* [R,C] executed at the step before; of a row whose episode_step is 0 it means nothing */
 
     float *input;       /* [R,I] observation as acted on, knowledge, last action; observation hooks change the first O numbers */
     float *probability; /* [R,A] of the defender policy on the input */
@@ -39,6 +40,8 @@ struct attack_ops {
     const char *name, *summary;
     enum attack_channel channel;
     bool has_strength, needs_adversary; /* an argument after ':', an adversary net in the weights */
+    float strength_max;                 /* 0: any */
+    bool is_for_evaluation;             /* it reads `previous`, which a lane's snapshot does not hold: no threat of training */
     /* At most one of the two is NULL. ERR_MISMATCH when the weights do not fit. */
     int (*observation)(struct stage *stage, struct err *err);
     int (*action)(struct stage *stage, struct err *err);
@@ -49,9 +52,10 @@ extern const struct attack_ops *const attack_registry[]; /* NULL-terminated, gen
 struct threat { /* an attack with its argument; ops NULL: nobody is attacked */
     const struct attack_ops *ops;
     float strength;
+    bool hits_all; /* "@all": every agent at every step, whatever the partition; nobody counts as an adversary */
 };
 
-/* Reads "clean", "learned", "pgd:0.5", ...; names what is known on failure. */
+/* Reads "clean", "learned", "pgd:0.5", "noise:0.3@all", ...; names what is known on failure. */
 MUST_USE int threat_parse(struct threat *threat, const char *text, struct err *err);
 
 /* The net that plays agent n as an adversary: "adversary/<n>" if there is one, else "adversary"; NULL when there is neither. */

@@ -29,6 +29,7 @@ struct buffers {               /* one step of all places; R = places * N rows */
     float *logp, *action_logp; /* [R] */
     float *noise;              /* [R,C] */
     void *intended, *action;   /* [R,C] int32_t choices, or floats of a box in policy units */
+    void *previous;            /* [R,C] action of the step before, of a group */
     float *executed;           /* [R,C] of a box, in the environment's units */
     int32_t *attacked;         /* [R] */
     uint8_t *channels;         /* [R] */
@@ -101,6 +102,9 @@ static int check_partition(const struct rollout *rollout, struct err *err)
     if (partition->kind != PARTITION_NONE && !rollout->training_threat.ops)
         return err_set(err, ERR_INVALID,
                        "partition.kind names adversaries but attack.threat is clean: they would be recorded and nobody play them");
+    if (partition->kind != PARTITION_NONE && rollout->training_threat.hits_all)
+        return err_set(err, ERR_INVALID, "attack.threat %s hits every agent, but partition.kind names adversaries: set it to none",
+                       rollout->config.threat);
     return 0;
 }
 
@@ -113,6 +117,9 @@ static int bind_config(struct rollout *rollout, const struct recipe *recipe, str
         return r;
     if ((r = threat_parse(&rollout->training_threat, rollout->config.threat, err)))
         return err_prefix(err, r, "attack.threat");
+    if (rollout->training_threat.ops && rollout->training_threat.ops->is_for_evaluation)
+        return err_set(err, ERR_INVALID, "attack.threat is %s, which is for evaluations only (eval.threats)",
+                       rollout->config.threat);
     return check_partition(rollout, err);
 }
 
@@ -150,7 +157,7 @@ static int allocate_buffers(struct rollout *rollout)
     size_t A = (size_t)spec->A, wide = (size_t)(spec->A > spec->N ? spec->A : spec->N), H = (size_t)rollout->widths.H,
            C = (size_t)spec->C;
     size_t bytes =
-        R * (I + wide + A + H + 4 * C + 12) * 4 + places * (rollout->staging_layout.bytes + 64 + sizeof(struct place)) + 64 * 64;
+        R * (I + wide + A + H + 5 * C + 12) * 4 + places * (rollout->staging_layout.bytes + 64 + sizeof(struct place)) + 64 * 64;
     int r = arena_init(&rollout->memory, "rollout", bytes + places * 256);
     if (r)
         return r;
@@ -164,6 +171,7 @@ static int allocate_buffers(struct rollout *rollout)
         .noise = arena_zero_array(arena, float, R *C),
         .intended = arena_zero_array(arena, int32_t, R * C),
         .action = arena_zero_array(arena, int32_t, R * C),
+        .previous = arena_zero_array(arena, int32_t, R * C),
         .executed = arena_zero_array(arena, float, R *C),
         .attacked = arena_zero_array(arena, int32_t, R),
         .channels = arena_zero_array(arena, uint8_t, R),
@@ -431,6 +439,7 @@ static struct stage make_stage(struct rollout *rollout, const struct group *grou
         .episode_step = buffers->episode_step,
         .attacked = buffers->attacked,
         .strength = group->threat.strength,
+        .previous = buffers->previous,
         .input = buffers->input,
         .probability = buffers->probability,
         .action = buffers->action,
@@ -447,7 +456,7 @@ static void list_attacked(struct rollout *rollout, const struct group *group, st
         return;
     for (int b = 0; b < stage->B; b++)
         for (int n = 0; n < stage->N; n++)
-            if (rollout->work.head[b].partition >> n & 1)
+            if (group->threat.hits_all || rollout->work.head[b].partition >> n & 1)
                 rollout->buffers.attacked[stage->n_attacked++] = b * stage->N + n;
 }
 
@@ -727,6 +736,7 @@ static void step_environments(struct rollout *rollout, const struct group *group
     const void *executed = execute(rollout, group->B * rollout->env.spec.N);
     vec_step(&rollout->work_vec, executed, rollout->buffers.step_rng);
     show(rollout, executed);
+    memcpy(rollout->buffers.previous, rollout->buffers.action, (size_t)(group->B * rollout->env.spec.N * rollout->env.spec.C) * 4);
     for (int b = 0; b < group->B; b++)
         count_step(rollout, b);
     rollout->times.stepping += clock_seconds_since(start);

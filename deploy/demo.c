@@ -3,31 +3,25 @@
  *
  * Each step is this program started again with another verb, so what is shown is what a user would type; the steps
  * are printed. Finished steps are not done again: training resumes, and evaluations are short. */
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <math.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "deploy/runs.h"
 #include "deploy/settings.h"
+#include "deploy/step.h"
 #include "deploy/summary.h"
-#include "deploy/terminal.h"
 #include "deploy/verb.h"
 
 #define RECIPE_MAPPO "demo-mappo"
 #define RECIPE_EIR "demo-eir"
 #define RECIPE_ATTACK "demo-attack"
-#define COMMAND_WORDS_MAX 16
 
 struct demo {
     const struct verb *verb;
@@ -37,48 +31,12 @@ struct demo {
 
 /* -- steps ------------------------------------------------------------------------------------------------------------------ */
 
-static void print_command(char *const argv[])
-{
-    fprintf(stderr, "%s$", terminal_style(stderr, STYLE_DIM));
-    for (int i = 0; argv[i]; i++)
-        fprintf(stderr, " %s", i ? argv[i] : "testudo");
-    fprintf(stderr, "%s\n", terminal_style(stderr, STYLE_OFF));
-}
-
-/* Runs this program with the words given (NULL-terminated), its tables unseen; returns its exit code. Ctrl-C is the child's to handle:
- * it gets the signal, too, saves and leaves with 1. */
+/* Exit code of one step. */
 static int run_step(const struct demo *demo, const char *const *words)
 {
-    char *argv[COMMAND_WORDS_MAX] = {(char *)"/proc/self/exe"};
-    extern char **environ;
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t reset;
-    pid_t child;
-    int n = 1, status = 0;
-    for (int i = 0; words[i]; i++) {
-        ASSERT(n + 3 < COMMAND_WORDS_MAX);
-        argv[n++] = (char *)words[i];
-    }
-    if (demo->actors[0])
-        argv[n++] = (char *)"--actors", argv[n++] = (char *)demo->actors;
-    argv[n] = NULL;
-    print_command(argv);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    posix_spawnattr_init(&attributes);
-    sigemptyset(&reset);
-    sigaddset(&reset, SIGINT); /* ignored here, and a child would inherit that */
-    posix_spawnattr_setsigdefault(&attributes, &reset);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-    int r = posix_spawn(&child, argv[0], &actions, &attributes, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    if (r)
-        return verb_failed(demo->verb, "cannot start a step: %s", strerror(r));
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        continue;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILED;
+    struct err err = {""};
+    int r = step_run(words, demo->actors, &err);
+    return r < 0 ? verb_failed(demo->verb, "%s", err.text) : r;
 }
 
 static int train(const struct demo *demo, const char *recipe)

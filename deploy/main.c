@@ -9,7 +9,7 @@
 
 static const struct verb *const verbs[] = {
     &verb_train, &verb_eval,   &verb_attack,  &verb_report, &verb_demo,  &verb_envs, &verb_render, &verb_keys,  &verb_inspect,
-    &verb_bench, &verb_broker, &verb_learner, &verb_actor,  &verb_stats, &verb_top,  &verb_health, &verb_chaos,
+    &verb_bench, &verb_broker, &verb_learner, &verb_actor,  &verb_stats, &verb_top,  &verb_health, &verb_chaos, &verb_reproduce,
 };
 
 static int print_help(FILE *out)

@@ -198,7 +198,7 @@ static int set_arguments(struct recipe *recipe, const char *const *arguments, in
 }
 
 /* A list of threats is a text to the learner, which knows no attacks; a misspelled one would show only when the first evaluation
- * is due, which may be hours later. */
+ * is due, which may be hours later, and that of attack.threat when an actor starts. */
 static int check_threats(const struct recipe *recipe, const char *key, struct err *err)
 {
     const struct recipe_entry *entry = recipe_find(recipe, key);
@@ -215,6 +215,17 @@ static int check_threats(const struct recipe *recipe, const char *key, struct er
     return 0;
 }
 
+/* What a room refuses when it binds its keys, found before anything was started or written. */
+static int check_rooms(const struct recipe *recipe, struct err *err)
+{
+    struct run_config run;
+    int r;
+    if ((r = check_threats(recipe, "eval.threats", err)) || (r = check_threats(recipe, "eval.training_threats", err)) ||
+        (r = check_threats(recipe, "attack.threat", err)))
+        return r;
+    return run_config_bind(&run, recipe, err);
+}
+
 /* Known keys first, so that a typo is reported as such and not as a missing value. */
 static int check_and_fill(struct recipe *recipe, struct err *err)
 {
@@ -222,9 +233,8 @@ static int check_and_fill(struct recipe *recipe, struct err *err)
     struct env_instance *env = NULL;
     int r;
     if ((r = settings_tables(&tables, recipe, err)) || (r = config_check_known(tables.table, tables.count, recipe, err)) ||
-        (r = config_check_values(tables.table, tables.count, recipe, err)) || (r = check_threats(recipe, "eval.threats", err)) ||
-        (r = check_threats(recipe, "eval.training_threats", err)) || (r = env_resolve(recipe, err)) ||
-        (r = config_resolve(tables.table, tables.count, recipe, err)))
+        (r = config_check_values(tables.table, tables.count, recipe, err)) || (r = check_rooms(recipe, err)) ||
+        (r = env_resolve(recipe, err)) || (r = config_resolve(tables.table, tables.count, recipe, err)))
         return r;
     if (!(env = malloc(sizeof *env)))
         return err_set(err, ERR_NOMEM, "cannot check the environment: out of memory");

@@ -66,8 +66,7 @@ format:
 
 install: bin/testudo
 	install -D -m 755 bin/testudo $(DESTDIR)$(PREFIX)/bin/testudo
-	install -d $(DESTDIR)$(PREFIX)/share/testudo/recipes
-	install -m 644 deploy/recipes/*.yaml $(DESTDIR)$(PREFIX)/share/testudo/recipes
+	cd deploy/recipes && find . -name '*.yaml' -exec install -D -m 644 {} $(DESTDIR)$(abspath $(PREFIX))/share/testudo/recipes/{} \;
 
 help:
 	@echo 'make run        build, then train a plain and a robust team, attack both, print the table (a few minutes)'

@@ -66,8 +66,9 @@ static int check_options(const struct render *render)
         return verb_misused(render->verb, "--checkpoint, --threat and --victim are for runs; \"%s\" is none", render->word);
     if (trace && shot->n_arguments)
         return verb_misused(render->verb, "a trace says itself how its environment is set: %s", shot->arguments[0]);
-    if ((shot->threat && strcmp(shot->threat, "clean")) != (shot->victim >= 0))
-        return verb_misused(render->verb, "--threat and --victim go together");
+    bool wants_victim = shot->threat && strcmp(shot->threat, "clean") && !strchr(shot->threat, '@');
+    if (wants_victim != (shot->victim >= 0))
+        return verb_misused(render->verb, "--threat and --victim go together, except that THREAT@all has no victim");
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "deploy/cluster.h"
+#include "deploy/grid.h"
 #include "deploy/runs.h"
 #include "deploy/settings.h"
 #include "deploy/summary.h"
@@ -29,25 +30,12 @@ struct train {
 
 /* -- arguments -------------------------------------------------------------------------------------------------------------- */
 
-/* "1-5", "3", "1,4,7-9". */
 static int parse_seeds(struct train *train, const char *text)
 {
-    for (const char *p = text; *p;) {
-        char *end;
-        long first = strtol(p, &end, 10), last = first;
-        bool ok = end != p && first >= 0;
-        if (ok && *end == '-') {
-            p = end + 1;
-            last = strtol(p, &end, 10);
-            ok = end != p && last >= first;
-        }
-        if (!ok || (*end && *end != ',') || last - first >= SEEDS_MAX - train->n_seeds)
-            return verb_misused(train->verb, "seeds=%s is no list of at most %d seeds, expected something like 1-5 or 1,3,8", text,
-                                SEEDS_MAX);
-        for (long seed = first; seed <= last; seed++)
-            train->seeds[train->n_seeds++] = seed;
-        p = end + (*end == ',');
-    }
+    train->n_seeds = grid_seeds(text, train->seeds, SEEDS_MAX);
+    if (train->n_seeds < 0)
+        return verb_misused(train->verb, "seeds=%s is no list of at most %d seeds, expected something like 1-5 or 1,3,8", text,
+                            SEEDS_MAX);
     return train->n_seeds ? 0 : verb_misused(train->verb, "seeds= is empty");
 }
 

@@ -5,6 +5,7 @@
  * health, and shield after a plus. Shapes: circles of the units' size, a bar of health and one of shield above, a line to the
  * target of each unit that has one. */
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -101,16 +102,38 @@ static void draw_aim(const struct smac_state *g, const struct smac_unit *unit, s
     scene_line(scene, INK_EFFECT, 0, (float)unit->x, (float)unit->y, (float)target->x, (float)target->y, 0.04f);
 }
 
+/* What can be walked on and a cell of cliff around it: many maps use a part of the plane only. */
+static struct smac_box frame_of(const struct smac_map *map)
+{
+    struct smac_box frame = {SMAC_SIDE, SMAC_SIDE, 0, 0};
+    for (int y = 0; y < SMAC_SIDE; y++)
+        for (int x = 0; x < SMAC_SIDE; x++)
+            if (map->walkable[y] >> x & 1)
+                frame = (struct smac_box){.west = fminf(frame.west, (float)x - 1),
+                                          .south = fminf(frame.south, (float)y - 1),
+                                          .east = fmaxf(frame.east, (float)x + 2),
+                                          .north = fmaxf(frame.north, (float)y + 2)};
+    return (struct smac_box){fmaxf(frame.west, 0), fmaxf(frame.south, 0), fminf(frame.east, SMAC_SIDE),
+                             fminf(frame.north, SMAC_SIDE)};
+}
+
+static void draw_box(struct scene *scene, enum scene_ink ink, const struct smac_box *box, const struct smac_box *frame)
+{
+    float west = fmaxf(box->west, frame->west), south = fmaxf(box->south, frame->south);
+    float east = fminf(box->east, frame->east), north = fminf(box->north, frame->north);
+    if (west < east && south < north)
+        scene_rect(scene, ink, 0, west, south, east - west, north - south);
+}
+
 void smac_draw(const void *params, const void *state, struct scene *scene)
 {
     const struct smac_params *p = params;
     const struct smac_state *g = state;
-    scene_begin(scene, 0, 0, SMAC_SIDE, SMAC_SIDE);
-    scene_rect(scene, INK_GROUND, 0, 0, 0, SMAC_SIDE, SMAC_SIDE);
-    for (int i = 0; i < p->map.n_boxes; i++) {
-        const struct smac_box *box = &p->map.boxes[i];
-        scene_rect(scene, INK_WALL, 0, box->west, box->south, box->east - box->west, box->north - box->south);
-    }
+    const struct smac_box frame = frame_of(&p->map);
+    scene_begin(scene, frame.west, frame.south, frame.east, frame.north);
+    draw_box(scene, INK_GROUND, &frame, &frame);
+    for (int i = 0; i < p->map.n_boxes; i++)
+        draw_box(scene, INK_WALL, &p->map.boxes[i], &frame);
     for (int id = 0; id < p->map.n_units; id++)
         if (g->unit[id].is_alive)
             draw_aim(g, &g->unit[id], scene);

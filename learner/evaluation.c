@@ -12,7 +12,9 @@ static const struct config_row rows[] = {
     {"eval.per_task", CONFIG_INT, OFF(per_task), "10", 1, 1000, "episodes", NULL,
      "whole episodes that one environment plays for an order; every environment plays as many, so short ones do not count more"},
     {"eval.threats", CONFIG_TEXT, OFF(threats), "clean,random", 0, 0, "", NULL,
-     "what an evaluation looks at; each but clean with every agent as the victim: clean, random, greedy, learned, pgd:0.5"},
+     "what an evaluation looks at, each but clean with every agent in turn as the victim, with @all on all of them at once: clean, "
+     "random, "
+     "greedy, learned, pgd:0.5, noise:0.3@all, repeat:0.3@all"},
     {"eval.training_threats", CONFIG_TEXT, OFF(training_threats), "clean", 0, 0, "", NULL,
      "the same, for evaluations during training"},
 };
@@ -40,12 +42,19 @@ struct evaluation {
     bool *is_done; /* [n_rows * tasks_per_row] */
 };
 
+/* "noise:0.3@all": everybody at once, no single victim. */
+static bool has_no_victim(const char *threat)
+{
+    const char *at = strchr(threat, '@');
+    return !strcmp(threat, "clean") || (at && !strcmp(at, "@all"));
+}
+
 static int add_threat(struct evaluation *evaluation, const char *threat, int N, struct err *err)
 {
-    bool is_clean = !strcmp(threat, "clean");
+    bool is_alone = has_no_victim(threat);
     if (!threat[0] || strlen(threat) >= sizeof evaluation->rows[0].threat)
         return err_set(err, ERR_INVALID, "bad threat \"%s\" in a list of threats", threat);
-    for (int v = is_clean ? -1 : 0; v < (is_clean ? 0 : N); v++) {
+    for (int v = is_alone ? -1 : 0; v < (is_alone ? 0 : N); v++) {
         struct evaluation_row *row = &evaluation->rows[evaluation->n_rows++];
         *row = (struct evaluation_row){.victim = v};
         memcpy(row->threat, threat, strlen(threat) + 1);
@@ -103,7 +112,7 @@ void evaluation_destroy(struct evaluation **evaluation_at)
 
 static bool is_trained(const struct evaluation_row *row)
 {
-    return !strcmp(row->threat, "learned") || !strncmp(row->threat, "pgd:", 4);
+    return !strcmp(row->threat, "learned") || !strncmp(row->threat, "learned@", 8) || !strncmp(row->threat, "pgd:", 4);
 }
 
 bool evaluation_needs_adversary(const struct evaluation *evaluation)
@@ -177,7 +186,7 @@ void evaluation_summary(const struct evaluation *evaluation, double *clean, doub
     for (int i = 0; i < evaluation->n_rows; i++) {
         const struct evaluation_row *row = &evaluation->rows[i];
         double mean = mean_return(evaluation, row);
-        if (row->victim < 0) {
+        if (!strcmp(row->threat, "clean")) {
             *clean = mean;
             continue;
         }

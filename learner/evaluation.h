@@ -17,7 +17,8 @@ MUST_USE int evaluation_config_bind(struct evaluation_config *config, const stru
 
 struct evaluation; /* one pass over a list of threats with one version */
 
-/* id: tells evaluations apart that are under way at once. threats: "clean,random,learned,pgd:0.5"; each but clean is played with every agent as the victim. */
+/* id: tells evaluations apart that are under way at once. threats: "clean,random,learned,pgd:0.5"; each but clean is
+ * played with every agent as the victim, or, with "@all" behind it, once on all of them (victim -1). */
 MUST_USE int evaluation_create(struct evaluation **evaluation, const char *threats, int64_t episodes, int64_t per_task, int N,
                                uint32_t id, struct err *err);
 void evaluation_destroy(struct evaluation **evaluation);
@@ -32,7 +33,7 @@ bool evaluation_take(struct evaluation *evaluation, const struct trajectory *tra
 bool evaluation_is_done(const struct evaluation *evaluation);
 int evaluation_left(const struct evaluation *evaluation); /* tasks */
 
-/* Mean over clean rows, mean and lowest over victims of everything else; NaN when there is none. */
+/* Mean over clean rows, mean and lowest over victims (or @all rows) of everything else; NaN when there is none. */
 void evaluation_summary(const struct evaluation *evaluation, double *clean, double *attacked_mean, double *attacked_lowest);
 MUST_USE int evaluation_results(const struct evaluation *evaluation, struct results *results, int64_t attack_steps,
                                 struct err *err);

@@ -38,6 +38,7 @@ const struct config_table *learner_tables(int *count)
     tables[n++] = mi_table;
     tables[n++] = q_table;
     tables[n++] = replay_table;
+    tables[n++] = smoothness_table;
     tables[n++] = evaluation_table;
     tables[n++] = convergence_table;
     for (int i = 0; algorithm_registry[i] && n < (int)ARRAY_LEN(tables); i++)

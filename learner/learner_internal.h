@@ -21,6 +21,7 @@
 #include "learner/q_learning.h"
 #include "learner/quarantine.h"
 #include "learner/regularisers/mi.h"
+#include "learner/regularisers/smoothness.h"
 #include "learner/status.h"
 #include "learner/trainer.h"
 #include "wire/loop_zmq.h"

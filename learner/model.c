@@ -86,6 +86,23 @@ struct value_norm *models_add_norm(struct models *models, const char *id, double
     return &models->norms[at].norm;
 }
 
+struct model_state *models_add_state(struct models *models, const char *id, size_t bytes, struct err *err)
+{
+    if (models->n_states == STATES_MAX) {
+        err_set(err, ERR_LIMIT, "more than %d states", STATES_MAX);
+        return NULL;
+    }
+    struct model_state *state = &models->states[models->n_states];
+    *state = (struct model_state){.data = calloc(1, bytes), .bytes = bytes};
+    if (!state->data) {
+        err_set(err, ERR_NOMEM, "no memory for %zu bytes of %s", bytes, id);
+        return NULL;
+    }
+    snprintf(state->id, sizeof state->id, "%s", id);
+    models->n_states++;
+    return state;
+}
+
 struct model *models_find(struct models *models, const char *id)
 {
     for (int i = 0; i < models->count; i++)
@@ -98,7 +115,9 @@ void models_deinit(struct models *models)
 {
     for (int i = 0; i < models->count; i++)
         model_deinit(&models->model[i]);
-    models->count = models->n_norms = 0;
+    for (int i = 0; i < models->n_states; i++)
+        free(models->states[i].data);
+    models->count = models->n_norms = models->n_states = 0;
 }
 
 int model_add_to(struct weights *weights, const struct model *model, struct err *err)

@@ -40,19 +40,34 @@ MUST_USE int model_add_to(struct weights *weights, const struct model *model, st
 /* Everything that an algorithm learns, in an order that never changes in a run: what a checkpoint holds and a version publishes. */
 #define MODELS_MAX 140
 #define NORMS_MAX 72
+#define STATES_MAX 8
+
+/* Plain bytes that learning needs beside its nets (a ring of recent steps). They belong to the models, start as zeroes and
+ * keep their place; a checkpoint holds them as they are. */
+struct model_state {
+    char id[32];
+    void *data; /* [bytes] owned */
+    size_t bytes;
+    /* Whether bytes from a file may take their place; ERR_MISMATCH. NULL: any. */
+    int (*check)(const void *context, const void *data, struct err *err);
+    const void *context; /* borrowed, for check */
+};
+
 struct models {
-    int count, n_norms;
+    int count, n_norms, n_states;
     struct model model[MODELS_MAX];
     struct {
         char id[32];
         struct value_norm norm;
     } norms[NORMS_MAX];
+    struct model_state states[STATES_MAX];
 };
 
 /* The new model, or NULL with the error set. */
 struct model *models_add(struct models *models, const char *id, const struct net_arch *arch, uint64_t seed, double head_gain,
                          bool is_published, struct err *err);
 struct value_norm *models_add_norm(struct models *models, const char *id, double beta, struct err *err);
+struct model_state *models_add_state(struct models *models, const char *id, size_t bytes, struct err *err);
 struct model *models_find(struct models *models, const char *id); /* NULL when absent */
 void models_deinit(struct models *models);
 

@@ -3,16 +3,18 @@
 #include <math.h>
 #include <string.h>
 
+#include "learner/regularisers/smoothness.h"
 #include "net/action_head.h"
 
 /* ---- policies ---- */
 
-enum { STAT_LOSS, STAT_ENTROPY, STAT_CLIP, STAT_KL };
+enum { STAT_LOSS, STAT_ENTROPY, STAT_CLIP, STAT_KL, STAT_SMOOTHNESS };
 
 struct policy_pass {
     const struct policy_step *step;
     int width; /* of the model's input */
     double weight;
+    int epoch;
     real *logp_out; /* forward only */
 };
 
@@ -85,14 +87,32 @@ static void box_loss(const struct policy_pass *pass, struct block *block, struct
     tape_gaussian_ppo_loss(block->tape, mean, net_log_std(block->tape, block->weights, block->gradient), &loss, stats);
 }
 
+static struct smoothness_rows smoothness_rows_of(const struct policy_pass *pass, const int32_t *rows, int n, const real *x,
+                                                 const struct gathered *g)
+{
+    return (struct smoothness_rows){.n = n,
+                                    .T = 1,
+                                    .B = n,
+                                    .x = x,
+                                    .O = pass->step->batch->shape.O,
+                                    .available = g->available,
+                                    .weight = g->weight,
+                                    .names = rows,
+                                    .update = pass->step->update,
+                                    .pass = (uint32_t)pass->epoch};
+}
+
 static void policy_block(void *context, struct block *block)
 {
     const struct policy_pass *pass = context;
+    const struct smoothness *smoothness = pass->step->smoothness;
     const int32_t *rows = pass->step->rows + block->first;
     int n = block->count;
     real *x = arena_array(block->scratch, real, (size_t)n * (size_t)pass->width);
     gather_policy_input(pass, rows, n, x);
     struct gathered g = gather_policy_rows(pass, rows, n, block->scratch);
+    struct smoothness_rows smooth = smoothness_rows_of(pass, rows, n, x, &g);
+    const real *perturbed = smoothness ? smoothness_perturb(smoothness, block, &smooth) : NULL;
     struct node *input = tape_input(block->tape, n, pass->width, x, false);
     struct node *output = net_forward(block->tape, block->weights, block->gradient, input, 1, n, NULL, NULL, NULL);
     struct ppo_stats stats = {0};
@@ -100,6 +120,8 @@ static void policy_block(void *context, struct block *block)
         box_loss(pass, block, output, &g, &stats);
     else
         choices_loss(pass, block, output, &g, &stats);
+    if (smoothness)
+        block->stats[STAT_SMOOTHNESS] += smoothness_record(smoothness, block, &smooth, output, perturbed);
     block->stats[STAT_LOSS] += stats.policy_loss;
     block->stats[STAT_ENTROPY] += stats.entropy;
     block->stats[STAT_CLIP] += stats.clip_fraction;
@@ -113,12 +135,14 @@ void ppo_policy(struct updater *updater, struct model *model, const struct polic
     *result = (struct policy_result){0};
     for (int epoch = 0; epoch < epochs && step->n_rows; epoch++) {
         struct updater_result r;
+        pass.epoch = epoch;
         updater_step(updater, model, lr, max_norm, step->n_rows, block_rows, policy_block, &pass, &r);
         result->skipped += r.is_skipped;
         result->loss = r.stats[STAT_LOSS];
         result->entropy = r.stats[STAT_ENTROPY];
         result->clip_fraction = r.stats[STAT_CLIP];
         result->kl = r.stats[STAT_KL];
+        result->smoothness = r.stats[STAT_SMOOTHNESS];
         result->norm = r.norm;
     }
 }

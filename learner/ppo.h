@@ -5,6 +5,8 @@
 
 #include "learner/ppo_config.h"
 
+struct smoothness; /* regularisers/smoothness.h */
+
 struct policy_step { /* which rows, whose actions, which sign */
     const struct batch *batch;
     const int32_t *rows;
@@ -13,10 +15,13 @@ struct policy_step { /* which rows, whose actions, which sign */
     const real *advantage; /* [L,T,N] indexed by row */
     double sign;           /* +1 for the team, -1 for an adversary (zero-sum) */
     double clip, entropy;
+    const struct smoothness *smoothness; /* a term added to the loss; NULL: none */
+    uint64_t update;                     /* that its draws are named after */
 };
 
 struct policy_result {
     double loss, entropy, clip_fraction, kl, norm;
+    double smoothness; /* the term without its weight */
     int skipped;
 };
 

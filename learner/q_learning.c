@@ -12,7 +12,8 @@
 #define OFF(field) offsetof(struct q_config, field)
 
 static const struct config_row rows[] = {
-    {"q.hidden", CONFIG_INT, OFF(hidden), "64", 1, 4096, "", NULL, "width of the agent net before its GRU, which has act.recurrent"},
+    {"q.hidden", CONFIG_INT, OFF(hidden), "64", 1, 4096, "", NULL,
+     "width of the agent net before its GRU, which has act.recurrent"},
     {"q.batch", CONFIG_INT, OFF(batch), "32", 1, 4096, "episodes", NULL, "drawn for an optimiser step"},
     {"q.updates_per_episode", CONFIG_REAL, OFF(updates_per_episode), "1", 0, 1000, "", NULL,
      "optimiser steps for each episode that ended"},
@@ -73,8 +74,7 @@ int q_add(struct q_team *team, const char *id, const struct net_arch *arch, stru
 int q_begin(struct q_team *team, const struct algorithm_context *context, q_mixer *mix, struct err *err)
 {
     const struct batch_shape *s = context->shape;
-    *team = (struct q_team){
-        .shape = *s, .seed = context->seed, .steps_per_update = (int64_t)s->L * s->T, .mix = mix};
+    *team = (struct q_team){.shape = *s, .seed = context->seed, .steps_per_update = (int64_t)s->L * s->T, .mix = mix};
     int r;
     if ((r = config_bind(rows, ARRAY_LEN(rows), context->recipe, &team->config, err)) ||
         (r = acting_config_bind(&team->acting, context->recipe, &s->head, err)) || (r = check_recipe(team, context, err)))
@@ -116,7 +116,8 @@ static int ready_updater(struct q_team *team, const struct algorithm_context *co
 {
     const struct batch_shape *s = &team->shape;
     size_t steps = (size_t)block_episodes(team) * (size_t)(context->spec->horizon + 1), agent_rows = steps * (size_t)s->N;
-    size_t capacity = 0, tape = (size_t)4 << 20, state = steps * (size_t)q_state_width(s), input = (size_t)team->models.model[0].arch.in;
+    size_t capacity = 0, tape = (size_t)4 << 20, state = steps * (size_t)q_state_width(s),
+           input = (size_t)team->models.model[0].arch.in;
     for (int i = 0; i < team->n_live; i++) {
         const struct model *model = &team->models.model[i];
         capacity += model->count;
@@ -133,7 +134,8 @@ static int ready_updater(struct q_team *team, const struct algorithm_context *co
 int q_ready(struct q_team *team, const struct algorithm_context *context, struct err *err)
 {
     int r;
-    if ((r = add_targets(team, err)) || (r = replay_create(&team->replay, context->recipe, context->shape, context->spec->horizon, err)) ||
+    if ((r = add_targets(team, err)) ||
+        (r = replay_create(&team->replay, context->recipe, context->shape, context->spec->horizon, err)) ||
         (r = ready_updater(team, context, err)))
         return r;
     if (sample_init(&team->sample, replay_shape(team->replay), (int)team->config.batch))
@@ -343,7 +345,8 @@ static void take_episode(struct q_team *team, const struct progress *progress, i
                          struct report *report)
 {
     const struct q_config *config = &team->config;
-    int due = (int)(floor((double)episode * config->updates_per_episode) - floor((double)(episode - 1) * config->updates_per_episode));
+    int due =
+        (int)(floor((double)episode * config->updates_per_episode) - floor((double)(episode - 1) * config->updates_per_episode));
     for (int i = 0; i < due && replay_count(team->replay) >= team->sample.B; i++) {
         optimise(team, progress, episode, i, sums, report);
         if (config->target_every == 0)

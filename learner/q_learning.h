@@ -25,8 +25,8 @@ enum { Q_NETS_MAX = UPDATER_MODELS_MAX }; /* of one side: the agent net and the 
 struct q_mixing {
     struct tape *tape;
     int R, N, A, Z;
-    struct node *chosen; /* [R,N] values of the actions that count */
-    const real *state;   /* [R,Z] */
+    struct node *chosen;                   /* [R,N] values of the actions that count */
+    const real *state;                     /* [R,Z] */
     const struct net_weights *const *nets; /* the mixer's, in the order in which they were added */
     real *const *gradients;                /* one for each; NULL for a target */
 };

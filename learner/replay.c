@@ -41,7 +41,7 @@ struct replay {
     size_t size, most_bytes, held_bytes;
     struct entry *entries; /* [capacity] */
     int capacity, first, count;
-    size_t end; /* behind the newest */
+    size_t end;            /* behind the newest */
     struct staged *staged; /* [lanes] */
     unsigned char *staging;
     int64_t total, total_steps, left_out;
@@ -132,7 +132,8 @@ int replay_create(struct replay **out, const struct recipe *recipe, const struct
     size_rows(replay);
     int r = config_bind(rows, ARRAY_LEN(rows), recipe, &replay->config, err);
     if (!r && (r = allocate(replay)))
-        err_set(err, r, r == ERR_LIMIT ? "replay.bytes is %" PRId64 ", but one episode of %d steps has %zu" : "no memory for the replay",
+        err_set(err, r,
+                r == ERR_LIMIT ? "replay.bytes is %" PRId64 ", but one episode of %d steps has %zu" : "no memory for the replay",
                 replay->config.bytes, horizon, episode_bytes(replay, horizon));
     if (r) {
         replay_destroy(&replay);
@@ -267,12 +268,13 @@ static void put_input(const struct replay *replay, struct staged *staged, int ro
     }
 }
 
-static void stage_step(const struct replay *replay, struct staged *staged, const struct batch_shape *s, const struct batch_view *view,
-                       int t)
+static void stage_step(const struct replay *replay, struct staged *staged, const struct batch_shape *s,
+                       const struct batch_view *view, int t)
 {
     size_t N = (size_t)s->N, at = (size_t)t * N;
     int row = staged->length;
-    put_input(replay, staged, row, view->observation + at * (size_t)s->O, s->K ? view->knowledge + at * (size_t)s->K : NULL, s->O, s->K);
+    put_input(replay, staged, row, view->observation + at * (size_t)s->O, s->K ? view->knowledge + at * (size_t)s->K : NULL, s->O,
+              s->K);
     if (!s->state_is_observation)
         put_row(replay, staged, PART_STATE, row, view->state + at * (size_t)s->S); /* agent 0's row */
     put_row(replay, staged, PART_REWARD, row, view->reward + at);
@@ -283,8 +285,8 @@ static void stage_step(const struct replay *replay, struct staged *staged, const
     staged->length++;
 }
 
-static void stage_final(const struct replay *replay, struct staged *staged, const struct batch_shape *s, const struct batch_view *view,
-                        int e)
+static void stage_final(const struct replay *replay, struct staged *staged, const struct batch_shape *s,
+                        const struct batch_view *view, int e)
 {
     size_t N = (size_t)s->N, at = (size_t)e * N;
     put_input(replay, staged, staged->length, view->final_observation + at * (size_t)s->O,
@@ -309,8 +311,8 @@ static void keep_episode(struct replay *replay, const struct staged *staged, boo
 }
 
 /* A step of a lane: staged, unless its episode has lost one. Returns whether an episode was kept. */
-static bool take_step(struct replay *replay, struct staged *staged, const struct batch_shape *s, const struct batch_view *view, int t,
-                      int *e)
+static bool take_step(struct replay *replay, struct staged *staged, const struct batch_shape *s, const struct batch_view *view,
+                      int t, int *e)
 {
     if (view->episode_step[t] == 0) {
         staged->length = 0;
@@ -421,8 +423,8 @@ static int find(const struct safetensors *file, const char *name, enum tensor_ty
 {
     const struct tensor *tensor = safetensors_find(file, name);
     if (!tensor || tensor->type != type || tensor->bytes != bytes)
-        return err_set(err, ERR_MISMATCH, "tensor %s has %zu bytes, expected %zu: the recipe's lanes, task or replay are others", name,
-                       tensor ? tensor->bytes : 0, bytes);
+        return err_set(err, ERR_MISMATCH, "tensor %s has %zu bytes, expected %zu: the recipe's lanes, task or replay are others",
+                       name, tensor ? tensor->bytes : 0, bytes);
     *data = tensor->data;
     return 0;
 }
@@ -441,8 +443,8 @@ static int find_episodes(const struct replay *replay, const struct safetensors *
     for (size_t i = 0; i < held; i++) {
         int64_t length = stored->lengths[2 * i];
         if (length < 1 || length > replay->shape.horizon)
-            return err_set(err, ERR_MISMATCH, "tensor replay/lengths has an episode of %" PRId64 " steps, the task at most %d", length,
-                           replay->shape.horizon);
+            return err_set(err, ERR_MISMATCH, "tensor replay/lengths has an episode of %" PRId64 " steps, the task at most %d",
+                           length, replay->shape.horizon);
         bytes += episode_bytes(replay, (int)length);
     }
     return find(file, "replay/data", TENSOR_U8, bytes, (const void **)&stored->data, err);

@@ -51,9 +51,9 @@ const struct replay_shape *replay_shape(const struct replay *replay);
 /* Takes in a filled batch; returns how many episodes were completed and kept. Allocates nothing. */
 int replay_add(struct replay *replay, const struct batch *batch);
 
-int replay_count(const struct replay *replay);               /* episodes held */
-int64_t replay_total(const struct replay *replay);           /* episodes ever taken in */
-int64_t replay_left_out(const struct replay *replay);        /* episodes with a slice missing, or longer than the horizon */
+int replay_count(const struct replay *replay);                /* episodes held */
+int64_t replay_total(const struct replay *replay);            /* episodes ever taken in */
+int64_t replay_left_out(const struct replay *replay);         /* episodes with a slice missing, or longer than the horizon */
 struct episode replay_at(const struct replay *replay, int i); /* 0 is the oldest */
 
 /* n different ones, n <= count, uniformly, in drawing order. */

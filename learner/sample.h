@@ -13,9 +13,9 @@ struct sample {
     const struct replay_shape *shape; /* borrowed */
     int B, T;                         /* T: stride of reward; the task's horizon */
     struct episode *episode;          /* [B] length descending; equal ones in drawing order */
-    real *reward;                     /* [B,T] team reward of the step: mean over agents; entries beyond an episode's end are not read */
-    int64_t steps;                    /* sum of lengths */
-    int32_t *picked;                  /* [B] scratch of the drawing */
+    real *reward;    /* [B,T] team reward of the step: mean over agents; entries beyond an episode's end are not read */
+    int64_t steps;   /* sum of lengths */
+    int32_t *picked; /* [B] scratch of the drawing */
 };
 
 MUST_USE int sample_init(struct sample *sample, const struct replay_shape *shape, int B);
@@ -27,7 +27,8 @@ void sample_draw(struct sample *sample, const struct replay *replay, struct rng 
 /* What shapes a sample's rewards before targets are computed; all zero: nothing does. Real steps are t < episode[b].length; the joint state
  * comes from replay_state, actions from episode[b].action. shape may train its own nets. */
 struct shaping {
-    void (*shape)(void *context, struct updater *updater, struct sample *sample, const struct progress *progress, struct report *report);
+    void (*shape)(void *context, struct updater *updater, struct sample *sample, const struct progress *progress,
+                  struct report *report);
     void *context;
 };
 

@@ -10,7 +10,7 @@
 #include "learner/partitions.h"
 
 /* Columns of progress.csv; those that an algorithm does not report stay empty. */
-enum { STATUS_NAMES = 40 };
+enum { STATUS_NAMES = 44 };
 extern const char *const status_names[STATUS_NAMES];
 
 struct status {

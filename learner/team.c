@@ -3,11 +3,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "learner/regularisers/smoothness.h"
+
 enum { TEAM_ROWS_MIN = 64 }; /* blocks of the information estimator, and one row for each agent */
 
 int team_begin(struct team *team, const struct algorithm_context *context, struct err *err)
 {
-    *team = (struct team){.seed = context->seed, .shape = *context->shape};
+    *team = (struct team){.seed = context->seed, .shape = *context->shape, .recordings = 1};
     int r = ppo_config_bind(&team->config, context->recipe, err);
     if (!r && advantages_init(&team->advantages, context->shape, context->is_async))
         r = err_set(err, ERR_NOMEM, "no memory for advantages");
@@ -23,7 +25,8 @@ int team_ready(struct team *team, struct err *err)
     size_t capacity = 1, tape = 0, act = 0;
     for (int i = 0; i < team->models.count; i++) {
         const struct model *model = &team->models.model[i];
-        size_t bytes = updater_tape_bytes(&model->arch, rows), acting = net_act_scratch(&model->arch, rows);
+        size_t bytes = updater_tape_bytes(&model->arch, rows);
+        size_t acting = net_act_scratch(&model->arch, rows) + smoothness_scratch(&model->arch, rows);
         capacity = model->count > capacity ? model->count : capacity;
         tape = bytes > tape ? bytes : tape;
         act = acting > act ? acting : act;
@@ -35,7 +38,7 @@ int team_ready(struct team *team, struct err *err)
     long threads = team->config.n_threads ? team->config.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
     if (threads > UPDATER_SHARDS)
         threads = UPDATER_SHARDS; /* more would have nothing to do */
-    return updater_init(&team->updater, (int)(threads > 0 ? threads : 1), capacity, tape, scratch, err);
+    return updater_init(&team->updater, (int)(threads > 0 ? threads : 1), capacity, tape * (size_t)team->recordings, scratch, err);
 }
 
 void team_deinit(struct team *team)

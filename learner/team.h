@@ -11,6 +11,7 @@ struct team {
     struct advantages advantages;
     uint64_t seed;
     struct batch_shape shape;
+    int recordings; /* nets recorded in one block; set before team_ready where it is more than 1 */
 };
 
 /* Binds the keys. Nets are added by the caller with models_add, then team_ready sizes the updater for the largest. */

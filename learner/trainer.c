@@ -236,6 +236,11 @@ int trainer_save(const struct trainer *trainer, struct safetensors *file, struct
         snprintf(name, sizeof name, "norms/%s", models->norms[i].id);
         r = safetensors_add(file, name, TENSOR_F64, 1, &four, numbers, err);
     }
+    for (int i = 0; i < models->n_states && !r; i++) {
+        int64_t bytes = (int64_t)models->states[i].bytes;
+        snprintf(name, sizeof name, "state/%s", models->states[i].id);
+        r = safetensors_add(file, name, TENSOR_U8, 1, &bytes, models->states[i].data, err);
+    }
     int64_t lanes[2] = {trainer->run.lanes, (int64_t)trainer->snapshot_bytes}, two = 2;
     int64_t progress[2] = {(int64_t)trainer->progress.update, (int64_t)trainer->progress.total};
     if (!r && trainer->snapshot_bytes)
@@ -333,6 +338,24 @@ static int load_norms(struct models *models, const struct safetensors *file, enu
     return 0;
 }
 
+static int load_states(struct models *models, const struct safetensors *file, enum load_pass pass, struct err *err)
+{
+    for (int i = 0; i < models->n_states; i++) {
+        const struct model_state *state = &models->states[i];
+        char name[96];
+        snprintf(name, sizeof name, "state/%s", state->id);
+        const void *data = find_tensor(file, name, TENSOR_U8, state->bytes, err);
+        if (!data)
+            return ERR_MISMATCH;
+        int r = state->check ? state->check(state->context, data, err) : 0;
+        if (r)
+            return err_prefix(err, r, "tensor %s", name);
+        if (pass == LOAD_TAKE)
+            memcpy(state->data, data, state->bytes);
+    }
+    return 0;
+}
+
 static int load_progress(struct trainer *trainer, const struct safetensors *file, enum load_pass pass, struct err *err)
 {
     int64_t progress[2];
@@ -358,6 +381,8 @@ static int load_pass(struct trainer *trainer, const struct safetensors *file, en
         r = load_model(&models->model[i], file, pass, err);
     if (!r)
         r = load_norms(models, file, pass, err);
+    if (!r)
+        r = load_states(models, file, pass, err);
     if (!r && trainer->ops->load)
         r = trainer->ops->load(trainer->algorithm, file, pass == LOAD_LOOK, err);
     return r ? r : load_progress(trainer, file, pass, err);
@@ -418,8 +443,13 @@ struct hash checkpoint_hash(const struct safetensors *file)
     struct hash hash = {0};
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         hash = hash_combine(hash, safetensors_hash(file, parts[i]));
-    for (int i = 0; i < safetensors_count(file); i++) /* only then: hashes of methods without a replay stay what they were */
-        if (!strncmp(safetensors_at(file, i)->name, "replay/", 7))
-            return hash_combine(hash, safetensors_hash(file, "replay/"));
+    static const char *const few_have[] = {"state/", "replay/"};
+    for (size_t p = 0; p < ARRAY_LEN(few_have); p++) {
+        bool has_part = false;
+        for (int i = 0; i < safetensors_count(file); i++)
+            has_part |= !strncmp(safetensors_at(file, i)->name, few_have[p], strlen(few_have[p]));
+        if (has_part) /* hashes of methods without stay what they were */
+            hash = hash_combine(hash, safetensors_hash(file, few_have[p]));
+    }
     return hash;
 }

@@ -5,7 +5,7 @@
  * after the first block of a size nothing is allocated. A node whose inputs need no gradient records no backward work.
  *
  * Each operation keeps forward and backward side by side in its file (tape.c: linear, norm, activations, elementwise;
- * tape_gru.c; tape_mix.c; tape_loss.c). Losses do not divide by batch sizes: every row brings its weight (1/n, or active/sum(active)), so
+ * tape_gru.c; tape_mix.c; tape_policy.c, tape_loss.c, tape_density.c). Losses do not divide by batch sizes: every row brings its weight (1/n, or active/sum(active)), so
  * that the gradient of a batch is the plain sum over its blocks, and a block of a batch never needs to know the others.
  *
  * Every product goes through math/product.h and is row-invariant: a row of a forward value or of an input gradient has the
@@ -116,8 +116,20 @@ void tape_value_loss(struct tape *tape, struct node *value, const struct value_r
 /* Binary cross-entropy of sigmoid(logits) with target, in the stable logit form: sum over rows and columns of weight[r]/cols * bce. */
 void tape_bce_loss(struct tape *tape, struct node *logits, const real *target, const real *weight);
 
-/* Cross-entropy of G categoricals of A classes each: logits [R,G*A], label [R,G]; sum over rows of weight[r] * sum over groups. */
-void tape_cross_entropy_loss(struct tape *tape, struct node *logits, const int32_t *label, const real *weight, int groups);
+/* Cross-entropy of G independent categoricals: logits [R,W], label [R,G], choices [G] summing to W; sum over rows of weight[r] * sum
+ * over groups. */
+void tape_cross_entropy_loss(struct tape *tape, struct node *logits, const int32_t *label, const real *weight, int groups,
+                             const int32_t *choices);
+
+/* Twice the negative log-likelihood of a diagonal Gaussian, without its constant: q [R,2D] holds means, then numbers whose tanh is
+ * the log-variance (so that it stays in [-1,1]); y [R,D].
+ *   sum over rows of weight[r] * sum over d of (y - mean)^2 / exp(v) + v,  v = tanh(q_{D+d}) */
+void tape_gaussian_loss(struct tape *tape, struct node *q, const float *y, const real *weight);
+
+/* sum over rows of weight[r] * KL(p || q) of the softmax distributions of two nodes of logits [R,W], G independent categoricals of
+ * choices [G] each; unavailable choices (available [R,W]; NULL: none) are masked in both. Gradients go to both nodes. */
+void tape_kl_loss(struct tape *tape, struct node *p_logits, struct node *q_logits, const uint8_t *available, const real *weight,
+                  int groups, const int32_t *choices);
 
 /* 1/2 sum w (x - target)^2 over rows and columns. */
 void tape_squared_loss(struct tape *tape, struct node *x, const real *target, const real *weight);

@@ -1,4 +1,4 @@
-/* Losses but those of policies (tape_policy.c). Each computes value and gradient in one pass when it is recorded: a loss is an end of the graph, so nothing that comes
+/* Losses but those of policies (tape_policy.c) and between distributions (tape_density.c). Each computes value and gradient in one pass when it is recorded: a loss is an end of the graph, so nothing that comes
  * later can change its gradient. Losses and diagnostics are summed in double in row order.
  *
  * A row of weight 0 adds nothing, whatever it holds. A NaN in any other row reaches both the loss and the gradient. */
@@ -84,24 +84,26 @@ void tape_bce_loss(struct tape *tape, struct node *logits, const real *target, c
     arena_release(&tape->arena, mark);
 }
 
-void tape_cross_entropy_loss(struct tape *tape, struct node *logits, const int32_t *label, const real *weight, int groups)
+void tape_cross_entropy_loss(struct tape *tape, struct node *logits, const int32_t *label, const real *weight, int groups,
+                             const int32_t *choices)
 {
-    ASSERT(groups >= 1 && logits->cols % groups == 0);
-    int R = logits->rows * groups, A = logits->cols / groups;
     real *d = logits->gradient ? tape_gradient_to_add(logits) : NULL;
-    size_t mark = arena_mark(&tape->arena);
+    size_t mark = arena_mark(&tape->arena), A = (size_t)logits->cols;
     real *log_p = arena_array(&tape->arena, real, node_count(logits));
     real *p = arena_array(&tape->arena, real, node_count(logits));
-    tape_log_softmax(R, A, 1, &(const int32_t){A}, logits->value, NULL, log_p, p, arena_array(&tape->arena, real, R));
-    for (int r = 0; r < R; r++) {
-        real w = weight[r / groups];
-        if (w == 0)
-            continue;
-        ASSERT(label[r] >= 0 && label[r] < A);
-        size_t row = (size_t)r * (size_t)A;
-        tape->loss -= (double)(w * log_p[row + (size_t)label[r]]);
-        for (int a = 0; d && a < A; a++)
-            d[row + (size_t)a] -= w * ((a == label[r] ? 1 : 0) - p[row + (size_t)a]);
+    tape_log_softmax(logits->rows, logits->cols, groups, choices, logits->value, NULL, log_p, p,
+                     arena_array(&tape->arena, real, logits->rows * groups));
+    for (int r = 0; r < logits->rows; r++) {
+        real w = weight[r];
+        size_t at = (size_t)r * A;
+        for (int g = 0; w != 0 && g < groups; at += (size_t)choices[g], g++) {
+            int own = label[r * groups + g];
+            ASSERT(own >= 0 && own < choices[g]);
+            tape->loss -= (double)(w * log_p[at + (size_t)own]);
+            for (int a = 0; d && a < choices[g]; a++)
+                d[at + (size_t)a] -= w * ((a == own ? 1 : 0) - p[at + (size_t)a]);
+        }
+        ASSERT(w == 0 || at == (size_t)(r + 1) * A);
     }
     arena_release(&tape->arena, mark);
 }

@@ -130,7 +130,8 @@ struct node *tape_mix(struct tape *tape, struct node *q, struct node *w1, struct
     if (op)
         op->saved[0] = hidden;
     for (size_t r = 0; r < (size_t)R; r++)
-        mix_row(N, E, q->value + r * (size_t)N, w1->value + r * (size_t)w1->cols, b1->value + r * (size_t)E, hidden + r * (size_t)E);
+        mix_row(N, E, q->value + r * (size_t)N, w1->value + r * (size_t)w1->cols, b1->value + r * (size_t)E,
+                hidden + r * (size_t)E);
     activation_forward(ACTIVATION_ELU, (size_t)R * (size_t)E, hidden);
     for (size_t r = 0; r < (size_t)R; r++) {
         real sum = v->value[r];

@@ -111,8 +111,8 @@ static void tanh_row(int C, const real *output, float epsilon, struct rng *explo
     }
 }
 
-float acting_row(enum behaviour behaviour, const struct action_head *head, const real *output, const uint8_t *available, float epsilon,
-                 struct rng *explore, void *action, float *probability)
+float acting_row(enum behaviour behaviour, const struct action_head *head, const real *output, const uint8_t *available,
+                 float epsilon, struct rng *explore, void *action, float *probability)
 {
     if (behaviour == BEHAVIOUR_EPSILON)
         return epsilon_row(head->A, output, available, epsilon, explore, action, probability);

@@ -41,8 +41,8 @@ void acting_last_action(const struct action_head *head, const void *action, floa
 
 /* One row by a behaviour other than sample. output [A]; explore: a stream of the row's own; action: its C cells; probability [A] of the choices
  * (of a box: the action without noise). Returns the log-probability under the behaviour (tanh: 0, it has no density at the clip). */
-float acting_row(enum behaviour behaviour, const struct action_head *head, const real *output, const uint8_t *available, float epsilon,
-                 struct rng *explore, void *action, float *probability);
+float acting_row(enum behaviour behaviour, const struct action_head *head, const real *output, const uint8_t *available,
+                 float epsilon, struct rng *explore, void *action, float *probability);
 
 /* The highest available output, the first of equals; NaN counts as lowest. -1 when nothing is available. */
 int32_t acting_best(int A, const real *output, const uint8_t *available);

@@ -25,7 +25,7 @@ struct order {
     struct weights_version version;
     int64_t lease_ms;
     int32_t episodes;              /* EVALUATE */
-    char threat[32];               /* EVALUATE: "clean", "random", "greedy", "pgd:0.5", "learned"; "" otherwise */
+    char threat[32];               /* EVALUATE: "clean", "random", "pgd:0.5", "noise:0.3@all"; "" otherwise */
     int32_t victim;                /* EVALUATE: the attacked agent, -1 for none */
     uint32_t snapshot_bytes;       /* 0: the actor still holds the lane as its previous slice left it (or the lane is new) */
     const unsigned char *snapshot; /* borrowed */

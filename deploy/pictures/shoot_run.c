@@ -129,6 +129,8 @@ static void name_player(const struct recipe *recipe, const struct shot *shot, ch
                         recipe_value(recipe, "run.seed", ""));
     if (shot->threat && shot->victim >= 0 && used > 0 && (size_t)used < size)
         snprintf(text + used, size - (size_t)used, ", %s on agent %d", shot->threat, (int)shot->victim);
+    else if (shot->threat && strchr(shot->threat, '@') && used > 0 && (size_t)used < size)
+        snprintf(text + used, size - (size_t)used, ", %s", shot->threat);
 }
 
 int shoot_run(struct film *film, const char *folder, const struct shot *shot, struct err *err)

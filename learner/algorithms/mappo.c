@@ -1,5 +1,6 @@
-/* MAPPO. Yu et al. 2022, arXiv:2103.01955, with one policy and one critic shared by all agents; and MIR3 on it: Li et al. 2025,
- * arXiv:2310.09833, eq. for r^MI = r - lambda I(h; a), the penalty being subtracted before GAE (regularisers/mi.c).
+/* MAPPO. Yu et al. 2022, arXiv:2103.01955, with one policy and one critic shared by all agents; and two regularisers on it: MIR3, Li
+ * et al. 2025, arXiv:2310.09833, r^MI = r - lambda I(h; a), subtracted before GAE (regularisers/mi.c); and ERNIE, Bukharin et al. 2023,
+ * arXiv:2310.10810, lambda max D(pi(o + delta), pi(o)) added to the policy's loss (regularisers/smoothness.c). Weight 0: plain MAPPO.
  *   theirs      ours         shape       meaning
  *   V_phi       critic       [S+K -> 1]  evaluated on every agent's own state row
  *   pi_theta    defender     [O+K -> A]  the agents' id lies in the observation
@@ -8,11 +9,13 @@
 #include <stdlib.h>
 
 #include "learner/regularisers/mi.h"
+#include "learner/regularisers/smoothness.h"
 #include "learner/team.h"
 
 struct algorithm {
     struct team team;
     struct mi mi;
+    struct smoothness smoothness;
 };
 
 static void destroy(struct algorithm **algorithm_at)
@@ -31,15 +34,21 @@ static int create(struct algorithm **out, const struct algorithm_context *contex
     struct algorithm *algorithm = calloc(1, sizeof *algorithm);
     if (!algorithm)
         return err_set(err, ERR_NOMEM, "no memory for the algorithm");
+    struct mi_widths widths = mi_batch_widths(context->shape);
     int r;
-    if ((r = team_begin(&algorithm->team, context, err)) || (r = team_add_defender(&algorithm->team, err)) ||
-        (r = team_add_critic(&algorithm->team, "critic", "value", err)) ||
-        (r = mi_init(&algorithm->mi, context, &algorithm->team.models, err)) || (r = team_ready(&algorithm->team, err))) {
-        destroy(&algorithm);
-        return r;
-    }
+    if ((r = team_begin(&algorithm->team, context, err)) ||
+        (r = smoothness_init(&algorithm->smoothness, context, SMOOTHNESS_POLICY, err)))
+        goto failed;
+    algorithm->team.recordings = smoothness_is_on(&algorithm->smoothness) ? 2 : 1;
+    if ((r = team_add_defender(&algorithm->team, err)) || (r = team_add_critic(&algorithm->team, "critic", "value", err)) ||
+        (r = mi_init(&algorithm->mi, context, &algorithm->team.models, &widths, context->shape->L * context->shape->T, err)) ||
+        (r = team_ready(&algorithm->team, err)))
+        goto failed;
     *out = algorithm;
     return 0;
+failed:
+    destroy(&algorithm);
+    return r;
 }
 
 static void update(struct algorithm *algorithm, struct batch *batch, const struct progress *progress, struct report *report)
@@ -54,7 +63,9 @@ static void update(struct algorithm *algorithm, struct batch *batch, const struc
                                .advantage = batch->advantage,
                                .sign = 1,
                                .clip = team->config.clip,
-                               .entropy = team->config.entropy};
+                               .entropy = team->config.entropy,
+                               .smoothness = smoothness_is_on(&algorithm->smoothness) ? &algorithm->smoothness : NULL,
+                               .update = progress->update};
     struct policy_result policy;
     struct critic_result value;
 
@@ -67,6 +78,8 @@ static void update(struct algorithm *algorithm, struct batch *batch, const struc
                ppo_lr(&team->config, team->config.critic_lr, progress), &value);
 
     team_report_policy(report, "policy/", &policy);
+    if (step.smoothness)
+        report_add(report, "smoothness", policy.smoothness);
     report_add(report, "critic/loss", value.loss);
     report_add(report, "skipped", (double)team->updater.skipped);
 }
@@ -78,7 +91,7 @@ static struct models *models(struct algorithm *algorithm)
 
 const struct algorithm_ops algorithm_mappo = {
     .name = "mappo",
-    .summary = "MAPPO; with mi.lambda above 0 MIR3's information penalty on it",
+    .summary = "MAPPO; with mi.lambda above 0 MIR3's information penalty, with smoothness.weight ERNIE's smooth policies",
     .create = create,
     .destroy = destroy,
     .update = update,

@@ -35,8 +35,8 @@ enum { W1, B1, W2, V };
 
 static struct node *hyper(const struct q_mixing *mixing, int which, struct node *state)
 {
-    return net_forward(mixing->tape, mixing->nets[which], mixing->gradients ? mixing->gradients[which] : NULL, state, 1, mixing->R, NULL,
-                       NULL, NULL);
+    return net_forward(mixing->tape, mixing->nets[which], mixing->gradients ? mixing->gradients[which] : NULL, state, 1, mixing->R,
+                       NULL, NULL, NULL);
 }
 
 static struct node *mix(const struct q_mixing *mixing)
@@ -50,7 +50,8 @@ static int add_hypernets(struct q_team *team, const struct qmix_config *config, 
 {
     const int32_t Z = q_state_width(&team->shape), E = (int32_t)config->embed, H = (int32_t)config->hypernet;
     const int32_t norm = config->state_norm;
-    const struct net_arch w1 = {.in = Z, .hidden = H, .depth = 1, .out = team->shape.N * E, .activation = ACTIVATION_RELU, .input_norm = norm};
+    const struct net_arch w1 = {
+        .in = Z, .hidden = H, .depth = 1, .out = team->shape.N * E, .activation = ACTIVATION_RELU, .input_norm = norm};
     const struct net_arch b1 = {.in = Z, .hidden = 1, .depth = 0, .out = E, .activation = ACTIVATION_RELU, .input_norm = norm};
     const struct net_arch w2 = {.in = Z, .hidden = H, .depth = 1, .out = E, .activation = ACTIVATION_RELU, .input_norm = norm};
     const struct net_arch v = {.in = Z, .hidden = E, .depth = 1, .out = 1, .activation = ACTIVATION_RELU, .input_norm = norm};

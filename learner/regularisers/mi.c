@@ -1,5 +1,11 @@
-/* CLUB penalty. q(a | s) is a product of N categoricals, log q = sum_i log q_i(a_i | s) (the released code fits one softmax over
- * all agents' classes and labels it with agent 0's action, which is I(s; a_0)). s is all agents' state rows side by side. */
+/* The estimator: ring, fit, bound.
+ *
+ * q(y | x) is a product over the parts of y, log q = sum_g log q_g. Choices: one softmax a component of an agent's action (the
+ * released code fits one softmax over all agents' classes and labels it with agent 0's action, which is I(s; a_0)). A box: a
+ * diagonal Gaussian whose log-variance is a tanh, so within [-1,1].
+ * Departures from the released code: 1. the label, see above; 2. the ring holds the newest real steps (there, copies of one old
+ * episode with its padding); 3. padding is left out of the negatives; 4. mean and log-variance share one hidden layer of mi.hidden
+ * units, where it has two nets of half the width; 5. the state's constant tail is dropped. */
 #include "learner/regularisers/mi.h"
 
 #include <math.h>
@@ -7,197 +13,393 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "learner/regularisers/mi_bounds.h"
+#include "math/vmath.h"
 
 #define OFF(field) offsetof(struct mi_config, field)
+#define LOG_2PI 1.8378770664093454835606594728112
 
 static const struct config_row rows[] = {
     {"mi.lambda", CONFIG_REAL, OFF(lambda), "0", 0, 1000, "", NULL,
      "weight of the information penalty; 0: none; the paper chose 5e-4 for rewards where a win is worth about 20"},
-    {"mi.hidden", CONFIG_INT, OFF(hidden), "128", 1, 4096, "", NULL, "width of the estimator's hidden layer"},
+    {"mi.measure", CONFIG_BOOL, OFF(measure), "false", 0, 0, "", NULL,
+     "fit and report the estimator with mi.lambda 0 too; the team then learns as without it, bit for bit"},
+    {"mi.estimator", CONFIG_CHOICE, OFF(estimator), "club", 0, 0, "", "club|club-sample|vub|l1out",
+     "upper bound on the information; the paper finds club best, and each wants a lambda of its own"},
+    {"mi.x", CONFIG_CHOICE, OFF(input), "state", 0, 0, "", "state|observation|hidden",
+     "what actions may tell about: the state jointly (as the released code), or each agent's observation or recurrent state, "
+     "summed "
+     "over agents (the paper's algorithm 1)"},
+    {"mi.hidden", CONFIG_INT, OFF(hidden), "128", 1, 4096, "", NULL,
+     "width of the estimator's hidden layer; released code: that of the policy"},
     {"mi.lr", CONFIG_REAL, OFF(lr), "5e-4", 0, 1, "per step", NULL, "Adam step size of the estimator"},
     {"mi.fit_steps", CONFIG_INT, OFF(fit_steps), "1", 1, 10000, "per update", NULL, "likelihood steps before the penalty is taken"},
-    {"mi.fit_rows", CONFIG_INT, OFF(fit_rows), "64", 2, 65536, "steps", NULL, "rows drawn with replacement for a likelihood step"},
+    {"mi.fit_rows", CONFIG_INT, OFF(fit_rows), "64", 2, 65536, "rows", NULL, "rows drawn with replacement for a likelihood step"},
+    {"mi.ring", CONFIG_INT, OFF(ring), "3000", 2, 1000000, "steps", NULL, "newest real steps that the estimator is fitted on"},
+    {"mi.others", CONFIG_INT, OFF(others), "128", 0, 1000000, "rows", NULL,
+     "l1out of a box: rows that stand for all others, as it has no closed form; 0: all, at a cost that grows with the square"},
 };
 
 const struct config_table mi_table = {"mi", rows, ARRAY_LEN(rows)};
 
-void club_categorical(int n, int G, int A, const real *logq, const int32_t *label, double *histogram, double *out)
+bool mi_is_on(const struct mi *mi)
 {
-    size_t width = (size_t)G * (size_t)A;
-    memset(histogram, 0, width * sizeof *histogram);
-    for (int i = 0; i < n; i++)
-        for (int g = 0; g < G; g++)
-            histogram[g * A + label[i * G + g]] += 1.0 / n;
-    for (int i = 0; i < n; i++) {
-        const real *row = logq + (size_t)i * width;
-        double positive = 0.0, negative = 0.0;
-        for (int g = 0; g < G; g++)
-            positive += row[g * A + label[i * G + g]];
-        for (size_t c = 0; c < width; c++)
-            negative += histogram[c] * row[c];
-        out[i] = positive - negative;
-    }
+    return mi->config.lambda > 0 || mi->config.measure;
 }
 
-void club_gaussian(int n, int D, const real *mean, const real *logvar, const real *y, double *moments, double *out)
+static bool is_box(const struct mi *mi)
 {
-    double *average = moments, *variance = moments + D;
-    memset(moments, 0, 2 * (size_t)D * sizeof *moments);
-    for (int i = 0; i < n; i++)
-        for (int d = 0; d < D; d++)
-            average[d] += y[i * D + d] / (double)n;
-    for (int i = 0; i < n; i++)
-        for (int d = 0; d < D; d++)
-            variance[d] += (y[i * D + d] - average[d]) * (y[i * D + d] - average[d]) / n;
-    for (int i = 0; i < n; i++) {
-        out[i] = 0.0;
-        for (int d = 0; d < D; d++) {
-            double mu = mean[i * D + d], own = mu - y[i * D + d], others = mu - average[d];
-            out[i] += (others * others + variance[d] - own * own) / (2.0 * exp((double)logvar[i * D + d]));
-        }
-    }
+    return mi->head.kind == ACTION_BOX;
 }
 
-int mi_init(struct mi *mi, const struct algorithm_context *context, struct models *models, struct err *err)
+static struct model *net_of(const struct mi *mi)
 {
-    *mi = (struct mi){.models = models, .seed = context->seed};
+    return models_find(mi->models, "mi/action");
+}
+
+/* ---- create ---- */
+
+static int set_sizes(struct mi *mi, const struct mi_widths *widths, struct err *err)
+{
+    static const char *const names[] = {"state", "observation", "hidden"};
+    const int width[] = {widths->state, widths->observation, widths->hidden};
+    mi->X = width[mi->config.input];
+    if (mi->X <= 0)
+        return err_set(err, ERR_INVALID, "mi.x is %s, which this backbone does not have: expected one of%s%s%s",
+                       names[mi->config.input], width[0] > 0 ? " state" : "", width[1] > 0 ? " observation" : "",
+                       width[2] > 0 ? " hidden" : "");
+    mi->R = mi->config.input == MI_STATE ? 1 : mi->N;
+    int agents = mi->N / mi->R;
+    mi->Y = agents * mi->head.C;
+    mi->G = is_box(mi) ? agents : mi->Y;
+    mi->W = is_box(mi) ? 2 * mi->Y : agents * mi->head.A;
+    return 0;
+}
+
+/* A ring from a file: its labels index arrays. */
+static int check_ring(const void *context, const void *data, struct err *err)
+{
+    const struct mi *mi = context;
+    const int64_t *cursor = data;
+    const unsigned char *y = (const unsigned char *)data + ((unsigned char *)mi->ring.y - (unsigned char *)mi->ring.cursor);
+    if (cursor[0] < 0 || cursor[0] >= mi->ring.capacity || cursor[1] < 0 || cursor[1] > mi->ring.capacity)
+        return err_set(err, ERR_MISMATCH, "a ring of %d rows cannot hold %lld with the next at %lld", mi->ring.capacity,
+                       (long long)cursor[1], (long long)cursor[0]);
+    for (int64_t i = 0; !is_box(mi) && i < cursor[1] * mi->Y; i++) {
+        int32_t label;
+        memcpy(&label, y + (size_t)i * sizeof label, sizeof label);
+        if (label < 0 || label >= mi->choices[i % mi->Y])
+            return err_set(err, ERR_MISMATCH, "choice %d in row %lld, expected below %d", label, (long long)(i / mi->Y),
+                           mi->choices[i % mi->Y]);
+    }
+    return 0;
+}
+
+static int add_ring(struct mi *mi, struct err *err)
+{
+    struct mi_ring *ring = &mi->ring;
+    size_t capacity = (size_t)mi->config.ring * (size_t)mi->R, head = 2 * sizeof *ring->cursor;
+    size_t x = capacity * (size_t)mi->X * sizeof *ring->x, y = capacity * (size_t)mi->Y * sizeof *ring->y;
+    struct model_state *state = models_add_state(mi->models, "mi/ring", head + x + y, err);
+    if (!state)
+        return ERR_NOMEM;
+    unsigned char *at = state->data;
+    *ring = (struct mi_ring){
+        .cursor = state->data, .x = (float *)(at + head), .y = (int32_t *)(at + head + x), .capacity = (int)capacity};
+    state->check = check_ring;
+    state->context = mi;
+    return 0;
+}
+
+static int allocate(struct mi *mi, struct err *err)
+{
+    size_t max = (size_t)mi->max_steps * (size_t)mi->R, X = (size_t)mi->X, Y = (size_t)mi->Y, W = (size_t)mi->W;
+    mi->choices = calloc((size_t)mi->G, sizeof *mi->choices);
+    mi->samples = calloc((size_t)mi->config.fit_rows, sizeof *mi->samples);
+    mi->index = calloc(max, sizeof *mi->index);
+    mi->permutation = calloc(max, sizeof *mi->permutation);
+    mi->label = calloc(max * Y, sizeof *mi->label);
+    mi->q = calloc(max * W, sizeof *mi->q);
+    mi->bound = calloc(max, sizeof *mi->bound);
+    mi->work = calloc(W, sizeof *mi->work);
+    mi->batch_x = calloc(max * X, sizeof *mi->batch_x);
+    mi->batch_y = calloc(max * Y, sizeof *mi->batch_y);
+    mi->batch_real = calloc(max, 1);
+    mi->batch_bound = calloc((size_t)mi->max_steps, sizeof *mi->batch_bound);
+    if (!mi->choices || !mi->samples || !mi->index || !mi->permutation || !mi->label || !mi->q || !mi->bound || !mi->work ||
+        !mi->batch_x || !mi->batch_y || !mi->batch_real || !mi->batch_bound)
+        return err_set(err, ERR_NOMEM, "no memory for the information penalty");
+    for (int g = 0; !is_box(mi) && g < mi->G; g++)
+        mi->choices[g] = mi->head.choices[g % mi->head.C];
+    return 0;
+}
+
+int mi_init(struct mi *mi, const struct algorithm_context *context, struct models *models, const struct mi_widths *widths,
+            int max_steps, struct err *err)
+{
+    *mi = (struct mi){
+        .models = models, .seed = context->seed, .head = context->shape->head, .N = context->shape->N, .max_steps = max_steps};
     int r = config_bind(rows, ARRAY_LEN(rows), context->recipe, &mi->config, err);
-    if (r || mi->config.lambda == 0)
+    if (r || !mi_is_on(mi) || (r = set_sizes(mi, widths, err)))
         return r;
-    const struct batch_shape *s = context->shape;
-    if (s->head.kind != ACTION_DISCRETE)
-        return err_set(err, ERR_INVALID,
-                       "mi.lambda is %g, but the estimator reads one discrete action an agent, and %s has others: set it to 0",
-                       mi->config.lambda, context->spec->env);
     struct net_arch arch = {
-        .in = s->N * s->S, .hidden = (int32_t)mi->config.hidden, .depth = 1, .out = s->N * s->A, .activation = ACTIVATION_RELU};
+        .in = mi->X, .hidden = (int32_t)mi->config.hidden, .depth = 1, .out = mi->W, .activation = ACTIVATION_RELU};
     if (!models_add(models, "mi/action", &arch, context->seed, 1.0, false, err))
         return ERR_INVALID;
-    mi->logq = calloc((size_t)s->L * (size_t)s->T * (size_t)arch.out, sizeof *mi->logq);
-    mi->samples = calloc((size_t)mi->config.fit_rows, sizeof *mi->samples);
-    if (mi->logq && mi->samples)
-        return 0;
-    mi_deinit(mi);
-    return err_set(err, ERR_NOMEM, "no memory for the information penalty");
+    if ((r = add_ring(mi, err)) || (r = allocate(mi, err)))
+        mi_deinit(mi);
+    return r;
 }
 
 void mi_deinit(struct mi *mi)
 {
-    free(mi->logq);
+    free(mi->choices);
     free(mi->samples);
+    free(mi->index);
+    free(mi->permutation);
+    free(mi->label);
+    free(mi->q);
+    free(mi->bound);
+    free(mi->work);
+    free(mi->batch_x);
+    free(mi->batch_y);
+    free(mi->batch_real);
+    free(mi->batch_bound);
     *mi = (struct mi){0};
 }
 
-/* All agents' state rows of step (l,t) side by side. */
-static void gather_joint_state(const struct batch *batch, int step, real *out)
+size_t mi_scratch(const struct mi *mi)
 {
-    const struct batch_shape *s = &batch->shape;
-    const struct batch_view *view = &batch->view[step / s->T];
-    const float *from = s->state_is_observation ? view->observation : view->state;
-    size_t width = (size_t)s->N * (size_t)s->S;
-    for (size_t i = 0; i < width; i++)
-        out[i] = (real)from[(size_t)(step % s->T) * width + i];
+    size_t cells = (size_t)MI_BLOCK * (size_t)(mi->X + mi->Y + 1);
+    return mi_is_on(mi) ? net_act_scratch(&net_of(mi)->arch, MI_BLOCK) + cells * sizeof(real) + 4 * ARENA_ALIGN : 0;
 }
 
-static const int32_t *joint_action(const struct batch *batch, int step)
+/* ---- ring and fit ---- */
+
+void mi_remember(struct mi *mi, const float *x, const int32_t *y, const uint8_t *is_real)
 {
-    const struct batch_shape *s = &batch->shape;
-    return batch_choices(s, batch->view[step / s->T].action, step % s->T * s->N);
+    struct mi_ring *ring = &mi->ring;
+    size_t X = (size_t)mi->X, Y = (size_t)mi->Y;
+    for (size_t r = 0; r < (size_t)mi->R; r++) {
+        if (is_real && !is_real[r])
+            continue;
+        size_t at = (size_t)ring->cursor[0];
+        memcpy(ring->x + at * X, x + r * X, X * sizeof *x);
+        memcpy(ring->y + at * Y, y + r * Y, Y * sizeof *y);
+        ring->cursor[0] = (ring->cursor[0] + 1) % ring->capacity;
+        ring->cursor[1] += ring->cursor[1] < ring->capacity;
+    }
 }
 
-struct fit {
-    struct mi *mi;
-    const struct batch *batch;
-};
+static void widen(size_t n, const float *from, real *to)
+{
+    for (size_t i = 0; i < n; i++)
+        to[i] = (real)from[i];
+}
 
 static void fit_block(void *context, struct block *block)
 {
-    const struct fit *fit = context;
-    const struct batch_shape *s = &fit->batch->shape;
+    const struct mi *mi = context;
     int n = block->count;
-    size_t width = (size_t)s->N * (size_t)s->S;
-    real *x = arena_array(block->scratch, real, (size_t)n * width), *weight = arena_array(block->scratch, real, n);
-    int32_t *label = arena_array(block->scratch, int32_t, (size_t)n * (size_t)s->N);
+    size_t X = (size_t)mi->X, Y = (size_t)mi->Y;
+    real *x = arena_array(block->scratch, real, (size_t)n * X), *weight = arena_array(block->scratch, real, n);
+    int32_t *y = arena_array(block->scratch, int32_t, (size_t)n * Y);
     for (int i = 0; i < n; i++) {
-        int step = fit->mi->samples[block->first + i];
-        gather_joint_state(fit->batch, step, x + (size_t)i * width);
-        memcpy(label + (size_t)i * (size_t)s->N, joint_action(fit->batch, step), (size_t)s->N * sizeof *label);
-        weight[i] = (real)(1.0 / (double)fit->mi->config.fit_rows);
+        size_t at = (size_t)mi->samples[block->first + i];
+        widen(X, mi->ring.x + at * X, x + (size_t)i * X);
+        memcpy(y + (size_t)i * Y, mi->ring.y + at * Y, Y * sizeof *y);
+        weight[i] = (real)(1.0 / (double)mi->config.fit_rows);
     }
-    struct node *input = tape_input(block->tape, n, (int)width, x, false);
-    struct node *logits = net_forward(block->tape, block->weights, block->gradient, input, 1, n, NULL, NULL, NULL);
-    tape_cross_entropy_loss(block->tape, logits, label, weight, s->N);
+    struct node *input = tape_input(block->tape, n, (int)X, x, false);
+    struct node *output = net_forward(block->tape, block->weights, block->gradient, input, 1, n, NULL, NULL, NULL);
+    if (is_box(mi))
+        tape_gaussian_loss(block->tape, output, (const float *)y, weight);
+    else
+        tape_cross_entropy_loss(block->tape, output, y, weight, mi->G, mi->choices);
 }
 
-static void logq_block(void *context, struct block *block)
+double mi_fit(struct mi *mi, struct updater *updater, uint64_t update)
 {
-    const struct fit *fit = context;
-    const struct batch_shape *s = &fit->batch->shape;
-    size_t width = (size_t)s->N * (size_t)s->S, out = (size_t)s->N * (size_t)s->A;
-    real *x = arena_array(block->scratch, real, (size_t)block->count * width);
-    real *logq = fit->mi->logq + (size_t)block->first * out;
-    for (int i = 0; i < block->count; i++)
-        gather_joint_state(fit->batch, block->first + i, x + (size_t)i * width);
-    net_act(block->weights, block->count, x, NULL, logq, block->scratch);
-    for (int g = 0; g < block->count * s->N; g++) { /* logits to log-probabilities, group by group */
-        real *row = logq + (size_t)g * (size_t)s->A, most = row[0];
-        double sum = 0.0;
-        for (int a = 1; a < s->A; a++)
-            most = row[a] > most ? row[a] : most;
-        for (int a = 0; a < s->A; a++)
-            sum += exp((double)row[a] - (double)most);
-        real log_sum = (real)((double)most + log(sum));
-        for (int a = 0; a < s->A; a++)
-            row[a] -= log_sum;
-    }
-}
-
-static double fit_estimator(struct mi *mi, struct updater *updater, const struct batch *batch, const struct progress *progress,
-                            struct model *model)
-{
-    struct fit fit = {mi, batch};
-    struct updater_result result = {0};
-    int steps = batch->shape.L * batch->shape.T, n = (int)mi->config.fit_rows;
-    for (int k = 0; k < mi->config.fit_steps; k++) {
-        struct rng rng = rng_stream(mi->seed, RNG_BATCH, progress->update, (uint32_t)k, 0);
+    struct updater_result result = {.loss = NAN};
+    int n = (int)mi->config.fit_rows;
+    for (int k = 0; k < mi->config.fit_steps && mi->ring.cursor[1]; k++) {
+        struct rng rng = rng_stream(mi->seed, RNG_BATCH, update, (uint32_t)k, 0);
         for (int i = 0; i < n; i++)
-            mi->samples[i] = (int32_t)rng_below(&rng, (uint32_t)steps);
-        updater_step(updater, model, mi->config.lr, 0, n, 64, fit_block, &fit, &result);
+            mi->samples[i] = (int32_t)rng_below(&rng, (uint32_t)mi->ring.cursor[1]);
+        updater_step(updater, net_of(mi), mi->config.lr, 0, n, MI_BLOCK, fit_block, mi, &result);
     }
-    return result.loss;
+    return is_box(mi) ? (result.loss + mi->Y * LOG_2PI) / 2 : result.loss; /* the Gaussian's loss is twice, without its constant */
 }
 
-void mi_shape_rewards(struct mi *mi, struct updater *updater, struct batch *batch, const struct progress *progress,
-                      struct report *report)
-{
-    if (mi->config.lambda == 0)
-        return;
-    const struct batch_shape *s = &batch->shape;
-    struct model *model = models_find(mi->models, "mi/action");
-    struct arena *scratch = &updater->scratch[0];
-    size_t steps = (size_t)s->L * (size_t)s->T, mark = arena_mark(scratch);
-    double nll = fit_estimator(mi, updater, batch, progress, model);
-    struct fit fit = {mi, batch};
-    updater_forward(updater, model, (int)steps, 64, logq_block, &fit);
+/* ---- bound ---- */
 
-    int32_t *label = arena_array(scratch, int32_t, steps * (size_t)s->N);
-    double *histogram = arena_array(scratch, double, s->N * s->A), *information = arena_array(scratch, double, steps);
-    for (size_t i = 0; i < steps; i++)
-        memcpy(label + i * (size_t)s->N, joint_action(batch, (int)i), (size_t)s->N * sizeof *label);
-    club_categorical((int)steps, s->N, s->A, mi->logq, label, histogram, information);
-    double mean = 0.0, most = -INFINITY, reward = 0.0;
-    for (size_t i = 0; i < steps; i++) {
-        mean += information[i] / (double)steps;
-        most = information[i] > most ? information[i] : most;
-        for (int n = 0; n < s->N; n++) {
-            real *r = &batch->reward[i * (size_t)s->N + (size_t)n];
-            reward += fabs((double)*r) / (double)(steps * (size_t)s->N);
-            *r -= (real)(mi->config.lambda * information[i]);
-        }
+struct look { /* the rows that a bound is taken on */
+    const struct mi *mi;
+    const struct mi_steps *steps;
+};
+
+/* Outputs to log-probabilities, part by part; of a box, to means and log-variances. */
+static void finish_outputs(const struct mi *mi, real *out)
+{
+    if (is_box(mi)) {
+        vmath()->tanh((size_t)mi->Y, out + mi->Y, out + mi->Y);
+        return;
     }
-    arena_release(scratch, mark);
-    report_add(report, "mi/mean", mean);
-    report_add(report, "mi/max", most);
-    report_add(report, "mi/nll", nll);
-    report_add(report, "mi/share", reward > 0 ? mi->config.lambda * fabs(mean) / reward : 0.0);
+    for (int g = 0; g < mi->G; out += mi->choices[g], g++) {
+        real most = out[0];
+        double sum = 0;
+        for (int a = 1; a < mi->choices[g]; a++)
+            most = out[a] > most ? out[a] : most;
+        for (int a = 0; a < mi->choices[g]; a++)
+            sum += exp((double)out[a] - (double)most);
+        real log_sum = (real)((double)most + log(sum));
+        for (int a = 0; a < mi->choices[g]; a++)
+            out[a] -= log_sum;
+    }
+}
+
+static void output_block(void *context, struct block *block)
+{
+    const struct look *look = context;
+    const struct mi *mi = look->mi;
+    size_t X = (size_t)mi->X, W = (size_t)mi->W;
+    real *x = arena_array(block->scratch, real, (size_t)block->count * X), *out = mi->q + (size_t)block->first * W;
+    for (int i = 0; i < block->count; i++)
+        widen(X, look->steps->x + (size_t)mi->index[block->first + i] * X, x + (size_t)i * X);
+    net_act(block->weights, block->count, x, NULL, out, block->scratch);
+    for (int i = 0; i < block->count; i++)
+        finish_outputs(mi, out + (size_t)i * W);
+}
+
+/* Real rows r of all steps from place `first` on; returns where they end. */
+static int list_rows(struct mi *mi, const struct mi_steps *steps, int r, int first)
+{
+    size_t Y = (size_t)mi->Y;
+    for (int t = 0; t < steps->n; t++) {
+        int row = t * mi->R + r;
+        if (steps->is_real && !steps->is_real[row])
+            continue;
+        memcpy(mi->label + (size_t)first * Y, steps->y + (size_t)row * Y, Y * sizeof *mi->label);
+        mi->index[first++] = row;
+    }
+    return first;
+}
+
+/* A permutation of 0..n-1 by exchanges, for the rows r. */
+static void draw_permutation(struct mi *mi, uint64_t update, int r, int n)
+{
+    struct rng rng = rng_stream(mi->seed, RNG_BATCH, update, UINT32_MAX, (uint32_t)r);
+    for (int i = 0; i < n; i++) {
+        int j = (int)rng_below(&rng, (uint32_t)i + 1);
+        mi->permutation[i] = mi->permutation[j];
+        mi->permutation[j] = i;
+    }
+}
+
+static void bound_of_choices(struct mi *mi, int first, int n, double *out)
+{
+    const struct mi_choices sample = {.n = n,
+                                      .G = mi->G,
+                                      .W = mi->W,
+                                      .choices = mi->choices,
+                                      .logq = mi->q + (size_t)first * (size_t)mi->W,
+                                      .label = mi->label + (size_t)first * (size_t)mi->Y};
+    switch ((enum mi_estimator)mi->config.estimator) {
+    case MI_CLUB: mi_club_choices(&sample, mi->work, out); break;
+    case MI_CLUB_SAMPLE: mi_club_sample_choices(&sample, mi->permutation, out); break;
+    case MI_VUB: mi_vub_choices(&sample, out); break;
+    case MI_L1OUT: mi_l1out_choices(&sample, mi->work, out); break;
+    }
+}
+
+static void bound_of_box(struct mi *mi, int first, int n, double *out)
+{
+    const struct mi_gaussian sample = {.n = n,
+                                       .G = mi->G,
+                                       .D = mi->Y,
+                                       .q = mi->q + (size_t)first * (size_t)mi->W,
+                                       .y = (const float *)mi->label + (size_t)first * (size_t)mi->Y};
+    switch ((enum mi_estimator)mi->config.estimator) {
+    case MI_CLUB: mi_club_gaussian(&sample, mi->work, out); break;
+    case MI_CLUB_SAMPLE: mi_club_sample_gaussian(&sample, mi->permutation, out); break;
+    case MI_VUB: mi_vub_gaussian(&sample, out); break;
+    case MI_L1OUT: mi_l1out_gaussian(&sample, (int)mi->config.others, out); break;
+    }
+}
+
+/* 97.5 per cent point of Student's t: the first three by heart, then Abramowitz, Stegun 1964, 26.7.5, within 0.1 per cent. */
+static double student_975(int freedom)
+{
+    static const double few[] = {12.706, 4.303, 3.182};
+    const double z = 1.959963984540054, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z, f = freedom;
+    if (freedom <= 3)
+        return few[freedom - 1];
+    return z + (z3 + z) / (4 * f) + (5 * z5 + 16 * z3 + 3 * z) / (96 * f * f) +
+           (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * f * f * f);
+}
+
+static bool is_real_step(const struct mi *mi, const struct mi_steps *steps, int t)
+{
+    bool is_real = !steps->is_real;
+    for (int r = 0; !is_real && r < mi->R; r++)
+        is_real = steps->is_real[t * mi->R + r];
+    return is_real;
+}
+
+static void sum_up(const struct mi *mi, const struct mi_steps *steps, const double *out, struct mi_estimate *estimate)
+{
+    int per_cluster = steps->cluster > 0 ? steps->cluster : 1, count = 0, clusters = 0;
+    double sum = 0, spread = 0;
+    *estimate = (struct mi_estimate){NAN, NAN, NAN, NAN, NAN};
+    for (int t = 0; t < steps->n; t++) {
+        if (!is_real_step(mi, steps, t))
+            continue;
+        sum += out[t];
+        count++;
+        estimate->min = estimate->min < out[t] ? estimate->min : out[t];
+        estimate->max = estimate->max > out[t] ? estimate->max : out[t];
+    }
+    if (count == 0)
+        return;
+    estimate->mean = sum / count;
+    for (int first = 0; first < steps->n; first += per_cluster) { /* var of a mean of clusters of unequal size */
+        double residual = 0;
+        int in_cluster = 0;
+        for (int t = first; t < first + per_cluster && t < steps->n; t++)
+            if (is_real_step(mi, steps, t)) {
+                residual += out[t] - estimate->mean;
+                in_cluster++;
+            }
+        clusters += in_cluster > 0;
+        spread += residual * residual;
+    }
+    if (clusters < 2)
+        return;
+    double half = student_975(clusters - 1) * sqrt(spread * clusters / (clusters - 1)) / count;
+    estimate->low = estimate->mean - half;
+    estimate->high = estimate->mean + half;
+}
+
+void mi_information(struct mi *mi, struct updater *updater, const struct mi_steps *steps, uint64_t update, double *out,
+                    struct mi_estimate *estimate)
+{
+    ASSERT(steps->n <= mi->max_steps);
+    int end[SPEC_AGENTS_MAX + 1] = {0};
+    for (int r = 0; r < mi->R; r++)
+        end[r + 1] = list_rows(mi, steps, r, end[r]);
+    struct look look = {mi, steps};
+    updater_forward(updater, net_of(mi), end[mi->R], MI_BLOCK, output_block, &look);
+    memset(out, 0, (size_t)steps->n * sizeof *out);
+    for (int r = 0; r < mi->R; r++) {
+        int first = end[r], n = end[r + 1] - end[r];
+        if (mi->config.estimator == MI_CLUB_SAMPLE)
+            draw_permutation(mi, update, r, n);
+        if (is_box(mi))
+            bound_of_box(mi, first, n, mi->bound);
+        else
+            bound_of_choices(mi, first, n, mi->bound);
+        for (int i = 0; i < n; i++)
+            out[mi->index[first + i] / mi->R] += mi->bound[i];
+    }
+    sum_up(mi, steps, out, estimate);
 }

@@ -1,43 +1,110 @@
-/* MIR3's penalty: rewards are lowered by lambda times an upper bound on the information that actions carry about the state.
- * Li et al. 2025, arXiv:2310.09833: r^MI = r - lambda I(s; a), bound CLUB (Cheng et al. 2020, arXiv:2006.12013). Keys `mi.*`. */
+/* MIR3's penalty: rewards are lowered by lambda times an upper bound on the information that actions carry about the past.
+ * Li et al. 2025, arXiv:2310.09833: r^MI = r - lambda I(h; a). Keys `mi.*`.
+ *
+ * An estimator q(y | x) is fitted by likelihood on the newest real steps, and a bound made of it (mi_bounds.h) is taken on the
+ * rows that the backbone is about to learn from: with the estimator of now, whenever the rows were made. No gradient passes
+ * through the bound. What x is:
+ *
+ *   mi.x          rows of a step   x                                           y
+ *   state         1                the state; where an environment has none    all agents' actions
+ *                                  of its own, all agents' observations
+ *   observation   N                the agent's observation                     its action; the step's bound is the sum over agents,
+ *   hidden        N                the agent's recurrent state                 each against its own other steps
+ *
+ * The interface is rows of numbers, so that rollouts and replayed episodes use it alike. A backbone does, once an update:
+ *   mi_remember   for every new real step, oldest first (a backbone with a replay of its own does so again after a restart only if
+ *                 it did not add the ring to its checkpoint; the ring lies in `models` and is saved with them)
+ *   mi_fit        likelihood steps on the ring
+ *   mi_information on the rows of its batch; then r - lambda * out
+ * mi_shape_rewards is these three for a batch of rollouts. One thread. */
 #ifndef TESTUDO_LEARNER_REGULARISERS_MI_H
 #define TESTUDO_LEARNER_REGULARISERS_MI_H
 
 #include "learner/algorithm.h"
 
+enum mi_estimator { MI_CLUB, MI_CLUB_SAMPLE, MI_VUB, MI_L1OUT };
+enum mi_input { MI_STATE, MI_OBSERVATION, MI_HIDDEN };
+
 struct mi_config {
     double lambda, lr;
-    int64_t hidden, fit_steps, fit_rows;
+    int64_t hidden, fit_steps, fit_rows, ring, others;
+    int estimator, input;
+    bool measure;
+};
+
+struct mi_widths { /* numbers of each input as this backbone has it: a row of mi.x; 0: it has none */
+    int state, observation, hidden;
+};
+
+struct mi_estimate {                  /* over the real steps of a call */
+    double mean, low, high, min, max; /* nats a step; low, high: 95 % interval of the mean, NaN with one cluster */
 };
 
 struct mi {
     struct mi_config config;
-    struct models *models; /* borrowed; the net "mi/action" lies there */
+    struct models *models; /* borrowed; the net "mi/action" and the state "mi/ring" lie there */
     uint64_t seed;
-    real *logq;       /* [L*T, N*A] log q of every class */
-    int32_t *samples; /* [fit_rows] steps drawn for a fit */
+    struct action_head head; /* of one agent */
+    int N, R, X, Y, G, W;    /* agents; rows a step, numbers in, cells of y, parts of y, numbers out */
+    int max_steps;
+    int32_t *choices;    /* [G] of discrete kinds */
+    struct mi_ring {     /* views of the state: the newest rows, in no order that matters */
+        int64_t *cursor; /* [2] next place, rows held */
+        float *x;        /* [capacity,X] */
+        int32_t *y;      /* [capacity,Y] choices, or floats of a box */
+        int capacity;
+    } ring;
+    int32_t *samples;     /* [fit_rows] places in the ring drawn for a fit */
+    int32_t *index;       /* [max_steps*R] rows that are real, row 0 of all steps first */
+    int32_t *permutation; /* [max_steps*R] */
+    int32_t *label;       /* [max_steps*R,Y] of the real rows */
+    real *q;              /* [max_steps*R,W] */
+    double *bound, *work; /* [max_steps*R], [W] */
+    float *batch_x;       /* [max_steps*R,X], and the rest of mi_shape_rewards' steps: */
+    int32_t *batch_y;     /* [max_steps*R,Y] */
+    uint8_t *batch_real;  /* [max_steps*R] */
+    double *batch_bound;  /* [max_steps] */
 };
 
 extern const struct config_table mi_table;
 
-/* With mi.lambda 0 nothing is made and nothing is done. */
-MUST_USE int mi_init(struct mi *mi, const struct algorithm_context *context, struct models *models, struct err *err);
-void mi_deinit(struct mi *mi); /* safe on a zeroed struct */
+enum { MI_BLOCK = 64 }; /* rows of an updater's block; its tapes and scratch must take this many (team_ready sees to it) */
 
-/* Fits q on this batch (real steps, executed actions), then subtracts lambda * I_t from every agent's reward of step t. Reports
- * mi/mean, mi/max, mi/nll and the penalty's share of the mean absolute reward. */
+/* With mi.lambda 0 and without mi.measure nothing is made and nothing is done. max_steps: of one call of mi_information.
+ * ERR_INVALID when mi.x names what the backbone does not have. */
+MUST_USE int mi_init(struct mi *mi, const struct algorithm_context *context, struct models *models, const struct mi_widths *widths,
+                     int max_steps, struct err *err);
+void mi_deinit(struct mi *mi); /* safe on a zeroed struct */
+bool mi_is_on(const struct mi *mi);
+
+/* Bytes of each thread's scratch in the updater. */
+size_t mi_scratch(const struct mi *mi);
+
+struct mi_steps { /* n steps; borrowed for a call */
+    int n;
+    const float *x;         /* [n,R,X] */
+    const int32_t *y;       /* [n,R,Y] executed actions: cells of batch_choices, agent after agent */
+    const uint8_t *is_real; /* [n,R] 0: padding, or the row of a dead agent; takes no part anywhere. NULL: all real */
+    int cluster;            /* that many consecutive steps (a trajectory) depend on each other; for the interval. 0: none do */
+};
+
+/* Adds the real rows of one step: x [R,X], y [R,Y], is_real [R] or NULL. */
+void mi_remember(struct mi *mi, const float *x, const int32_t *y, const uint8_t *is_real);
+
+/* fit_steps steps of Adam on fit_rows rows drawn with replacement; draws are a function of (seed, update). Returns the negative
+ * log-likelihood of the last step's rows in nats a row; NaN while the ring is empty. */
+double mi_fit(struct mi *mi, struct updater *updater, uint64_t update);
+
+/* out [n]: the bound of each step in nats, 0 where no row is real. It may be negative and is not clipped. *estimate sums them up. */
+void mi_information(struct mi *mi, struct updater *updater, const struct mi_steps *steps, uint64_t update, double *out,
+                    struct mi_estimate *estimate);
+
+/* Remembers and fits on this batch (executed actions), then subtracts lambda * I_t from every agent's reward of step t. Reports
+ * mi/mean, low, high, min, max, nll and the penalty's share of the mean absolute reward. */
 void mi_shape_rewards(struct mi *mi, struct updater *updater, struct batch *batch, const struct progress *progress,
                       struct report *report);
 
-/* CLUB for G categoricals of A classes each, per row i over n rows:
- *   I_i = sum_g log q_g(y_ig | x_i) - (1/n) sum_j sum_g log q_g(y_jg | x_i)
- * in O(nGA): the mean over j is the batch's label histogram times log q. logq [n,G*A], label [n,G], out [n].
- * Source: Cheng et al. 2020, eq. (9); negatives over all rows, the own row included. */
-void club_categorical(int n, int G, int A, const real *logq, const int32_t *label, double *histogram /* [G*A] scratch */,
-                      double *out);
-
-/* CLUB for a diagonal Gaussian q: mean, logvar [n,D], y [n,D], out [n]; moments [2*D] is scratch. The log-variance cancels:
- *   I_i = sum_d ( -(mu_id - y_id)^2 + (mu_id - ybar_d)^2 + var_d ) / (2 sigma_id^2). */
-void club_gaussian(int n, int D, const real *mean, const real *logvar, const real *y, double *moments, double *out);
+/* What a batch of rollouts has for each mi.x. */
+struct mi_widths mi_batch_widths(const struct batch_shape *shape);
 
 #endif

@@ -120,6 +120,17 @@ static void test_threats_are_read_or_refused(void **state)
                  {"learned", 0, 0},
                  {"pgd:0.5", 0, 0.5f},
                  {"pgd:0", 0, 0},
+                 {"noise:0.3", 0, 0.3f},
+                 {"noise:0.3@all", 0, 0.3f},
+                 {"repeat:1@all", 0, 1},
+                 {"random@all", 0, 0},
+                 {"repeat:1.1", ERR_INVALID, 0},
+                 {"noise@all", ERR_INVALID, 0},
+                 {"noise:@all", ERR_INVALID, 0},
+                 {"noise:0.3@", ERR_INVALID, 0},
+                 {"noise:0.3@some", ERR_INVALID, 0},
+                 {"noise@all:0.3", ERR_INVALID, 0},
+                 {"@all", ERR_UNKNOWN, 0},
                  {"pgd", ERR_INVALID, 0},
                  {"pgd:", ERR_INVALID, 0},
                  {"pgd:x", ERR_INVALID, 0},
@@ -139,6 +150,16 @@ static void test_threats_are_read_or_refused(void **state)
         if (r != cases[i].code || (!r && threat.strength != cases[i].strength) || (r && !err.text[0]))
             fail_msg("\"%s\": %s, strength %g", cases[i].text, err_name(r), (double)threat.strength);
     }
+}
+
+static void test_all_is_said_at_the_end_of_a_threat(void **state)
+{
+    (void)state;
+    struct threat threat;
+    assert_int_equal(threat_parse(&threat, "noise:0.3@all", NULL), 0);
+    assert_true(threat.hits_all);
+    assert_int_equal(threat_parse(&threat, "noise:0.3", NULL), 0);
+    assert_false(threat.hits_all);
 }
 
 static void test_every_attack_has_a_hook_and_says_what_it_touches(void **state)
@@ -308,6 +329,97 @@ static void test_attacks_that_lack_a_net_say_so(void **state)
     }
 }
 
+/* ---- disturbances ---- */
+
+static void test_noise_has_the_deviation_asked_for_and_leaves_the_rest(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct threat threat;
+    open_foraging(&f);
+    enum { DRAWS = 400 };
+    int O = f.env.spec.O, I = O + K, count = 0;
+    size_t bytes = sizeof(float) * (size_t)(B * 4 * I);
+    float *before = malloc(bytes), first[B];
+    double sum = 0, square = 0;
+    memcpy(before, f.input, bytes);
+    assert_int_equal(threat_parse(&threat, "noise:0.3", NULL), 0);
+    f.stage.strength = threat.strength;
+    for (int draw = 0; draw < DRAWS; draw++) {
+        memcpy(f.input, before, bytes);
+        for (int b = 0; b < B; b++)
+            f.episode_step[b] = draw;
+        assert_int_equal(threat.ops->observation(&f.stage, NULL), 0);
+        for (int i = 0; i < B; i++) {
+            const float *x = f.input + f.attacked[i] * I, *clean = before + f.attacked[i] * I;
+            for (int o = 0; o < O; o++, count++) {
+                sum += (double)(x[o] - clean[o]);
+                square += (double)(x[o] - clean[o]) * (double)(x[o] - clean[o]);
+            }
+            assert_memory_equal(x + O, clean + O, sizeof(float) * K); /* knowledge stays */
+            assert_true(draw == 0 || x[0] - clean[0] != first[i]);    /* every step anew */
+            first[i] = x[0] - clean[0];
+            assert_int_equal(f.channels[f.attacked[i]], ATTACK_OBSERVATION);
+        }
+    }
+    for (int row = 0, i = 0; row < B * 4; row++) {
+        if (i < B && f.attacked[i] == row)
+            i++;
+        else
+            assert_memory_equal(f.input + row * I, before + row * I, sizeof(float) * (size_t)I);
+    }
+    double mean = sum / count, deviation = sqrt(square / count);
+    if (!(fabs(mean) < 5 * 0.3 / sqrt(count) && fabs(deviation - 0.3) < 0.005))
+        fail_msg("mean %.4f, deviation %.4f of %d numbers", mean, deviation, count);
+    free(before);
+    teardown(&f);
+}
+
+static void test_repeat_does_again_what_is_still_available(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct threat threat;
+    open_foraging(&f);
+    enum { DRAWS = 3000 };
+    int A = f.env.spec.A, repeated = 0, tried = 0;
+    int32_t previous[ROWS_MAX];
+    assert_int_equal(threat_parse(&threat, "repeat:0.3", NULL), 0);
+    f.stage.strength = threat.strength;
+    f.stage.previous = previous;
+    for (int row = 0; row < B * 4; row++) { /* decided: the first action; before: the last one that is available */
+        f.action[row] = 0;
+        for (int a = 0; a < A; a++)
+            if (f.vec.available[row * A + a])
+                previous[row] = a;
+        assert_true(previous[row] > 0);
+    }
+    int closed = f.attacked[2], other = f.attacked[2] + 1;
+    for (int a = 0; a < A; a++) /* this one's is not any more */
+        if (!f.vec.available[closed * A + a])
+            previous[closed] = a;
+    assert_false(f.vec.available[closed * A + previous[closed]]);
+    for (int draw = 0; draw < DRAWS; draw++) {
+        memset(f.action, 0, sizeof f.action);
+        for (int b = 0; b < B; b++)
+            f.episode_step[b] = draw; /* draw 0: an episode's first step */
+        assert_int_equal(threat.ops->action(&f.stage, NULL), 0);
+        for (int i = 0; i < B; i++) {
+            int row = f.attacked[i];
+            assert_true(f.action[row] == 0 || f.action[row] == previous[row]);
+            repeated += f.action[row] != 0;
+            tried += draw > 0 && row != closed;
+        }
+        assert_int_equal(f.action[closed], 0);
+        assert_int_equal(f.action[other], 0); /* not attacked */
+        assert_true(draw > 0 || repeated == 0);
+    }
+    double share = (double)repeated / tried;
+    if (fabs(share - 0.3) > 5 * sqrt(0.21 / tried))
+        fail_msg("repeated %.4f of %d, expected 0.3", share, tried);
+    teardown(&f);
+}
+
 /* ---- PGD ---- */
 
 /* One row by the book: gradients from a tape, one row at a time. */
@@ -426,9 +538,11 @@ static void test_pgd_refuses_a_scripted_team(void **state)
 static void test_attacks_allocate_nothing(void **state)
 {
     (void)state;
-    static const char *const threats[] = {"learned", "pgd:0.1", "greedy", "random"};
+    static const char *const threats[] = {"learned", "pgd:0.1", "greedy", "random", "noise:0.3", "repeat:0.3"};
     struct fixture f;
+    static const int32_t previous[ROWS_MAX];
     open_foraging(&f);
+    f.stage.previous = previous;
     count_allocations();
     for (size_t i = 0; i < ARRAY_LEN(threats); i++) {
         struct threat threat;
@@ -445,6 +559,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threats_are_read_or_refused),
+        cmocka_unit_test(test_all_is_said_at_the_end_of_a_threat),
         cmocka_unit_test(test_every_attack_has_a_hook_and_says_what_it_touches),
         cmocka_unit_test(test_random_is_uniform_over_available_actions),
         cmocka_unit_test(test_greedy_answers_the_partners_most_likely_action),
@@ -452,6 +567,8 @@ int main(void)
         cmocka_unit_test(test_adversaries_read_the_clean_observation_each_through_its_net),
         cmocka_unit_test(test_learned_samples_the_adversary),
         cmocka_unit_test(test_attacks_that_lack_a_net_say_so),
+        cmocka_unit_test(test_noise_has_the_deviation_asked_for_and_leaves_the_rest),
+        cmocka_unit_test(test_repeat_does_again_what_is_still_available),
         cmocka_unit_test(test_pgd_is_five_projected_steps_towards_the_adversary),
         cmocka_unit_test(test_pgd_of_radius_zero_changes_nothing),
         cmocka_unit_test(test_pgd_refuses_a_scripted_team),

@@ -175,9 +175,9 @@ static void add_value_net(struct weights *weights, const struct spec *spec, floa
 
 static void open_values(struct fixture *f, float epsilon)
 {
-    f->rollout = must_rollout(ARGUMENTS("env.name=foraging", "env.scenario=8x8-4p-2f-c", "env.horizon=15", "env.time_limit=truncate",
-                                        "rollout.lanes=6", "rollout.steps=20", "rollout.chunk=5", "act.behaviour=epsilon",
-                                        "act.recurrent=8", "act.last_action=true"));
+    f->rollout = must_rollout(ARGUMENTS("env.name=foraging", "env.scenario=8x8-4p-2f-c", "env.horizon=15",
+                                        "env.time_limit=truncate", "rollout.lanes=6", "rollout.steps=20", "rollout.chunk=5",
+                                        "act.behaviour=epsilon", "act.recurrent=8", "act.last_action=true"));
     f->weights = new_weights(1);
     add_value_net(f->weights, rollout_spec(f->rollout), epsilon);
     f->group = new_group(f->rollout, LANES);
@@ -684,6 +684,114 @@ static void test_a_watcher_sees_the_first_orders_episodes_and_changes_nothing(vo
     close_fixture(&unwatched);
 }
 
+static const float *returns_under(struct fixture *f, const char *threat, int i)
+{
+    evaluate(f, threat, -1, 8, 4);
+    assert_int_equal(COLUMN(f->rollout, &f->group->t[i], int64_t, record_partition)[0], 0); /* nobody is an adversary */
+    return COLUMN(f->rollout, &f->group->t[i], float, record_return);
+}
+
+static void test_a_threat_on_all_needs_no_victim(void **state)
+{
+    (void)state;
+    struct fixture f;
+    float clean[8][4];
+    bool differs = false;
+    open_with(&f, ARGUMENTS(UNEVEN), 8);
+    for (int i = 0; i < 8; i++)
+        memcpy(clean[i], returns_under(&f, "clean", i), sizeof clean[i]);
+    for (int i = 0; i < 8; i++) {
+        assert_memory_equal(returns_under(&f, "noise:0@all", i), clean[i], sizeof clean[i]);
+        assert_memory_equal(returns_under(&f, "repeat:0@all", i), clean[i], sizeof clean[i]);
+        assert_memory_equal(returns_under(&f, "random", i), clean[i], sizeof clean[i]); /* no victim, and not on all */
+        differs |= memcmp(returns_under(&f, "noise:3@all", i), clean[i], sizeof clean[i]) != 0;
+    }
+    assert_true(differs);
+    close_fixture(&f);
+}
+
+struct moves {
+    int32_t first[2];
+    bool has_first;
+    int same, other, after_reset[4];
+};
+
+static void compare_with_first(void *context, const struct rollout_moment *moment)
+{
+    struct moves *moves = context;
+    const int32_t *action = moment->action;
+    if (!action) {
+        moves->has_first = false;
+        return;
+    }
+    if (!moves->has_first) {
+        memcpy(moves->first, action, sizeof moves->first);
+        moves->after_reset[action[0] * 2 + action[1]]++;
+        moves->has_first = true;
+        return;
+    }
+    *(memcmp(moves->first, action, sizeof moves->first) ? &moves->other : &moves->same) += 1;
+}
+
+/* In a game where both actions are always there, a team whose every action is stuck does what it did first; in the next episode it
+ * begins anew. */
+static void test_a_stuck_team_repeats_its_first_action(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct moves moves = {0};
+    open_with(&f, ARGUMENTS("env.name=matrix", "rollout.defender=uniform", "rollout.steps=20"), 1);
+    rollout_watch(f.rollout, compare_with_first, &moves);
+    evaluate(&f, "repeat:1@all", -1, 1, 20);
+    assert_int_equal(moves.other, 0);
+    assert_true(moves.same > 20);
+    int seen = 0;
+    for (int a = 0; a < 4; a++)
+        seen += moves.after_reset[a] > 0;
+    assert_true(seen > 1);
+    moves = (struct moves){0};
+    evaluate(&f, "clean", -1, 1, 20);
+    assert_true(moves.other > 0);
+    close_fixture(&f);
+}
+
+static void test_threats_that_cannot_be_trained_under_are_refused(void **state)
+{
+    (void)state;
+    struct rollout *rollout = NULL;
+    struct err err = {""};
+    assert_int_equal(try_rollout(&rollout, ARGUMENTS("env.name=matrix", "attack.threat=repeat:0.3@all"), &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "for evaluations only"));
+    assert_int_equal(
+        try_rollout(&rollout, ARGUMENTS("env.name=matrix", "attack.threat=noise:0.3@all", "partition.kind=k-of-n"), &err),
+        ERR_INVALID);
+    assert_non_null(strstr(err.text, "hits every agent"));
+    assert_int_equal(try_rollout(&rollout, ARGUMENTS("env.name=matrix", "attack.threat=noise:0.3@all"), &err), 0);
+    rollout_destroy(&rollout);
+}
+
+/* Trained under noise on all: what is recorded is what was acted on. */
+static void test_noise_on_all_is_in_the_recorded_observations(void **state)
+{
+    (void)state;
+    struct fixture f, clean;
+    open_with(&f, ARGUMENTS("env.name=matrix", "rollout.lanes=6", "rollout.steps=20", "attack.threat=noise:0.3@all"), LANES);
+    open_with(&clean, ARGUMENTS("env.name=matrix", "rollout.lanes=6", "rollout.steps=20"), LANES);
+    must_run(f.rollout, f.weights, f.group, 0, LANES);
+    must_run(clean.rollout, clean.weights, clean.group, 0, LANES);
+    int O = rollout_spec(f.rollout)->O;
+    const float *noisy = COLUMN(f.rollout, &f.group->t[0], float, observation);
+    const float *plain = COLUMN(clean.rollout, &clean.group->t[0], float, observation);
+    for (int i = 0; i < 2 * O; i++) /* step 0: the same state in both */
+        assert_true(noisy[i] != plain[i] && fabsf(noisy[i] - plain[i]) < 2);
+    for (int i = 0; i < 20 * 2; i++) {
+        assert_int_equal(COLUMN(f.rollout, &f.group->t[0], uint8_t, channels)[i], 1);
+        assert_int_equal(COLUMN(f.rollout, &f.group->t[0], uint8_t, slot)[i], 0);
+    }
+    close_fixture(&f);
+    close_fixture(&clean);
+}
+
 /* ---- the scripted teams of the matrix game ---- */
 
 static double mean_return(const char *script, const char *threat, int victim)
@@ -778,6 +886,10 @@ int main(void)
         cmocka_unit_test(test_damaged_snapshots_are_refused),
         cmocka_unit_test(test_evaluation_does_not_touch_the_lanes),
         cmocka_unit_test(test_evaluation_is_paired_and_independent_of_grouping),
+        cmocka_unit_test(test_a_threat_on_all_needs_no_victim),
+        cmocka_unit_test(test_a_stuck_team_repeats_its_first_action),
+        cmocka_unit_test(test_threats_that_cannot_be_trained_under_are_refused),
+        cmocka_unit_test(test_noise_on_all_is_in_the_recorded_observations),
         cmocka_unit_test(test_a_watcher_sees_the_first_orders_episodes_and_changes_nothing),
         cmocka_unit_test(test_scripts_reach_their_analytic_returns),
         cmocka_unit_test(test_a_steady_rollout_allocates_nothing),

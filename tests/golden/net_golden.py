@@ -54,6 +54,8 @@ def parameters(arch, numbers):
             norm("gru.norm", hidden)
         width = hidden
     shapes["head.weight"], shapes["head.bias"] = (width, arch["out"]), (1, arch["out"])
+    if arch.get("log_std"):
+        shapes["log_std"] = (1, arch["out"])
     made = {}
     for name, shape in shapes.items():
         scale = shape[0] ** -0.5 if "weight" in name else 0.2
@@ -131,6 +133,106 @@ def ppo(name, seed, arch, rows=48, clip=0.2, entropy_coef=0.03):
     write(name, arch, inputs, p, x, policy_loss - entropy_coef * entropy, extra)
 
 
+def gaussian_ppo(name, seed, arch, rows=48, clip=0.2, entropy_coef=0.03, low=-1.5, high=1.0):
+    """The last deviation lies beyond its bound: it counts as clamped and has no gradient."""
+    n = Numbers(seed)
+    p, x = parameters(arch, n), n.normal(rows, arch["in"]).requires_grad_()
+    p["log_std"].data[0, -1] = low - 1.0
+    weight = (n.uniform(0, 1, rows) < 0.8).to(torch.float64)
+    weight = (weight / weight.sum()).to(torch.float32).to(torch.float64)
+    advantage, noise, drawn = n.normal(rows), n.normal(rows, scale=0.3), n.normal(rows, arch["out"])
+    policy = torch.distributions.Normal(forward(arch, p, x), p["log_std"][0].clamp(low, high).exp())
+    action = (policy.mean + policy.stddev * drawn).detach().to(torch.float32).to(torch.float64)
+    log_p = policy.log_prob(action).sum(-1)
+    old_logp = (log_p.detach() + noise).to(torch.float32).to(torch.float64)
+    ratio = torch.exp(log_p - old_logp)
+    surrogate = torch.min(ratio * advantage, torch.clamp(ratio, 1 - clip, 1 + clip) * advantage)
+    policy_loss, entropy = -(weight * surrogate).sum(), (weight * policy.entropy().sum(-1)).sum()
+    inputs = dict(rows=rows, x=x, action=action, weight=weight, advantage=advantage, old_logp=old_logp, clip=clip,
+                  entropy_coef=entropy_coef, log_std_min=low, log_std_max=high)
+    extra = dict(policy_loss=policy_loss, entropy=entropy, clip_fraction=(weight * ((ratio - 1).abs() > clip)).sum())
+    write(name, arch, inputs, p, x, policy_loss - entropy_coef * entropy, extra)
+
+
+def components(x, choices):
+    return torch.split(x, choices, -1)
+
+
+def likelihood_choices(name, seed, arch, choices, rows=40):
+    """The information estimator's fit on choices: cross-entropy of independent categoricals."""
+    n = Numbers(seed)
+    p, x = parameters(arch, n), n.normal(rows, arch["in"]).requires_grad_()
+    label = torch.stack([n.integers(c, rows) for c in choices], -1)
+    weight = n.uniform(0, 0.1, rows)
+    parts = components(forward(arch, p, x), choices)
+    loss = sum((weight * F.cross_entropy(part, label[:, g], reduction="none")).sum() for g, part in enumerate(parts))
+    write(name, arch, dict(rows=rows, x=x, label=label, weight=weight, choices=torch.tensor(choices)), p, x, loss, {})
+
+
+def likelihood_box(name, seed, arch, rows=40):
+    """The same on boxes: twice the negative log-likelihood of a Gaussian without its constant, log-variance through a tanh."""
+    n = Numbers(seed)
+    p, x = parameters(arch, n), n.normal(rows, arch["in"]).requires_grad_()
+    D = arch["out"] // 2
+    y, weight = n.normal(rows, D), n.uniform(0, 0.1, rows)
+    mean, logvar = forward(arch, p, x).split(D, -1)
+    policy = torch.distributions.Normal(mean, (torch.tanh(logvar) / 2).exp())
+    loss = (weight * (-2 * policy.log_prob(y) - np.log(2 * np.pi)).sum(-1)).sum()
+    write(name, arch, dict(rows=rows, x=x, y=y, weight=weight), p, x, loss, {})
+
+
+def smoothness(name, seed, arch, choices, rows=32, scale=0.3):
+    """KL of the policy at x from the policy at a nearby, fixed x'; gradients reach the parameters through both."""
+    n = Numbers(seed)
+    p, x = parameters(arch, n), n.normal(rows, arch["in"]).requires_grad_()
+    nearby = (x.detach() + n.normal(rows, arch["in"], scale=scale)).to(torch.float32).to(torch.float64)
+    available = (n.uniform(0, 1, rows, arch["out"]) < 0.8).to(torch.int64)
+    for start in np.cumsum([0] + choices[:-1]):
+        available[:, start] = 1
+    weight = n.uniform(0, 0.1, rows)
+
+    def policies(input):
+        masked = torch.where(available.bool(), forward(arch, p, input), torch.tensor(-1e10))
+        return [torch.distributions.Categorical(logits=part) for part in components(masked, choices)]
+
+    loss = sum((weight * torch.distributions.kl_divergence(a, b)).sum() for a, b in zip(policies(x), policies(nearby)))
+    write(name, arch, dict(rows=rows, x=x, nearby=nearby, available=available, weight=weight, choices=torch.tensor(choices)), p, x,
+          loss, {})
+
+
+def smoothness_term(name, seed, arch, choices, distance, rows=32, scale=0.3, coef=0.7):
+    """ERNIE's term for a fixed nearby input, and the gradient by which the search for that input ascends (the net held)."""
+    n = Numbers(seed)
+    p, x = parameters(arch, n), n.normal(rows, arch["in"])
+    nearby = (x + n.normal(rows, arch["in"], scale=scale)).to(torch.float32).to(torch.float64).requires_grad_()
+    available = (n.uniform(0, 1, rows, arch["out"]) < 0.8).to(torch.int64)
+    for start in np.cumsum([0] + choices[:-1]):
+        available[:, start] = 1
+    weight = n.uniform(0, 0.1, rows)
+
+    def apart():
+        a, b = forward(arch, p, x), forward(arch, p, nearby)
+        if distance == "box":
+            deviation = p["log_std"][0].detach().exp()
+            kl = torch.distributions.kl_divergence
+            normal = torch.distributions.Normal
+            return kl(normal(a, deviation), normal(b, deviation)).sum(-1)
+        if distance == "values":
+            return 0.5 * (torch.where(available.bool(), a - b, torch.zeros_like(a)) ** 2).sum(-1)
+        a, b = (components(torch.where(available.bool(), z, torch.tensor(-1e10)), choices) for z in (a, b))
+        pairs = [(torch.distributions.Categorical(logits=u), torch.distributions.Categorical(logits=v)) for u, v in zip(a, b)]
+        return sum(torch.distributions.kl_divergence(u, v) for u, v in pairs)
+
+    (ascent,) = torch.autograd.grad(apart().sum(), nearby)
+    loss = (weight * apart()).sum()
+    (coef * loss).backward()
+    gradients = {key: flat(w.grad) for key, w in p.items() if w.grad is not None}
+    case = dict(arch=arch, rows=rows, coef=coef, choices=choices, distance=distance, x=flat(x), nearby=flat(nearby),
+                available=flat(available), weight=flat(weight), parameters={key: flat(w) for key, w in p.items()}, term=loss.item(),
+                ascent=flat(ascent), gradients=gradients)
+    (OUT / f"{name}.json").write_text(json.dumps(case) + "\n")
+
+
 def value(name, seed, arch, rows=40, clip=0.05, delta=0.6):
     n = Numbers(seed)
     p, x = parameters(arch, n), n.normal(rows, arch["in"]).requires_grad_()
@@ -195,3 +297,10 @@ if __name__ == "__main__":
     belief("belief_gru", 5, arch_of(**{"in": 5}, hidden=12, out=4, gru=1))
     adam("adam", 6)
     value_norm("value_norm", 7)
+    gaussian_ppo("ppo_gaussian", 8, arch_of(out=3, log_std=1))
+    likelihood_choices("likelihood_choices", 9, arch_of(out=9, depth=1, input_norm=0, layer_norm=0), [4, 3, 2])
+    likelihood_box("likelihood_box", 10, arch_of(out=6, depth=1, input_norm=0, layer_norm=0))
+    smoothness("smoothness_kl", 11, arch_of(out=7, depth=2), [4, 3])
+    smoothness_term("smoothness_choices", 12, arch_of(out=7, depth=2), [4, 3], "choices")
+    smoothness_term("smoothness_box", 13, arch_of(out=3, depth=2, log_std=1), [3], "box")
+    smoothness_term("smoothness_values", 14, arch_of(out=5, depth=1, layer_norm=0), [5], "values")

@@ -169,7 +169,8 @@ static inline void compare_weights(const struct fixture *f, const struct safeten
 }
 
 /* A net's parameters and its optimiser's first or second moment after the update. */
-static inline void compare_net(const struct fixture *f, const struct safetensors *file, const char *net, const char *moment, double limit)
+static inline void compare_net(const struct fixture *f, const struct safetensors *file, const char *net, const char *moment,
+                               double limit)
 {
     const json_t *moments = json_object_get(json_object_get(f->tree, "moments"), net);
     char name[128];

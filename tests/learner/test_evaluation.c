@@ -49,6 +49,30 @@ static void test_tasks_pair_the_same_lanes_under_every_threat(void **state)
     assert_null(evaluation);
 }
 
+/* "@all" has one row and no victim; it counts as attacked, not as clean. */
+static void test_threats_on_everybody_have_no_victim(void **state)
+{
+    (void)state;
+    struct evaluation *evaluation = must_create("clean,noise:0.3@all,random", 5, 5, 2);
+    struct order order;
+    double clean, mean, lowest;
+    assert_int_equal(evaluation_tasks(evaluation), 4);
+    evaluation_task(evaluation, 1, &order);
+    assert_string_equal(order.threat, "noise:0.3@all");
+    assert_int_equal(order.victim, -1);
+    assert_false(evaluation_needs_adversary(evaluation));
+    for (int i = 0; i < 4; i++)
+        assert_true(answer(evaluation, i, (float)(4 - i), 5));
+    evaluation_summary(evaluation, &clean, &mean, &lowest);
+    assert_float_equal(clean, 4, 0);
+    assert_float_equal(mean, 2, 1e-12);
+    assert_float_equal(lowest, 1, 0);
+    evaluation_destroy(&evaluation);
+    evaluation = must_create("learned@all", 5, 5, 2);
+    assert_true(evaluation_needs_adversary(evaluation));
+    evaluation_destroy(&evaluation);
+}
+
 static void test_episodes_round_up_to_whole_tasks(void **state)
 {
     (void)state;
@@ -214,6 +238,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tasks_pair_the_same_lanes_under_every_threat),
+        cmocka_unit_test(test_threats_on_everybody_have_no_victim),
         cmocka_unit_test(test_episodes_round_up_to_whole_tasks),
         cmocka_unit_test(test_answers_count_once_and_only_when_they_fit),
         cmocka_unit_test(test_summary_and_results),

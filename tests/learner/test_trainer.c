@@ -21,12 +21,11 @@ static void hand_over_lanes(struct local_run *to, const struct safetensors *file
     }
 }
 
-static void test_save_load_continue_is_straight_through(void **state)
+static void check_continued(const char *const *arguments)
 {
-    (void)state;
     struct local_run straight, resumed;
-    open_run(&straight, eir(), NULL);
-    open_run(&resumed, eir(), NULL);
+    open_run(&straight, arguments, NULL);
+    open_run(&resumed, arguments, NULL);
     train(&straight, 3);
     struct safetensors *file = saved(&straight);
     assert_int_equal(trainer_load(resumed.trainer, file, NULL), 0);
@@ -45,6 +44,14 @@ static void test_save_load_continue_is_straight_through(void **state)
     close_run(&resumed);
 }
 
+static void test_save_load_continue_is_straight_through(void **state)
+{
+    (void)state;
+    check_continued(eir());
+    check_continued(ARGUMENTS("env.name=matrix", "rollout.lanes=4", "rollout.steps=20", "mi.lambda=0.1", "mi.hidden=8",
+                              "mi.ring=200", SMALL_NETS)); /* a ring of more steps than one update brings */
+}
+
 static void check_threads(const char *const *one, const char *const *two)
 {
     struct local_run a, b;
@@ -60,6 +67,9 @@ static void check_threads(const char *const *one, const char *const *two)
 }
 
 #define SMALL_MI "env.name=matrix", "rollout.lanes=4", "rollout.steps=20", "mi.lambda=0.1", "mi.hidden=8", SMALL_NETS
+#define SMALL_MI_BOX                                                                                                     \
+    "env.name=rendezvous", "env.scenario=mir3-4", "rollout.lanes=4", "rollout.steps=20", "mi.lambda=0.1", "mi.hidden=8", \
+        "mi.estimator=l1out", "mi.others=16", SMALL_NETS
 
 static void test_threads_do_not_change_results(void **state)
 {
@@ -68,6 +78,7 @@ static void test_threads_do_not_change_results(void **state)
     check_threads(ARGUMENTS(SMALL_EIR, "run.mode=async", "eir.own_normalisation=true", "learner.threads=1"),
                   ARGUMENTS(SMALL_EIR, "run.mode=async", "eir.own_normalisation=true", "learner.threads=5"));
     check_threads(ARGUMENTS(SMALL_MI, "learner.threads=1"), ARGUMENTS(SMALL_MI, "learner.threads=2"));
+    check_threads(ARGUMENTS(SMALL_MI_BOX, "learner.threads=1"), ARGUMENTS(SMALL_MI_BOX, "learner.threads=2"));
 }
 
 /* The critic's rows have T+1 places a lane, the belief's blocks are whole chunks: none of it may outgrow what was sized for
@@ -243,6 +254,54 @@ static void test_information_penalty_lowers_rewards_by_what_it_reports(void **st
     close_run(&run);
 }
 
+/* lambda 0 is the backbone bit for bit, and looking at it changes nothing. */
+static void test_measuring_information_leaves_the_backbone_alone(void **state)
+{
+    (void)state;
+#define PLAIN "env.name=matrix", "rollout.lanes=4", "rollout.steps=20", "mi.hidden=8", SMALL_NETS
+    static const char *const nets[] = {"nets/defender", "nets/critic", "adam/defender", "adam/critic", "norms/"};
+    const char *const *const recipes[] = {ARGUMENTS(PLAIN), ARGUMENTS(PLAIN, "mi.measure=true"), ARGUMENTS(PLAIN, "mi.lambda=0.1")};
+    struct local_run runs[3];
+    struct safetensors *files[3];
+    for (int i = 0; i < 3; i++) {
+        open_run(&runs[i], recipes[i], NULL);
+        train(&runs[i], 4);
+        files[i] = saved(&runs[i]);
+    }
+    for (size_t n = 0; n < ARRAY_LEN(nets); n++) {
+        assert_same_hash(safetensors_hash(files[1], nets[n]), safetensors_hash(files[0], nets[n]));
+        assert_false(hash_equal(safetensors_hash(files[2], nets[n]), safetensors_hash(files[0], nets[n])));
+    }
+    assert_true(reported(&runs[1], "mi/mean") != 0 && reported(&runs[1], "mi/share") == 0);
+    assert_true(reported(&runs[1], "mi/low") < reported(&runs[1], "mi/mean"));
+    assert_true(reported(&runs[1], "mi/high") > reported(&runs[1], "mi/mean"));
+    for (int i = 0; i < 3; i++) {
+        safetensors_destroy(&files[i]);
+        close_run(&runs[i]);
+    }
+}
+
+static void test_information_of_boxes_and_of_each_estimator_reaches_the_rewards(void **state)
+{
+    (void)state;
+    static const char *const estimators[] = {"mi.estimator=club", "mi.estimator=club-sample", "mi.estimator=vub",
+                                             "mi.estimator=l1out"};
+    static const char *const inputs[] = {"mi.x=state", "mi.x=observation"};
+    for (size_t e = 0; e < ARRAY_LEN(estimators); e++)
+        for (size_t x = 0; x < ARRAY_LEN(inputs); x++) {
+            struct local_run run;
+            open_run(&run, ARGUMENTS(SMALL_MI_BOX, estimators[e], inputs[x]), NULL);
+            train(&run, 2);
+            const struct batch *batch = trainer_batch(run.trainer);
+            double difference = 0;
+            for (int r = 0; r < batch_rows(batch); r++)
+                difference += (double)batch->view[r / 80].reward[r % 80] - (double)batch->reward[r];
+            assert_float_equal(difference / batch_rows(batch), 0.1 * reported(&run, "mi/mean"), 1e-5);
+            assert_true(reported(&run, "mi/mean") != 0 && reported(&run, "skipped") == 0);
+            close_run(&run);
+        }
+}
+
 /* With one thread: those of the pool may still be starting, and a start allocates. */
 static void test_an_update_allocates_nothing(void **state)
 {
@@ -250,7 +309,8 @@ static void test_an_update_allocates_nothing(void **state)
     const char *const *const recipes[] = {
         ARGUMENTS(SMALL_EIR, "learner.threads=1"), ARGUMENTS(SMALL_EIR, "run.mode=async", "learner.threads=1"),
         ARGUMENTS("env.name=matrix", "env.horizon=7", "env.time_limit=truncate", "rollout.lanes=4", "rollout.steps=20",
-                  "mi.lambda=0.1", "mi.hidden=8", SMALL_NETS, "learner.threads=1")};
+                  "mi.lambda=0.1", "mi.hidden=8", SMALL_NETS, "learner.threads=1"),
+        ARGUMENTS(SMALL_MI_BOX, "learner.threads=1"), ARGUMENTS(SMALL_MI_BOX, "mi.x=observation", "learner.threads=1")};
     count_allocations();
     for (size_t i = 0; i < ARRAY_LEN(recipes); i++) {
         struct local_run run;
@@ -279,6 +339,8 @@ int main(void)
         cmocka_unit_test(test_published_weights_are_the_models),
         cmocka_unit_test(test_unknown_algorithms_and_schemas_are_refused),
         cmocka_unit_test(test_information_penalty_lowers_rewards_by_what_it_reports),
+        cmocka_unit_test(test_measuring_information_leaves_the_backbone_alone),
+        cmocka_unit_test(test_information_of_boxes_and_of_each_estimator_reaches_the_rewards),
         cmocka_unit_test(test_an_update_allocates_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

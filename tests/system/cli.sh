@@ -1,7 +1,7 @@
 # The command line: what is misused leaves with 2 and one clear line; help is everywhere; pipes get no colour.
 . "$(dirname "$0")/common.bash"
 
-verbs="train eval attack report demo envs render keys inspect bench broker learner actor stats"
+verbs="train eval attack report demo envs render keys inspect bench broker learner actor stats top health chaos reproduce"
 
 expect 0 "$testudo" --help
 for verb in $verbs; do says out.txt "  $verb "; done
@@ -39,6 +39,10 @@ expect 2 "$testudo" train mappo learner.lr=fast
 says err.txt 'bad value for learner.lr: got "fast", expected a number from 0 to 1'
 expect 2 "$testudo" train mappo run.mode=warp
 says err.txt 'sync|async'
+expect 2 "$testudo" train matrix rollout.steps=25
+says err.txt 'rollout.steps is 25, expected a multiple of rollout.chunk 10'
+expect 2 "$testudo" train matrix attack.threat=bogus
+says err.txt 'attack.threat: unknown threat "bogus"'
 expect 2 "$testudo" train mappo seeds=5-1
 expect 2 "$testudo" train mappo stray
 says err.txt 'expected key=value'
@@ -62,6 +66,12 @@ for recipe in $("$testudo" keys --recipes); do
     case $recipe in attack | *-attack) continue ;; esac # go over a run's recipe, not alone
     expect 0 "$testudo" train "$recipe" --check-config
 done
+# And so is every line of the grid that MIR3's lambda is chosen from.
+while read -r name keys; do
+    case $name in '' | '#'*) continue ;; esac
+    # shellcheck disable=SC2086
+    expect 0 "$testudo" train rendezvous method=mir3-mappo-fast run.name="$name" $keys --check-config
+done <"$top/tests/bench/search-mir3.txt"
 
 # No escape codes in pipes.
 expect 0 "$testudo" keys

@@ -26,9 +26,9 @@ for actors in 1 4; do
 done
 cmp <(final_hash qmix1) <(final_hash qmix4) || fail "QMIX: 1 and 4 actors differ"
 # shellcheck disable=SC2086
-tiny qmix-killed --actors 2 $qmix >out.txt 2>err.txt &
+tiny_exec qmix-killed --actors 2 $qmix >out.txt 2>err.txt &
 pid=$!
-wait_for 60 "a checkpoint" test -e "$(echo runs/qmix-killed)/foraging/8x8-2p-1f/qmix/default/seed-1/checkpoints/00000010.safetensors"
+wait_for 60 test -e "runs/qmix-killed/foraging/8x8-2p-1f/qmix/default/seed-1/checkpoints/00000010.safetensors"
 kill -INT $pid
 wait $pid || true
 # shellcheck disable=SC2086
@@ -45,6 +45,17 @@ for task in "name=mpe env.scenario=simple_reference" "name=rendezvous env.scenar
     done
     cmp <(final_hash "${kind#name=}1") <(final_hash "${kind#name=}4") || fail "$task: 1 and 4 actors differ"
 done
+
+# An information estimator on real numbers, and its interval in the curves.
+mir3="env.name=rendezvous env.scenario=mir3-4 mi.lambda=1e-3 mi.hidden=16 mi.fit_steps=4 run.steps=6400"
+for actors in 1 4; do
+    # shellcheck disable=SC2086
+    tiny "mir3-$actors" --actors $actors $mir3 >out.txt 2>err.txt || { cat out.txt err.txt; fail "MIR3 with $actors actors"; }
+done
+cmp <(final_hash mir3-1) <(final_hash mir3-4) || fail "MIR3: 1 and 4 actors differ"
+awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
+    NR > 1 && !($at["mi/low"] < $at["mi/mean"] && $at["mi/mean"] < $at["mi/high"]) { exit 1 } END { exit NR < 5 }' \
+    "$(run_folder mir3-1)/progress.csv" || fail "no interval of the information"
 
 # What a run leaves behind.
 run=$(run_folder actors2)

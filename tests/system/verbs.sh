@@ -34,10 +34,10 @@ if wait $trainer; then fail "stopped, yet exit code 0"; fi
 # A finished team: evaluation under named threats, then adversaries of its own for each victim until the ceiling.
 run=$(readlink -f runs/both/latest)
 before=$(final_hash both)
-expect 0 "$testudo" eval "$run" eval.threats=clean,random,greedy eval.episodes=20 --quiet
-for threat in clean random greedy; do grep -Eq "^ *mappo +$threat " out.txt || { cat out.txt; fail "no row for $threat"; }; done
+expect 0 "$testudo" eval "$run" eval.threats=clean,random,greedy,noise:0.3@all,repeat:0.3@all,repeat:0.3 eval.episodes=20 --quiet
+for threat in clean random greedy noise:0.3@all repeat:0.3@all repeat:0.3; do grep -Eq "^ *mappo +$threat " out.txt || { cat out.txt; fail "no row for $threat"; }; done
 expect 0 "$testudo" attack "$run" run.steps=4k attack.max_steps=8k rollout.lanes=8 learner.hidden=16 eval.episodes=20 --quiet
-for threat in clean random greedy learned pgd:0.5; do grep -Eq "^ *mappo +$threat " out.txt || { cat out.txt; fail "no row for $threat"; }; done
+for threat in clean random greedy learned pgd:0.5 noise:0.3@all repeat:0.3@all; do grep -Eq "^ *mappo +$threat " out.txt || { cat out.txt; fail "no row for $threat"; }; done
 expect 0 "$testudo" attack "$run" run.steps=4k attack.max_steps=8k rollout.lanes=8 learner.hidden=16 eval.episodes=20 --quiet --json
 says out.txt '"return_learned"'
 [ "$before" = "$(final_hash both)" ] || fail "looking at a team changed it"

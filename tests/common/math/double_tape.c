@@ -216,7 +216,28 @@ static void build_bce(struct tape *t, struct node **l)
 static void build_cross_entropy(struct tape *t, struct node **l)
 {
     static const int32_t label[12] = {0, 2, 1, 1, 2, 0, 0, 0, 1, 2, 1, 0};
-    tape_cross_entropy_loss(t, l[0], label, weights, 2);
+    static const int32_t even[2] = {3, 3};
+    tape_cross_entropy_loss(t, l[0], label, weights, 2, even);
+}
+
+static void build_cross_entropy_of_components(struct tape *t, struct node **l)
+{
+    static const int32_t label[12] = {3, 1, 1, 0, 2, 0, 0, 1, 1, 0, 3, 1}, choices[2] = {4, 2};
+    tape_cross_entropy_loss(t, l[0], label, weights, 2, choices);
+}
+
+static void build_gaussian(struct tape *t, struct node **l)
+{
+    static const float y[15] = {0.3f, -0.8f, 1.1f, 0.2f, -0.4f, 0.6f, 0.9f, -1.3f, 0.1f, 0.5f, -0.7f, 0.4f, 1.3f, -0.2f, 0.8f};
+    tape_gaussian_loss(t, l[0], y, weights);
+}
+
+static void build_kl(struct tape *t, struct node **l)
+{
+    static const uint8_t available[30] = {1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1};
+    static const int32_t choices[2] = {3, 2};
+    tape_kl_loss(t, l[0], l[1], available, weights, 2, choices);
+    tape_kl_loss(t, tape_activation(t, l[1], ACTIVATION_TANH), l[0], NULL, weights, 2, choices);
 }
 
 /* Choices of the first four rows only: the fifth and sixth get no gradient but through the second use. */
@@ -255,6 +276,9 @@ static const struct check checks[] = {
     {"choose and sum", {{6, 3}}, 1, build_choose},
     {"mix", {{4, 3}, {4, 15}, {4, 5}, {4, 5}, {4, 1}}, 5, build_mix},
     {"cross-entropy", {{6, 6}}, 1, build_cross_entropy},
+    {"cross-entropy of components", {{6, 6}}, 1, build_cross_entropy_of_components},
+    {"gaussian likelihood", {{5, 6}}, 1, build_gaussian},
+    {"kl divergence", {{6, 5}, {6, 5}}, 2, build_kl},
 };
 
 static void test_operations_agree_with_finite_differences(void **state)

@@ -99,7 +99,8 @@ static struct net_arch read_arch(const json_t *arch)
                              .activation = integer(arch, "activation"),
                              .input_norm = integer(arch, "input_norm"),
                              .layer_norm = integer(arch, "layer_norm"),
-                             .gru = integer(arch, "gru")};
+                             .gru = integer(arch, "gru"),
+                             .log_std = json_object_get(arch, "log_std") ? integer(arch, "log_std") : 0};
 }
 
 static void set_weights(struct net_case *c)
@@ -192,6 +193,81 @@ static void test_ppo_loss_and_gradients(void **state)
     check_ppo("ppo_mlp_tanh");
 }
 
+/* Whole numbers and narrow ones; held as reals are. */
+static int32_t *hold_indices(struct net_case *c, const char *key)
+{
+    json_t *array = json_object_get(c->inputs, key);
+    assert_true(json_is_array(array) && c->n_held < 16);
+    int32_t *x = malloc(sizeof *x * json_array_size(array));
+    for (size_t i = 0; i < json_array_size(array); i++)
+        x[i] = (int32_t)json_number_value(json_array_get(array, i));
+    return c->held[c->n_held++] = x;
+}
+
+static float *hold_floats(struct net_case *c, const char *key)
+{
+    json_t *array = json_object_get(c->inputs, key);
+    assert_true(json_is_array(array) && c->n_held < 16);
+    float *x = malloc(sizeof *x * json_array_size(array));
+    for (size_t i = 0; i < json_array_size(array); i++)
+        x[i] = (float)json_number_value(json_array_get(array, i));
+    return c->held[c->n_held++] = x;
+}
+
+static void test_gaussian_ppo_loss_and_gradients(void **state)
+{
+    (void)state;
+    struct net_case c;
+    open_case(&c, "ppo_gaussian");
+    const struct gaussian_rows rows = {.action = hold_floats(&c, "action"),
+                                       .old_logp = hold(&c, "old_logp"),
+                                       .advantage = hold(&c, "advantage"),
+                                       .weight = hold(&c, "weight"),
+                                       .clip = (real)number(c.inputs, "clip"),
+                                       .entropy_coef = (real)number(c.inputs, "entropy_coef"),
+                                       .log_std_min = (real)number(c.inputs, "log_std_min"),
+                                       .log_std_max = (real)number(c.inputs, "log_std_max")};
+    struct ppo_stats stats = {0};
+    tape_gaussian_ppo_loss(c.tape, c.out, net_log_std(c.tape, c.weights, c.gradient), &rows, &stats);
+    json_t *extra = json_object_get(c.tree, "extra");
+    compare_number("policy loss", stats.policy_loss, number(extra, "policy_loss"));
+    compare_number("entropy", stats.entropy, number(extra, "entropy"));
+    compare_number("clip fraction", stats.clip_fraction, number(extra, "clip_fraction"));
+    close_case(&c);
+}
+
+/* What the information estimator is fitted by. */
+static void test_likelihood_of_choices_and_of_boxes(void **state)
+{
+    (void)state;
+    struct net_case c;
+    open_case(&c, "likelihood_choices");
+    const int32_t *choices = hold_indices(&c, "choices");
+    tape_cross_entropy_loss(c.tape, c.out, hold_indices(&c, "label"), hold(&c, "weight"),
+                            (int)json_array_size(json_object_get(c.inputs, "choices")), choices);
+    close_case(&c);
+    open_case(&c, "likelihood_box");
+    tape_gaussian_loss(c.tape, c.out, hold_floats(&c, "y"), hold(&c, "weight"));
+    close_case(&c);
+}
+
+static void test_divergence_of_a_policy_from_itself_nearby(void **state)
+{
+    (void)state;
+    struct net_case c;
+    open_case(&c, "smoothness_kl");
+    int rows = integer(c.inputs, "rows"), W = c.arch.out;
+    const int32_t *choices = hold_indices(&c, "choices"), *available = hold_indices(&c, "available");
+    uint8_t *masks = malloc((size_t)(rows * W));
+    for (int i = 0; i < rows * W; i++)
+        masks[i] = available[i] != 0;
+    struct node *nearby = tape_input(c.tape, rows, c.arch.in, hold(&c, "nearby"), false);
+    struct node *there = net_forward(c.tape, c.weights, c.gradient, nearby, 1, rows, NULL, NULL, NULL);
+    tape_kl_loss(c.tape, c.out, there, masks, hold(&c, "weight"), 2, choices);
+    close_case(&c);
+    free(masks);
+}
+
 static void check_value(const char *name)
 {
     struct net_case c;
@@ -268,6 +344,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ppo_loss_and_gradients),
+        cmocka_unit_test(test_gaussian_ppo_loss_and_gradients),
+        cmocka_unit_test(test_likelihood_of_choices_and_of_boxes),
+        cmocka_unit_test(test_divergence_of_a_policy_from_itself_nearby),
         cmocka_unit_test(test_clipped_huber_value_loss_and_gradients),
         cmocka_unit_test(test_belief_loss_and_gradients_through_time),
         cmocka_unit_test(test_adam_with_clipping),
