@@ -24,6 +24,7 @@
 #include "actor/rollout.h"
 #include "base/log.h"
 #include "wire/loop_zmq.h"
+#include "wire/routing_id.h"
 
 #define TICK_MS 20
 #define DEFAULT_LANES PROTOCOL_LANES_MAX /* as many as memory allows: a lane without a place stops a sync run */
@@ -427,6 +428,18 @@ static void on_receive(void *context, const struct loop_zmq_message *message)
     hand_over(actor);
 }
 
+/* Not let in: ZeroMQ would never try again, so it is for whoever started us to do. */
+static void on_failed(void *context, enum loop_failure failure)
+{
+    struct actor *actor = context;
+    struct err err;
+    int code = loop_failure_explain(failure, actor->options->connect, actor->options->keys != NULL, &err);
+    if (code && !actor->is_closing)
+        on_refused(actor, code, err.text);
+    else if (failure == LOOP_FAILURE_KEY || failure == LOOP_FAILURE_PROTOCOL)
+        log_warning("handshake failed reason=%s broker=%s", loop_failure_name(failure), actor->options->connect);
+}
+
 /* Fewer lanes when frames are large: two rounds of all lanes must fit into the memory for trajectories. */
 static int lanes_for(const struct actor *actor, size_t frame_bytes, int *buffers)
 {
@@ -614,15 +627,17 @@ static int open_link(struct actor *actor)
 
 static int open_socket(struct actor *actor)
 {
-    char id[32];
-    snprintf(id, sizeof id, "actor-%u", actor->options->actor);
+    char name[32], id[ROUTING_ID_SIZE];
+    snprintf(name, sizeof name, "actor-%u", actor->options->actor);
+    routing_id(id, name);
     struct loop_zmq_options socket = loop_zmq_defaults();
     socket.routing_id = id;
+    socket.keys = actor->options->keys;
     socket.is_insecure = actor->options->is_insecure;
     socket.max_frame_bytes = PROTOCOL_PAYLOAD_BYTES;
     socket.send_max = 2 * PROTOCOL_WINDOW_MAX;
     socket.receive_max = 2 * PROTOCOL_WINDOW_MAX;
-    const struct loop_zmq_callbacks callbacks = {.context = actor, .receive = on_receive};
+    const struct loop_zmq_callbacks callbacks = {.context = actor, .receive = on_receive, .failed = on_failed};
     return loop_zmq_open(&actor->socket, &actor->loop, actor->zmq, LOOP_ZMQ_DEALER, LOOP_ZMQ_CONNECT, actor->options->connect,
                          &socket, &callbacks, actor->err);
 }

@@ -19,6 +19,7 @@
 #define VERSIONS_MAX 8
 #define QUEUE_MAX (2 * PROTOCOL_LANES_MAX)
 #define FETCH_ENTRIES 512
+#define PATIENCE_US 60000000 /* how long an actor without a run waits beside a finished one for another learner */
 
 struct queued {
     struct work *work; /* weights are filled in at hand-over */
@@ -43,6 +44,7 @@ struct actor_link {
     uint64_t epoch, learner;
     monotonic_us heard_at, hello_at;
     bool is_heard, hello_due, wants_description, is_finished;
+    monotonic_us idle_since; /* beside a finished run, without one of its own; 0: not so */
 
     struct trajectory **ring;
     monotonic_us *ended_at; /* [window], when the trajectory in that slot came into the ring */
@@ -485,10 +487,19 @@ static void on_orders(struct actor_link *link, monotonic_us now, const void *pay
 
 /* --- STATE --- */
 
-static bool check_run(struct actor_link *link, const struct message_state *state)
+/* Whether the actor belongs to the run that the broker serves. One without a run does not join a finished one: whoever starts a cluster
+ * anew on a living broker may start actors before the learner, and so may whoever restarts a learner that died just before its end. */
+static bool check_run(struct actor_link *link, monotonic_us now, const struct message_state *state)
 {
-    if (!state->run[0])
-        return false; /* the broker has not heard of a run yet */
+    bool is_idle = state->run[0] && state->is_finished && !link->run[0];
+    if (is_idle && !link->idle_since)
+        log_notice("the run here is finished, waiting for another run=%s seconds=%d", state->run, PATIENCE_US / 1000000);
+    if (!is_idle)
+        link->idle_since = 0;
+    else if (!link->idle_since)
+        link->idle_since = now;
+    if (!state->run[0] || is_idle)
+        return false;
     if (link->run[0] && strcmp(link->run, state->run)) {
         char text[PROTOCOL_TEXT_SIZE];
         snprintf(text, sizeof text, "the broker serves run \"%.48s\" now, this actor belongs to \"%.48s\"", state->run, link->run);
@@ -567,15 +578,15 @@ static void on_state(struct actor_link *link, monotonic_us now)
     }
     link->heard_at = now;
     link->is_heard = true;
-    link->is_finished |= state->is_finished;
     if (state->echo_us > link->echo_us && state->echo_us <= (uint64_t)now) {
         link->echo_us = state->echo_us;
         link->rtt_us = (uint64_t)now - state->echo_us;
     }
     bool newly_wanted = state->wants_description && !link->wants_description;
     link->wants_description = state->wants_description;
-    if (!check_run(link, state))
+    if (!check_run(link, now, state))
         return;
+    link->is_finished |= state->is_finished;
     follow_acks(link, now, state);
     if (weights_version_compare(state->version, link->newest) > 0) {
         link->newest = state->version;
@@ -695,6 +706,8 @@ void actor_link_tick(struct actor_link *link, monotonic_us now)
         return;
     if (link->state == LINK_NEW || now - link->hello_at >= PROTOCOL_HEARTBEAT_US)
         send_hello(link, now);
+    if (link->idle_since && now - link->idle_since > PATIENCE_US)
+        link->is_finished = true;
     versions_advance(link);
     hand_out(link);
     check_progress(link, now);

@@ -75,7 +75,8 @@ void actor_link_bye(struct actor_link *link);                     /* says good-b
 
 enum actor_link_state actor_link_state(const struct actor_link *link);
 bool actor_link_broker_alive(const struct actor_link *link, monotonic_us now);
-bool actor_link_finished(const struct actor_link *link); /* the run is complete */
+/* The run is complete; or no run began within a minute beside one that was complete when this actor came. */
+bool actor_link_finished(const struct actor_link *link);
 
 struct actor_link_stats {
     uint64_t next_sequence, acked_upto, may_send_upto;

@@ -13,11 +13,11 @@
 #include "actor/attack.h"
 #include "actor/columns.h"
 #include "actor/lane.h"
-#include "actor/partition.h"
 #include "actor/rollout_config.h"
 #include "base/clock.h"
 #include "net/acting.h"
 #include "net/knowledge.h"
+#include "net/partition.h"
 #include "wire/run.h"
 
 enum { PLACES_MIN = 64 }; /* evaluation groups are at least this wide */

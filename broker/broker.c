@@ -14,10 +14,12 @@
 #include "base/log.h"
 #include "broker/core.h"
 #include "broker/dashboard.h"
+#include "broker/gate.h"
 #include "broker/http.h"
 #include "broker/metrics.h"
 #include "broker/monitor.h"
 #include "broker/stats.h"
+#include "wire/loop_endpoint.h"
 #include "wire/loop_zmq.h"
 
 #define TICK_MS 20
@@ -39,12 +41,14 @@ struct broker {
     struct broker_listener {
         struct broker *broker;
         int index;
+        bool has_keys;
         struct loop_zmq *socket;
     } listeners[4];
     int n_sockets;
     struct route routes[ROUTES_MAX];
     int routes_at, n_routes;
     struct broker_core *core;
+    struct gate *gate; /* NULL: no endpoint needs keys */
     struct http *http;
     const char *version;
     bool is_closing;
@@ -99,9 +103,29 @@ static void on_receive(void *context, const struct loop_zmq_message *message)
         log_detail("peer ignored reason=\"routing id too long\"");
         return;
     }
+    const struct allowed *allowed = listener->has_keys ? gate_sender(broker->gate, message->user) : NULL;
+    if (listener->has_keys && !allowed)
+        return;
+    struct broker_sender sender = {.role = ROLE_OBSERVER};
+    if (allowed)
+        sender = (struct broker_sender){allowed->name, allowed->role, allowed->first_actor, allowed->last_actor};
     route_learn(broker, &peer, listener->index);
-    broker_core_message(broker->core, clock_us(), &peer, message->envelope, message->envelope_bytes, message->payload,
-                        message->payload_bytes);
+    broker_core_receive(broker->core, clock_us(), &peer, allowed ? &sender : NULL, message->envelope, message->envelope_bytes,
+                        message->payload, message->payload_bytes);
+}
+
+static void on_failed(void *context, enum loop_failure failure)
+{
+    const struct broker_listener *listener = context;
+    gate_failed(listener->broker->gate, failure);
+}
+
+static void note_security(const struct broker *broker)
+{
+    if (broker->gate) {
+        struct broker_security security = gate_security(broker->gate);
+        broker_core_security(broker->core, &security);
+    }
 }
 
 /* --- pages: what is told over HTTP --- */
@@ -109,6 +133,7 @@ static void on_receive(void *context, const struct loop_zmq_message *message)
 static struct broker_view view_of(const struct broker *broker)
 {
     struct broker_view view;
+    note_security(broker);
     broker_core_view(broker->core, clock_us(), &view);
     return view;
 }
@@ -180,6 +205,7 @@ static const struct http_page pages[] = {
 static void on_tick(uv_timer_t *timer)
 {
     struct broker *broker = timer->data;
+    note_security(broker);
     broker_core_tick(broker->core, clock_us());
 }
 
@@ -192,6 +218,7 @@ static void shut(struct broker *broker)
         if (broker->listeners[i].socket)
             loop_zmq_close(&broker->listeners[i].socket);
     http_close(&broker->http);
+    gate_close(&broker->gate);
     uv_close((uv_handle_t *)&broker->tick, NULL);
     uv_close((uv_handle_t *)&broker->term, NULL);
     uv_close((uv_handle_t *)&broker->interrupt, NULL);
@@ -204,6 +231,21 @@ static void on_signal(uv_signal_t *signal, int number)
     shut(broker);
 }
 
+static bool needs_keys(const struct broker_options *options, const char *endpoint)
+{
+    bool is_local = !loop_endpoint_check(endpoint, true, false, NULL);
+    return options->keys && !options->is_insecure && strncmp(endpoint, "ipc://", 6) != 0 && (!is_local || options->keys_everywhere);
+}
+
+/* Before any socket that would ask. */
+static int open_gate(struct broker *broker, const struct broker_options *options, struct err *err)
+{
+    bool is_needed = false;
+    for (int i = 0; i < 4 && options->listen[i]; i++)
+        is_needed |= needs_keys(options, options->listen[i]);
+    return is_needed ? gate_open(&broker->gate, &broker->loop, broker->context, options->allowed, err) : 0;
+}
+
 static int open_sockets(struct broker *broker, const struct broker_options *options, struct err *err)
 {
     struct loop_zmq_options socket = loop_zmq_defaults();
@@ -213,14 +255,17 @@ static int open_sockets(struct broker *broker, const struct broker_options *opti
     socket.receive_max = RECEIVE_MAX;
     for (int i = 0; i < 4 && options->listen[i]; i++) {
         struct broker_listener *listener = &broker->listeners[i];
-        *listener = (struct broker_listener){.broker = broker, .index = i};
-        const struct loop_zmq_callbacks callbacks = {.context = listener, .receive = on_receive};
+        *listener = (struct broker_listener){.broker = broker, .index = i, .has_keys = needs_keys(options, options->listen[i])};
+        const struct loop_zmq_callbacks callbacks = {
+            .context = listener, .receive = on_receive, .failed = listener->has_keys ? on_failed : NULL};
+        socket.keys = listener->has_keys ? options->keys : NULL;
         int r = loop_zmq_open(&listener->socket, &broker->loop, broker->context, LOOP_ZMQ_ROUTER, LOOP_ZMQ_BIND, options->listen[i],
                               &socket, &callbacks, err);
         if (r)
             return r;
         broker->n_sockets++;
-        log_notice("broker listens endpoint=%s", loop_zmq_endpoint(listener->socket));
+        log_notice("broker listens endpoint=%s security=%s", loop_zmq_endpoint(listener->socket),
+                   listener->has_keys ? "curve" : "plain");
     }
     return broker->n_sockets ? 0 : err_set(err, ERR_INVALID, "cannot start broker: no endpoint to listen on");
 }
@@ -230,7 +275,8 @@ static int open_monitor(struct broker *broker, const struct broker_options *opti
     if (!options->monitor)
         return 0;
     broker->version = options->version;
-    int r = http_open(&broker->http, &broker->loop, options->monitor, options->is_insecure, pages, broker, err);
+    int r = http_open(&broker->http, &broker->loop, options->monitor, options->is_insecure || options->is_monitor_public, pages,
+                      broker, err);
     if (!r)
         log_notice("monitor serves http://%s/", http_address(broker->http));
     return r;
@@ -272,7 +318,9 @@ int broker_run(const struct broker_options *options, struct err *err)
     }
     broker->context = zmq_ctx_new();
     start_handles(broker);
-    r = broker->context ? open_sockets(broker, options, err) : err_set(err, ERR_NOMEM, "cannot start broker: no ZeroMQ context");
+    r = broker->context ? open_gate(broker, options, err) : err_set(err, ERR_NOMEM, "cannot start broker: no ZeroMQ context");
+    if (!r)
+        r = open_sockets(broker, options, err);
     if (!r)
         r = open_monitor(broker, options, err);
     if (r)

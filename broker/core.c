@@ -21,6 +21,7 @@
 #define FROZEN_US 2000000   /* a longer pause between ticks is ours, not the peers' silence */
 #define WAITERS_MAX 2048
 #define REFUSALS_MAX 64
+#define REFUSAL_LINES 20 /* of the log, a second */
 #define CACHE_ENTRIES 1024
 #define STORED_VERSIONS 4
 
@@ -62,8 +63,11 @@ struct broker_core {
         struct wire_peer peer;
         monotonic_us at;
     } refusals[REFUSALS_MAX];
-    int refusals_at;
+    int refusals_at, refusal_lines;
+    monotonic_us refusal_second; /* when the second began that refusal_lines counts in */
 
+    const struct broker_sender *sender; /* of the message in hand */
+    struct broker_security security;
     struct broker_counts counts;
     struct broker_work work;
     struct monitor monitor;
@@ -109,7 +113,12 @@ static void refuse(struct broker_core *core, monotonic_us now, const struct wire
     core->out->refused =
         (struct message_refused){.major = PROTOCOL_MAJOR, .minor = PROTOCOL_MINOR, .code = code, .incarnation = incarnation};
     snprintf(core->out->refused.text, sizeof core->out->refused.text, "%s", text);
-    log_warning("peer refused peer=%.*s reason=\"%s\"", (int)peer->length, (const char *)peer->id, text);
+    if (now - core->refusal_second >= 1000000) {
+        core->refusal_second = now;
+        core->refusal_lines = 0;
+    }
+    if (core->refusal_lines++ < REFUSAL_LINES) /* under ever new routing ids one peer could fill the log */
+        log_warning("peer refused peer=%.*s reason=\"%s\"", (int)peer->length, (const char *)peer->id, text);
     (void)emit(core, peer, NULL, 0);
 }
 
@@ -356,6 +365,45 @@ static struct broker_actor *actor_row(struct broker_core *core)
     return oldest;
 }
 
+/* --- keys --- */
+
+/* What a role may not send is not looked at any further. */
+static bool may_say(struct broker_core *core, monotonic_us now, const struct wire_peer *peer)
+{
+    char text[PROTOCOL_TEXT_SIZE];
+    const struct broker_sender *sender = core->sender;
+    if (!sender || role_may_send(sender->role, core->in->kind))
+        return true;
+    core->counts.denied_role++;
+    snprintf(text, sizeof text, "key %s is of role %s, which may not send %s", sender->name, role_name(sender->role),
+             message_kind_name(core->in->kind));
+    refuse(core, now, peer, 0, ERR_DENIED, text);
+    return false;
+}
+
+static bool owns(const struct broker_core *core, const struct broker_actor *actor)
+{
+    return !strcmp(actor->owner, core->sender ? core->sender->name : "");
+}
+
+/* The number of an actor belongs to the key that it came with first, for as long as anything is known of it. */
+static bool may_be(struct broker_core *core, monotonic_us now, const struct wire_peer *peer,
+                   const struct message_actor_hello *hello)
+{
+    char text[PROTOCOL_TEXT_SIZE];
+    const struct broker_sender *sender = core->sender;
+    bool is_own = !sender || (hello->actor >= sender->first_actor && hello->actor <= sender->last_actor);
+    for (int i = 0; i < core->n_actors && is_own; i++)
+        is_own = core->actors[i].actor != hello->actor || owns(core, &core->actors[i]);
+    if (is_own)
+        return true;
+    core->counts.denied_actor++;
+    snprintf(text, sizeof text, "key %s may not be actor %u: that number is another key's", sender ? sender->name : "(none)",
+             hello->actor);
+    refuse(core, now, peer, hello->incarnation, ERR_DENIED, text);
+    return false;
+}
+
 /* Of two incarnations of one actor the later one stays. NULL when this one is refused. */
 static struct broker_actor *actor_admit(struct broker_core *core, monotonic_us now, const struct wire_peer *peer,
                                         const struct message_actor_hello *hello)
@@ -384,6 +432,7 @@ static struct broker_actor *actor_admit(struct broker_core *core, monotonic_us n
                                    .acked = hello->acked_upto,
                                    .received = hello->acked_upto,
                                    .forwarded = hello->acked_upto};
+    snprintf(actor->owner, sizeof actor->owner, "%s", core->sender ? core->sender->name : "");
     return actor;
 }
 
@@ -485,7 +534,7 @@ static void on_actor_hello(struct broker_core *core, monotonic_us now, const str
         refuse(core, now, peer, hello->incarnation, ERR_MISMATCH, "another run is served here now");
         return;
     }
-    struct broker_actor *actor = actor_admit(core, now, peer, hello);
+    struct broker_actor *actor = may_be(core, now, peer, hello) ? actor_admit(core, now, peer, hello) : NULL;
     if (!actor)
         return;
     if (actor->presence == ROSTER_GONE)
@@ -516,6 +565,11 @@ static void on_trajectory(struct broker_core *core, monotonic_us now, const stru
     core->counts.received++;
     if (!actor || actor->presence == ROSTER_GONE || !wire_peer_equal(&actor->peer, peer)) {
         core->counts.unknown++; /* its HELLO comes within a second and the trajectory again after it */
+        return;
+    }
+    if (!owns(core, actor)) { /* a routing id can be taken over, a key cannot */
+        core->counts.unknown++;
+        core->counts.denied_actor++;
         return;
     }
     actor->trajectories++;
@@ -694,7 +748,8 @@ static void on_bye(struct broker_core *core, monotonic_us now, const struct wire
         states_due(core);
     }
     for (int i = 0; i < core->n_actors; i++)
-        if (core->actors[i].incarnation == incarnation && wire_peer_equal(&core->actors[i].peer, peer))
+        if (core->actors[i].incarnation == incarnation && wire_peer_equal(&core->actors[i].peer, peer) &&
+            owns(core, &core->actors[i]))
             actor_gone(core, &core->actors[i], now, "it left");
 }
 
@@ -803,14 +858,17 @@ void broker_core_malformed(struct broker_core *core, monotonic_us now, const str
 void broker_core_message(struct broker_core *core, monotonic_us now, const struct wire_peer *peer, const void *envelope,
                          size_t envelope_bytes, const void *payload, size_t payload_bytes)
 {
-    struct err err;
-    if (envelope_bytes > PROTOCOL_ENVELOPE_BYTES || envelope_decode(core->in, envelope, envelope_bytes, &err)) {
-        core->counts.malformed++;
-        log_detail("message malformed peer=%.*s reason=\"%s\"", (int)peer->length, (const char *)peer->id, err.text);
-        return; /* not answered: the sender may be a later release whose new kinds we may ignore */
-    }
-    core->counts.messages_in[core->in->kind]++;
-    core->counts.bytes_in[core->in->kind] += envelope_bytes + payload_bytes;
+    broker_core_receive(core, now, peer, NULL, envelope, envelope_bytes, payload, payload_bytes);
+}
+
+void broker_core_security(struct broker_core *core, const struct broker_security *security)
+{
+    core->security = *security;
+}
+
+static void handle(struct broker_core *core, monotonic_us now, const struct wire_peer *peer, const void *envelope,
+                   size_t envelope_bytes, const void *payload, size_t payload_bytes)
+{
     switch (core->in->kind) {
     case MESSAGE_ACTOR_HELLO: on_actor_hello(core, now, peer, payload, payload_bytes); break;
     case MESSAGE_TRAJECTORY: on_trajectory(core, now, peer, envelope, envelope_bytes, payload, payload_bytes); break;
@@ -836,6 +894,24 @@ void broker_core_message(struct broker_core *core, monotonic_us now, const struc
     case MESSAGE_BYE: on_bye(core, now, peer); break;
     default: core->counts.malformed++; break;
     }
+}
+
+void broker_core_receive(struct broker_core *core, monotonic_us now, const struct wire_peer *peer,
+                         const struct broker_sender *sender, const void *envelope, size_t envelope_bytes, const void *payload,
+                         size_t payload_bytes)
+{
+    struct err err;
+    if (envelope_bytes > PROTOCOL_ENVELOPE_BYTES || envelope_decode(core->in, envelope, envelope_bytes, &err)) {
+        core->counts.malformed++;
+        log_detail("message malformed peer=%.*s reason=\"%s\"", (int)peer->length, (const char *)peer->id, err.text);
+        return; /* not answered: the sender may be a later release whose new kinds we may ignore */
+    }
+    core->counts.messages_in[core->in->kind]++;
+    core->counts.bytes_in[core->in->kind] += envelope_bytes + payload_bytes;
+    core->sender = sender;
+    if (may_say(core, now, peer))
+        handle(core, now, peer, envelope, envelope_bytes, payload, payload_bytes);
+    core->sender = NULL;
     pump(core, now);
 }
 
@@ -853,6 +929,7 @@ void broker_core_view(const struct broker_core *core, monotonic_us now, struct b
                                  .work = &core->work,
                                  .actors = core->actors,
                                  .n_actors = core->n_actors,
+                                 .security = &core->security,
                                  .learner = &core->learner,
                                  .newest = core->newest,
                                  .cache_bytes = fetcher_bytes(core->cache),

@@ -51,15 +51,18 @@ static void histogram_lines(struct text *text, const char *name, const char *hel
 
 static void add_peers(struct text *text, const struct broker_view *view)
 {
-    static const char *const states[] = {"joining", "ready", "draining", "gone"};
-    int count[ARRAY_LEN(states)] = {0};
+    static const char *const states[] = {"joining", "ready", "draining", "gone", "quarantined"};
+    int count[ARRAY_LEN(states)] = {0}, quarantined = ARRAY_LEN(states) - 1;
     bool is_here = view->learner->incarnation && !view->learner->is_silent;
-    for (int i = 0; i < view->n_actors; i++)
-        count[view->actors[i].presence]++;
+    for (int i = 0; i < view->n_actors; i++) {
+        const struct broker_actor *actor = &view->actors[i];
+        bool is_held = actor->presence != ROSTER_GONE && monitor_is_quarantined(view->monitor, actor->actor);
+        count[is_held ? quarantined : (int)actor->presence]++;
+    }
     family(text, "testudo_peers", gauge, "Processes of the cluster that are here, by role.");
     text_add(text, "testudo_peers{role=\"actor\"} %d\ntestudo_peers{role=\"learner\"} %d\n",
-             count[ROSTER_JOINING] + count[ROSTER_READY] + count[ROSTER_DRAINING], is_here);
-    family(text, "testudo_actors", gauge, "Actors by state; gone ones for a minute.");
+             count[ROSTER_JOINING] + count[ROSTER_READY] + count[ROSTER_DRAINING] + count[quarantined], is_here);
+    family(text, "testudo_actors", gauge, "Actors by state; gone ones for a minute, quarantined ones get no orders.");
     for (size_t s = 0; s < ARRAY_LEN(states); s++)
         text_add(text, "testudo_actors{state=\"%s\"} %d\n", states[s], count[s]);
 }
@@ -123,6 +126,22 @@ static void add_deliveries(struct text *text, const struct broker_counts *c)
     single(text, "testudo_actors_gone_total", counter, "Actors that left or fell silent.", (double)c->actors_gone);
     single(text, "testudo_reconnects_total", counter, "Actors that came back.", (double)c->reconnects);
     single(text, "testudo_learners_total", counter, "Learner processes that were here.", (double)c->learners);
+}
+
+static void add_security(struct text *text, const struct broker_view *view)
+{
+    const struct broker_security *s = view->security;
+    family(text, "testudo_auth_failures_total", counter, "Connections that were not let in, by reason.");
+    for (int i = 0; i < LOOP_FAILURES; i++)
+        text_add(text, "testudo_auth_failures_total{reason=\"%s\"} %llu\n", loop_failure_name((enum loop_failure)i),
+                 N(s->refused[i]));
+    family(text, "testudo_denied_messages_total", counter,
+           "Messages that a role may not send, for an actor of another key, or under a key that was taken off the list.");
+    text_add(text, "testudo_denied_messages_total{reason=\"role\"} %llu\ntestudo_denied_messages_total{reason=\"actor\"} %llu\n",
+             N(view->counts->denied_role), N(view->counts->denied_actor));
+    text_add(text, "testudo_denied_messages_total{reason=\"revoked\"} %llu\n", N(s->revoked));
+    single(text, "testudo_admitted_total", counter, "Connections that were let in with a key.", (double)s->admitted);
+    single(text, "testudo_keys", gauge, "Keys on the list; 0 without keys.", s->keys);
 }
 
 static void add_messages(struct text *text, const struct broker_counts *c)
@@ -301,6 +320,7 @@ int broker_metrics(const struct broker_view *view, const char *version, char *ou
     add_book(&text, view->monitor);
     add_rejects(&text, view->monitor);
     add_deliveries(&text, view->counts);
+    add_security(&text, view);
     add_messages(&text, view->counts);
     add_queue(&text, view);
     add_partitions(&text, view->monitor);

@@ -70,6 +70,15 @@ struct histogram monitor_histogram(const struct monitor *monitor, const char *ke
     return histogram;
 }
 
+bool monitor_is_quarantined(const struct monitor *monitor, uint32_t actor)
+{
+    const json_t *ids = monitor->status ? json_object_get(json_object_get(monitor->status, "admission"), "actors") : NULL;
+    for (size_t i = 0; i < json_array_size(ids); i++)
+        if (json_integer_value(json_array_get(ids, i)) == (json_int_t)actor)
+            return true;
+    return false;
+}
+
 const char *monitor_phase(const struct monitor *monitor)
 {
     const char *phase = json_string_value(json_object_get(monitor->status, "phase"));

@@ -65,6 +65,8 @@ void monitor_sample(struct monitor *monitor, const struct broker_view *view);
 double monitor_number(const struct monitor *monitor, const char *path);
 /* One of its histograms, empty when there is none. */
 struct histogram monitor_histogram(const struct monitor *monitor, const char *key);
+/* Whether the learner says that it gives this actor no orders any more. */
+bool monitor_is_quarantined(const struct monitor *monitor, uint32_t actor);
 /* "train"; "" when there is none. */
 const char *monitor_phase(const struct monitor *monitor);
 

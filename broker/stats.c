@@ -30,6 +30,18 @@ static void add_deliveries(struct text *text, const struct broker_counts *c)
              N(c->stray), N(c->malformed), N(c->dropped), N(c->refused), N(c->actors_gone), N(c->reconnects), N(c->learners));
 }
 
+static void add_security(struct text *text, const struct broker_view *view)
+{
+    const struct broker_security *s = view->security;
+    text_add(text, "\"security\":{\"mode\":\"%s\",\"keys\":%d,\"admitted\":%llu,\"refused\":{", s->has_keys ? "curve" : "plain",
+             s->keys, N(s->admitted));
+    for (int i = 0; i < LOOP_FAILURES; i++)
+        text_add(text, "%s\"%s\":%llu", i ? "," : "", loop_failure_name((enum loop_failure)i), N(s->refused[i]));
+    text_add(text,
+             "},\"denied_messages\":{\"role\":%llu,\"actor\":%llu,\"revoked\":%llu},\"reloads\":%llu,\"failed_reloads\":%llu},",
+             N(view->counts->denied_role), N(view->counts->denied_actor), N(s->revoked), N(s->reloads), N(s->failed_reloads));
+}
+
 /* Versions behind the newest; what was acted with under an earlier learner counts as all of them. */
 static uint64_t lag_of(const struct broker_view *view, const struct broker_actor *actor)
 {
@@ -47,8 +59,10 @@ static void add_actor(struct text *text, const struct broker_view *view, const s
     hash_text(a->weights, weights);
     text_add(text, "{\"actor\":%u,\"incarnation\":%llu,\"host\":", a->actor, N(a->incarnation));
     text_string(text, a->host, strnlen(a->host, sizeof a->host));
-    text_add(text, ",\"state\":\"%s\",\"lanes\":%u,\"silent_seconds\":%.3f,", presences[a->presence], a->lanes,
-             (double)(view->now - a->heard_at) * 1e-6);
+    bool is_quarantined = !is_gone && monitor_is_quarantined(view->monitor, a->actor);
+    text_add(text, ",\"key\":\"%s\"", a->owner);
+    text_add(text, ",\"state\":\"%s\",\"lanes\":%u,\"silent_seconds\":%.3f,",
+             is_quarantined ? "quarantined" : presences[a->presence], a->lanes, (double)(view->now - a->heard_at) * 1e-6);
     text_add(text, "\"announced\":%llu,\"forwarded\":%llu,\"received\":%llu,\"acked\":%llu,\"may_send\":%llu,\"orders\":%llu,",
              N(announced), N(a->forwarded), N(a->received), N(a->acked), N(a->may_send), N(a->orders_upto));
     text_add(text, "\"pending\":%llu,\"unsent\":%llu,\"credits\":%llu,\"trajectories\":%llu,\"bytes\":%llu,\"gaps\":%llu,",
@@ -109,8 +123,10 @@ static void add_rates(struct text *text, const struct monitor *monitor)
         text_add(text, ",\"%s\":", rows[i].key);
         text_number(text, rows[i].value);
     }
-    text_add(text, "},\"verdict\":{\"limit\":\"%s\",\"actors\":%d,\"network\":%.4f,\"text\":\"%s\"},",
-             limit_name(monitor->verdict.limit), monitor->verdict.actors, monitor->verdict.network, monitor->verdict.text);
+    text_add(text, "},\"verdict\":{\"limit\":\"%s\",\"actors\":%d,\"network\":", limit_name(monitor->verdict.limit),
+             monitor->verdict.actors);
+    text_number(text, monitor->verdict.network); /* not finite before there is anything to judge by */
+    text_add(text, ",\"text\":\"%s\"},", monitor->verdict.text);
 }
 
 static void add_status(struct text *text, const struct monitor *monitor)
@@ -137,6 +153,7 @@ static void add_server(struct text *text, const struct broker_view *view)
     add_rates(text, view->monitor);
     add_traffic(text, view->counts);
     add_deliveries(text, view->counts);
+    add_security(text, view);
     add_status(text, view->monitor);
 }
 

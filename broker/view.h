@@ -4,10 +4,13 @@
 
 #include "broker/core.h"
 
+#define BROKER_OWNER_SIZE 33
+
 struct broker_actor {
     struct wire_peer peer;
     uint32_t actor;
     uint64_t incarnation;
+    char owner[BROKER_OWNER_SIZE]; /* name of the key that it came with; "" without keys */
     enum roster_presence presence;
     struct blob_name description;
     uint32_t lanes, orders_generation;
@@ -56,6 +59,7 @@ struct broker_view {
     const struct broker_work *work;
     const struct broker_actor *actors;
     int n_actors;
+    const struct broker_security *security;
     const struct broker_learner *learner;
     struct weights_version newest;
     size_t cache_bytes;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,12 +19,14 @@
 #include "deploy/observer.h"
 #include "deploy/terminal.h"
 
-#define FROZEN_MAX 16
+#define HELD_MAX 16
+#define FULL_DISK_BYTES 4096 /* of one file: small enough for any checkpoint to fail */
 #define LOOK_US 500000
 #define NAP_MS 20
 
-struct frozen {
+struct held { /* a fault that lasts: frozen, or with a full disk */
     struct chaos_member member;
+    enum chaos_fault fault;
     monotonic_us until;
 };
 
@@ -35,8 +38,8 @@ struct chaos {
     bool is_quiet;
     struct rng rng;
     monotonic_us start, next_fault, next_look;
-    int n_frozen;
-    struct frozen frozen[FROZEN_MAX];
+    int n_held;
+    struct held held[HELD_MAX];
     double generation, version; /* newest seen */
 };
 
@@ -50,7 +53,7 @@ static void on_signal(int number)
 
 const char *chaos_fault_name(enum chaos_fault fault)
 {
-    static const char *const names[CHAOS_FAULTS] = {"kill", "freeze", "restart"};
+    static const char *const names[CHAOS_FAULTS] = {"kill", "freeze", "restart", "disk"};
     return names[fault];
 }
 
@@ -68,33 +71,49 @@ static void note(const struct chaos *chaos, const char *what, const struct chaos
     fflush(stdout);
 }
 
-static void thaw(struct chaos *chaos, bool all)
+static int apply(struct chaos *chaos, enum chaos_fault fault, const struct chaos_member *member, bool is_on)
 {
-    for (int i = chaos->n_frozen - 1; i >= 0; i--)
-        if (all || clock_us() >= chaos->frozen[i].until) {
-            (void)chaos->ops->freeze(chaos->target, &chaos->frozen[i].member, false); /* it may be gone */
-            note(chaos, "thaw", &chaos->frozen[i].member, "");
-            chaos->frozen[i] = chaos->frozen[--chaos->n_frozen];
+    return fault == CHAOS_DISK ? chaos->ops->fill_disk(chaos->target, member, is_on)
+                               : chaos->ops->freeze(chaos->target, member, is_on);
+}
+
+static void release(struct chaos *chaos, bool all)
+{
+    for (int i = chaos->n_held - 1; i >= 0; i--)
+        if (all || clock_us() >= chaos->held[i].until) {
+            const struct held held = chaos->held[i];
+            chaos->held[i] = chaos->held[--chaos->n_held];
+            (void)apply(chaos, held.fault, &held.member, false); /* it may be gone */
+            note(chaos, held.fault == CHAOS_DISK ? "room" : "thaw", &held.member, "");
         }
 }
 
-static bool is_frozen(const struct chaos *chaos, const struct chaos_member *member)
+static bool is_held(const struct chaos *chaos, const struct chaos_member *member)
 {
-    for (int i = 0; i < chaos->n_frozen; i++)
-        if (!strcmp(chaos->frozen[i].member.id, member->id))
+    for (int i = 0; i < chaos->n_held; i++)
+        if (!strcmp(chaos->held[i].member.id, member->id))
             return true;
     return false;
 }
 
-static int freeze(struct chaos *chaos, const struct chaos_member *member)
+static int hold(struct chaos *chaos, enum chaos_fault fault, const struct chaos_member *member)
 {
     int64_t ms = 200 + rng_below(&chaos->rng, (uint32_t)(chaos->options->freeze_ms > 200 ? chaos->options->freeze_ms - 200 : 1));
-    if (chaos->n_frozen == FROZEN_MAX)
+    if (chaos->n_held == HELD_MAX)
         return ERR_LIMIT;
-    int r = chaos->ops->freeze(chaos->target, member, true);
+    int r = apply(chaos, fault, member, true);
     if (!r)
-        chaos->frozen[chaos->n_frozen++] = (struct frozen){*member, clock_us() + ms * 1000};
+        chaos->held[chaos->n_held++] = (struct held){*member, fault, clock_us() + ms * 1000};
     return r;
+}
+
+int chaos_limit_files(int64_t pid, bool is_limited)
+{
+    struct rlimit limit;
+    if (pid <= 1 || prlimit((pid_t)pid, RLIMIT_FSIZE, NULL, &limit))
+        return ERR_UNKNOWN;
+    limit.rlim_cur = is_limited && limit.rlim_max > FULL_DISK_BYTES ? FULL_DISK_BYTES : limit.rlim_max;
+    return prlimit((pid_t)pid, RLIMIT_FSIZE, &limit, NULL) ? ERR_UNKNOWN : 0;
 }
 
 static bool draw_fault(struct chaos *chaos, enum chaos_fault *fault)
@@ -109,6 +128,19 @@ static bool draw_fault(struct chaos *chaos, enum chaos_fault *fault)
     return n > 0;
 }
 
+/* Whom it hits; NULL: nobody just now. A disk is the learner's, whoever was drawn. */
+static const struct chaos_member *draw_member(struct chaos *chaos, enum chaos_fault fault, const struct chaos_member *members,
+                                              int n)
+{
+    const struct chaos_member *member = &members[rng_below(&chaos->rng, (uint32_t)n)];
+    for (int i = 0; fault == CHAOS_DISK && strstr(member->name, "learner") == NULL; i++) {
+        if (i == n)
+            return NULL;
+        member = &members[i];
+    }
+    return is_held(chaos, member) ? NULL : member;
+}
+
 static void strike(struct chaos *chaos)
 {
     struct chaos_member members[CHAOS_MEMBERS_MAX];
@@ -116,12 +148,12 @@ static void strike(struct chaos *chaos)
     int n = chaos->ops->members(chaos->target, members, CHAOS_MEMBERS_MAX);
     if (n <= 0 || !draw_fault(chaos, &fault))
         return;
-    const struct chaos_member *member = &members[rng_below(&chaos->rng, (uint32_t)n)];
-    if (is_frozen(chaos, member))
+    const struct chaos_member *member = draw_member(chaos, fault, members, n);
+    if (!member)
         return;
-    int r = fault == CHAOS_KILL     ? chaos->ops->kill(chaos->target, member)
-            : fault == CHAOS_FREEZE ? freeze(chaos, member)
-                                    : chaos->ops->restart(chaos->target, member);
+    int r = fault == CHAOS_KILL      ? chaos->ops->kill(chaos->target, member)
+            : fault == CHAOS_RESTART ? chaos->ops->restart(chaos->target, member)
+                                     : hold(chaos, fault, member);
     note(chaos, chaos_fault_name(fault), member, r ? " (gone already)" : "");
     chaos->report->faults[fault] += r == 0;
 }
@@ -202,7 +234,7 @@ static void draw_next(struct chaos *chaos)
 static void turn(struct chaos *chaos, bool may_strike)
 {
     monotonic_us now = clock_us();
-    thaw(chaos, false);
+    release(chaos, false);
     if (may_strike && now >= chaos->next_fault) {
         strike(chaos);
         draw_next(chaos);
@@ -244,7 +276,7 @@ int chaos_run(const struct chaos_ops *ops, void *target, const struct chaos_opti
     chaos.start = clock_us();
     draw_next(&chaos);
     int r = watch(&chaos, err);
-    thaw(&chaos, true);
+    release(&chaos, true);
     report->seconds = clock_seconds_since(chaos.start);
     report->has_ended = !r;
     return r ? r : read_last_words(&chaos, err);
@@ -270,8 +302,8 @@ bool chaos_verdict(const struct chaos_report *r, const char *calm_hash, const ch
     bool is_same = !calm_hash || (hash && *hash && !strcmp(calm_hash, hash));
     double due = r->steps * r->trained_per_step; /* each update trains on one trajectory of each lane */
     bool is_counted = isfinite(due), held = true;
-    printf("\nfaults    kill %d, freeze %d, restart %d in %.0f s; looked %d times\nsentence  held\n", r->faults[CHAOS_KILL],
-           r->faults[CHAOS_FREEZE], r->faults[CHAOS_RESTART], r->seconds, r->looks);
+    printf("\nfaults    kill %d, freeze %d, restart %d, disk %d in %.0f s; looked %d times\nsentence  held\n",
+           r->faults[CHAOS_KILL], r->faults[CHAOS_FREEZE], r->faults[CHAOS_RESTART], r->faults[CHAOS_DISK], r->seconds, r->looks);
     held &= sentence(1, is_same && (!is_counted || r->trained < due + 0.5), "trained on %.0f trajectories, due %.0f%s", r->trained,
                      is_counted ? due : r->trained,
                      !calm_hash ? ""

@@ -15,6 +15,7 @@ enum chaos_fault {
     CHAOS_KILL,    /* SIGKILL; whoever looks after the process starts it again */
     CHAOS_FREEZE,  /* SIGSTOP, and SIGCONT a while later */
     CHAOS_RESTART, /* asked to leave, and started again */
+    CHAOS_DISK,    /* the learner cannot write files beyond a few bytes, as on a full disk, for a while */
     CHAOS_FAULTS
 };
 const char *chaos_fault_name(enum chaos_fault fault);
@@ -33,6 +34,7 @@ struct chaos_ops {
     int (*kill)(void *target, const struct chaos_member *member);
     int (*freeze)(void *target, const struct chaos_member *member, bool is_frozen);
     int (*restart)(void *target, const struct chaos_member *member);
+    int (*fill_disk)(void *target, const struct chaos_member *member, bool is_full);
     enum chaos_state (*state)(void *target, struct err *err);
     json_t *(*stats)(void *target);                        /* the broker's answer, the caller's; NULL: none just now */
     int (*last_words)(void *target, char *line, int size); /* the learner's line "run complete ..."; 0 when there is one */
@@ -41,7 +43,7 @@ struct chaos_ops {
 struct chaos_options {
     uint64_t seed;
     int64_t every_ms;      /* between two faults, on average */
-    int64_t freeze_ms;     /* longest */
+    int64_t freeze_ms;     /* longest, of a full disk too */
     int64_t faults;        /* at most; 0: as many as fit */
     int64_t seconds, wait; /* inject for so long; then wait for the end at most so long */
     bool allowed[CHAOS_FAULTS];
@@ -62,6 +64,9 @@ struct chaos_report {
 /* 0 when the run came to its end (the report says how); else why not. Prints a line for each fault unless is_quiet. */
 MUST_USE int chaos_run(const struct chaos_ops *ops, void *target, const struct chaos_options *options, bool is_quiet,
                        struct chaos_report *report, struct err *err);
+
+/* Limits what a process of this machine may write to a file, or lifts that; 0, or ERR_UNKNOWN when it is not there. Linux only. */
+int chaos_limit_files(int64_t pid, bool is_limited);
 
 /* Prints which sentences held and returns whether all did. calm_hash, hash: the learning state of an undisturbed run and of this one;
  * NULL: not compared. */

@@ -67,12 +67,18 @@ static int compose_members(void *target, struct chaos_member *members, int max)
     return n;
 }
 
-static int compose_kill(void *target, const struct chaos_member *member)
+/* On this machine; 0: it does not run. */
+static long pid_of(const struct chaos_member *member)
 {
     char out[64];
     const char *const argv[] = {"docker", "inspect", "-f", "{{.State.Pid}}", member->id, NULL};
+    return chaos_capture(argv, true, out, sizeof out) ? 0 : strtol(out, NULL, 10);
+}
+
+static int compose_kill(void *target, const struct chaos_member *member)
+{
+    long pid = pid_of(member);
     (void)target;
-    long pid = chaos_capture(argv, true, out, sizeof out) ? 0 : strtol(out, NULL, 10);
     if (pid <= 1)
         return ERR_UNKNOWN;
     if (!kill((pid_t)pid, SIGKILL))
@@ -90,6 +96,12 @@ static int compose_restart(void *target, const struct chaos_member *member)
 {
     (void)target;
     return docker("restart", member->id, NULL, NULL);
+}
+
+static int compose_fill_disk(void *target, const struct chaos_member *member, bool is_full)
+{
+    (void)target;
+    return chaos_limit_files(pid_of(member), is_full);
 }
 
 static enum chaos_state compose_state(void *target, struct err *err)
@@ -150,6 +162,7 @@ const struct chaos_ops chaos_compose_ops = {.members = compose_members,
                                             .kill = compose_kill,
                                             .freeze = compose_freeze,
                                             .restart = compose_restart,
+                                            .fill_disk = compose_fill_disk,
                                             .state = compose_state,
                                             .stats = compose_stats,
                                             .last_words = compose_last_words};

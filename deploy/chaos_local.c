@@ -155,6 +155,12 @@ static int local_restart(void *target, const struct chaos_member *member)
     return 0;
 }
 
+static int local_fill_disk(void *target, const struct chaos_member *member, bool is_full)
+{
+    (void)target;
+    return chaos_limit_files(member->pid, is_full);
+}
+
 static enum chaos_state local_state(void *target, struct err *err)
 {
     struct chaos_local *local = target;
@@ -192,7 +198,7 @@ static json_t *local_stats(void *target)
         observer_close(&local->observer);
         memcpy(local->endpoint, endpoint, sizeof endpoint);
     }
-    if (!local->observer && observer_open(&local->observer, endpoint, false, &err))
+    if (!local->observer && observer_open(&local->observer, endpoint, NULL, false, &err))
         return NULL;
     return observer_ask(local->observer, ANSWER_MS, &err);
 }
@@ -212,6 +218,7 @@ const struct chaos_ops chaos_local_ops = {.members = local_members,
                                           .kill = local_kill,
                                           .freeze = local_freeze,
                                           .restart = local_restart,
+                                          .fill_disk = local_fill_disk,
                                           .state = local_state,
                                           .stats = local_stats,
                                           .last_words = local_last_words};

@@ -323,13 +323,16 @@ static void on_pipe_closed(uv_handle_t *handle)
 static void make_arguments(struct child *child, char *text, size_t size, char *argv[ARGUMENTS_MAX])
 {
     struct cluster *c = child->cluster;
-    char parent[16], number[16];
+    char parent[16], number[16], endpoints[512];
     snprintf(parent, sizeof parent, "%ld", (long)getpid());
     snprintf(number, sizeof number, "%d", child->index);
+    /* Our own last: whoever reads the log for an endpoint takes the last one. */
+    snprintf(endpoints, sizeof endpoints, "%s%s%s", c->options->listen ? c->options->listen : "", c->options->listen ? "," : "",
+             c->endpoint);
     const char *words[ARGUMENTS_MAX] = {c->program, role_names[child->role], "--parent", parent};
     int n = 4;
     if (child->role == ROLE_BROKER) {
-        words[n++] = "--listen", words[n++] = c->endpoint;
+        words[n++] = "--listen", words[n++] = endpoints;
     } else {
         words[n++] = "--connect", words[n++] = c->endpoint;
     }

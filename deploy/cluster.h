@@ -23,6 +23,7 @@ struct cluster_options {
     const char *run_folder; /* where the learner works, with recipe.yaml; children's lines go to its log.txt */
     const char *source;     /* checkpoint to look at or to attack; NULL: the run's newest */
     const char *results;    /* file name below results/; NULL: named after the task */
+    const char *listen;     /* endpoint where processes of other machines may join, under keys; NULL: none */
     int actors;             /* 0: one per core */
     const char *label;      /* in front of progress lines, may be "" */
     bool is_quiet;

@@ -84,7 +84,8 @@ static void add_head(struct bytes *page)
         "# Environments\n\n"
         "Made by `make gallery`. Each picture is an episode that a script of the environment plays, or chance where it has none.\n"
         "`testudo envs describe NAME` prints rules, observation, actions and keys; `testudo render NAME` plays an episode on the\n"
-        "terminal, and `testudo render NAME --html FILE` makes a page of it to step through.\n\n"
+        "terminal, and `testudo render NAME --html FILE` makes a page of it to step through. How to add one: "
+        "[ADDING.md](ADDING.md).\n\n"
         "| environment | scenarios | shown | references |\n|---|---|---|---|\n");
 }
 

@@ -8,8 +8,9 @@
 #include "math/blas_core.h"
 
 static const struct verb *const verbs[] = {
-    &verb_train, &verb_eval,   &verb_attack,  &verb_report, &verb_demo,  &verb_envs, &verb_render, &verb_keys,  &verb_inspect,
-    &verb_bench, &verb_broker, &verb_learner, &verb_actor,  &verb_stats, &verb_top,  &verb_health, &verb_chaos, &verb_reproduce,
+    &verb_train, &verb_eval,    &verb_attack, &verb_report, &verb_demo,      &verb_envs,  &verb_render,
+    &verb_keys,  &verb_inspect, &verb_bench,  &verb_broker, &verb_learner,   &verb_actor, &verb_stats,
+    &verb_top,   &verb_health,  &verb_chaos,  &verb_keygen, &verb_reproduce,
 };
 
 static int print_help(FILE *out)
@@ -41,6 +42,7 @@ int main(int argc, char **argv)
     else
         blas_core_fix(argv);
     signal(SIGPIPE, SIG_IGN); /* a reader that left shows as a failed write */
+    signal(SIGXFSZ, SIG_IGN); /* so does a limit on the size of files */
     if (argc < 2)
         return print_help(stderr);
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))

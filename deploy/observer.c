@@ -8,24 +8,46 @@
 
 #include <zmq.h>
 
+#include "base/clock.h"
 #include "wire/envelope.h"
 #include "wire/loop_endpoint.h"
+#include "wire/loop_monitor.h"
 
 #define ANSWER_BYTES_MAX (4 << 20)
 
 struct observer {
     char endpoint[256];
-    void *context, *socket;
+    const struct loop_zmq_keys *keys;
+    void *context, *socket, *monitor; /* monitor: handshakes that failed */
+    unsigned connections;
     struct envelope *envelope; /* large */
     unsigned char buffer[PROTOCOL_ENVELOPE_BYTES];
 };
+
+static void disconnect(struct observer *observer)
+{
+    if (observer->socket)
+        zmq_close(observer->socket); /* ends its monitor, too */
+    if (observer->monitor)
+        zmq_close(observer->monitor);
+    observer->socket = observer->monitor = NULL;
+}
+
+static int watch_handshakes(struct observer *observer)
+{
+    char address[48]; /* ever new: ZeroMQ lets go of the one before later */
+    const int zero = 0;
+    snprintf(address, sizeof address, "inproc://observer-%u", observer->connections++);
+    observer->monitor = zmq_socket(observer->context, ZMQ_PAIR);
+    return !observer->monitor || zmq_setsockopt(observer->monitor, ZMQ_LINGER, &zero, sizeof zero) ||
+           zmq_socket_monitor(observer->socket, address, LOOP_MONITOR_EVENTS) || zmq_connect(observer->monitor, address);
+}
 
 static int connect_anew(struct observer *observer, struct err *err)
 {
     int zero = 0, two = 2;
     int64_t largest = ANSWER_BYTES_MAX;
-    if (observer->socket)
-        zmq_close(observer->socket);
+    disconnect(observer);
     observer->socket = zmq_socket(observer->context, ZMQ_DEALER);
     if (!observer->socket)
         return err_set(err, ERR_NOMEM, "cannot open a socket");
@@ -33,15 +55,20 @@ static int connect_anew(struct observer *observer, struct err *err)
     zmq_setsockopt(observer->socket, ZMQ_SNDHWM, &two, sizeof two);
     zmq_setsockopt(observer->socket, ZMQ_RCVHWM, &two, sizeof two);
     zmq_setsockopt(observer->socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
+    if (observer->keys && loop_zmq_set_keys(observer->socket, observer->keys, LOOP_ZMQ_CONNECT))
+        return err_set(err, ERR_INVALID, "cannot use the keys");
+    if (watch_handshakes(observer))
+        return err_set(err, ERR_IO, "cannot watch the connection: %s", zmq_strerror(errno));
     if (zmq_connect(observer->socket, observer->endpoint))
         return err_set(err, ERR_INVALID, "bad endpoint \"%.200s\": %s", observer->endpoint, zmq_strerror(errno));
     return 0;
 }
 
-int observer_open(struct observer **observer, const char *endpoint, bool is_insecure, struct err *err)
+int observer_open(struct observer **observer, const char *endpoint, const struct loop_zmq_keys *keys, bool is_insecure,
+                  struct err *err)
 {
     *observer = NULL;
-    int r = loop_endpoint_check(endpoint, false, is_insecure, err);
+    int r = loop_endpoint_check(endpoint, false, keys || is_insecure, err);
     if (r)
         return r;
     struct observer *new = calloc(1, sizeof *new);
@@ -49,8 +76,10 @@ int observer_open(struct observer **observer, const char *endpoint, bool is_inse
         r = err_set(err, ERR_NOMEM, "out of memory");
     else if (snprintf(new->endpoint, sizeof new->endpoint, "%s", endpoint) >= (int)sizeof new->endpoint)
         r = err_set(err, ERR_INVALID, "endpoint too long");
-    else
+    else {
+        new->keys = keys;
         r = connect_anew(new, err);
+    }
     *observer = new;
     if (r)
         observer_close(observer);
@@ -62,8 +91,7 @@ void observer_close(struct observer **observer)
     struct observer *old = *observer;
     if (!old)
         return;
-    if (old->socket)
-        zmq_close(old->socket);
+    disconnect(old);
     if (old->context)
         zmq_ctx_term(old->context);
     free(old->envelope);
@@ -120,17 +148,41 @@ static json_t *read_answer(struct observer *observer, struct err *err)
     return tree;
 }
 
+/* Waits for the event on the socket. 1: there; 0: not in time; or why we are not let in. */
+static int wait_for(struct observer *observer, short event, int timeout_ms, enum loop_failure *last, struct err *err)
+{
+    zmq_pollitem_t items[] = {{.socket = observer->socket, .events = event}, {.socket = observer->monitor, .events = ZMQ_POLLIN}};
+    monotonic_us end = clock_us() + (monotonic_us)timeout_ms * 1000;
+    for (monotonic_us now = clock_us(); now < end; now = clock_us()) {
+        if (zmq_poll(items, ARRAY_LEN(items), (long)((end - now) / 1000 + 1)) < 0)
+            continue;
+        if (items[0].revents & event)
+            return 1;
+        while (loop_monitor_read(observer->monitor, last))
+            if (loop_failure_explain(*last, observer->endpoint, observer->keys != NULL, err))
+                return ERR_DENIED;
+    }
+    return 0;
+}
+
 json_t *observer_ask(struct observer *observer, int timeout_ms, struct err *err)
 {
-    zmq_pollitem_t out = {.socket = observer->socket, .events = ZMQ_POLLOUT};
-    if (zmq_poll(&out, 1, timeout_ms) > 0) {
+    enum loop_failure last = LOOP_FAILURES;
+    int r = wait_for(observer, ZMQ_POLLOUT, timeout_ms, &last, err);
+    if (r == 1) {
         if (ask(observer, err))
             return NULL;
-        zmq_pollitem_t in = {.socket = observer->socket, .events = ZMQ_POLLIN};
-        if (zmq_poll(&in, 1, timeout_ms) > 0)
+        if ((r = wait_for(observer, ZMQ_POLLIN, timeout_ms, &last, err)) == 1)
             return read_answer(observer, err);
     }
-    if (!connect_anew(observer, err)) /* a late answer must not be taken for that of the next question */
+    struct err reason = *err;
+    if (connect_anew(observer, err)) /* a late answer must not be taken for that of the next question */
+        return NULL;
+    if (r == ERR_DENIED)
+        *err = reason;
+    else if (last == LOOP_FAILURE_BROKEN && observer->keys)
+        err_set(err, ERR_AGAIN, "%s hangs up during the handshake; is the server key in our file its key?", observer->endpoint);
+    else
         err_set(err, ERR_AGAIN, "no answer within %.1f s; is a broker there?", timeout_ms / 1000.0);
     return NULL;
 }

@@ -5,14 +5,17 @@
 #include <stdbool.h>
 
 #include "base/json.h"
+#include "wire/loop_zmq.h"
 
 struct observer;
-/* Connecting never fails because nobody is there. ERR_INVALID: bad endpoint, or beyond this machine without is_insecure. */
-MUST_USE int observer_open(struct observer **observer, const char *endpoint, bool is_insecure, struct err *err);
+/* Connecting never fails because nobody is there. `keys` (borrowed while it is open) may be NULL: plain text. ERR_INVALID: bad endpoint,
+ * or beyond this machine with neither keys nor is_insecure, or bad keys. */
+MUST_USE int observer_open(struct observer **observer, const char *endpoint, const struct loop_zmq_keys *keys, bool is_insecure,
+                           struct err *err);
 void observer_close(struct observer **observer);
 
 /* The broker's answer, the caller's to release; NULL: none in time (ERR_AGAIN; the next question goes through a new connection), refused,
- * or no JSON object. Blocks. */
+ * or no JSON object, or not let in (ERR_DENIED). Blocks. */
 json_t *observer_ask(struct observer *observer, int timeout_ms, struct err *err);
 
 /* A value of the answer by its path ("learner_status.book.trained"); NaN, or "", when it is not there. */

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "actor/attack.h"
-#include "actor/partition.h"
 #include "actor/rollout_config.h"
 #include "base/file.h"
 #include "envs/registry.h"
@@ -17,6 +16,7 @@
 #include "learner/learner.h"
 #include "net/acting.h"
 #include "net/knowledge.h"
+#include "net/partition.h"
 #include "wire/run.h"
 
 struct naming { /* keys that name things and belong to no room alone */

@@ -13,3 +13,6 @@ LINKS_test_trainer := base math net wire envs actor learner
 LINKS_test_checkpoint := base math net wire envs actor learner
 LINKS_test_evaluation := base math net wire envs actor learner
 LINKS_test_worst_case := base math net wire envs actor learner
+LINKS_test_partition := base math net wire envs actor
+LINKS_test_rescore := base math net wire envs actor learner
+LINKS_test_audit := base math net wire envs actor learner

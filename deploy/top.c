@@ -143,6 +143,13 @@ static void draw_books(struct screen *s)
         "learners %.0f",
         number(s, "malformed"), number(s, "refused"), number(s, "stray"), number(s, "dropped"), number(s, "work.resent"),
         number(s, "actors_gone"), number(s, "reconnects"), number(s, "learners"));
+    put(s, number(s, "learner_status.admission.quarantined") > 0 ? s->look->bold : "",
+        "admission scored again %.0f  unfit %.0f  audited %.0f  different %.0f  undecided %.0f  skipped %.0f  open %.0f  "
+        "actors quarantined %.0f",
+        number(s, "learner_status.admission.rescored"), number(s, "learner_status.admission.unfit"),
+        number(s, "learner_status.admission.audited"), number(s, "learner_status.admission.different"),
+        number(s, "learner_status.admission.undecided"), number(s, "learner_status.admission.skipped"),
+        number(s, "learner_status.admission.open"), number(s, "learner_status.admission.quarantined"));
 }
 
 static void draw_training(struct screen *s)
@@ -166,7 +173,7 @@ static const struct sort {
     bool is_descending; /* what is wanted first */
 } sorts[] = {
     {'h', "HOST", "host", -16, AS_TEXT, false},       {'a', "ACTOR", "actor", 10, AS_COUNT, false},
-    {'w', "STATE", "state", -8, AS_TEXT, false},      {'v', "VERSION", "version", 9, AS_COUNT, true},
+    {'w', "STATE", "state", -11, AS_TEXT, false},     {'v', "VERSION", "version", 9, AS_COUNT, true},
     {'l', "LAG", "lag", 5, AS_COUNT, true},           {'s', "STEPS/S", "steps_per_s", 8, AS_HUMAN, true},
     {'c', "BUSY", "busy", 5, AS_PERCENT, true},       {'b', "B/S", "bytes_per_s", 7, AS_HUMAN, true},
     {'p', "PENDING", "pending", 7, AS_COUNT, true},   {'k', "CREDITS", "credits", 7, AS_COUNT, false},

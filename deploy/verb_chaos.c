@@ -31,7 +31,7 @@ static int parse_faults(struct chaos_verb *chaos)
         while (f < CHAOS_FAULTS && strcmp(word, chaos_fault_name(f)) != 0)
             f++;
         if (f == CHAOS_FAULTS)
-            return verb_misused(chaos->verb, "--faults has \"%s\", expected kill, freeze or restart", word);
+            return verb_misused(chaos->verb, "--faults has \"%s\", expected kill, freeze, restart or disk", word);
         chaos->options.allowed[f] = true;
     }
     return 0;
@@ -144,9 +144,11 @@ static int run_chaos(const struct verb *verb, int argc, char **argv)
     const struct option_row rows[] = {
         {"compose", OPTION_TEXT, &chaos.compose, 0, 0, "PROJECT", "the containers of this compose project, instead of a local run",
          "testudo"},
-        {"faults", OPTION_TEXT, &chaos.faults, 0, 0, "LIST", "kill, freeze, restart, joined by commas", "kill,freeze,restart"},
+        {"faults", OPTION_TEXT, &chaos.faults, 0, 0, "LIST",
+         "kill, freeze, restart, disk (the learner's is full), joined by commas", "kill,freeze,restart,disk"},
         {"every", OPTION_INT, &chaos.options.every_ms, 10, 3600000, "MS", "between two faults, on average", "1000"},
-        {"freeze", OPTION_INT, &chaos.options.freeze_ms, 200, 3600000, "MS", "longest time that a process is frozen", "3000"},
+        {"freeze", OPTION_INT, &chaos.options.freeze_ms, 200, 3600000, "MS",
+         "longest time that a process is frozen, or a disk full", "3000"},
         {"count", OPTION_INT, &chaos.options.faults, 0, 1e6, "N", "at most so many faults; default 0: as many as fit", "200"},
         {"seconds", OPTION_INT, &chaos.total_seconds, 1, 1e6, "S", "break things for so long", "60"},
         {"wait", OPTION_INT, &chaos.options.wait, 1, 1e6, "S", "after that, wait for the end so long", "600"},

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "broker/broker.h"
 #include "deploy/runs.h"
+#include "deploy/security.h"
 #include "deploy/settings.h"
 #include "deploy/verb.h"
 #include "learner/learner.h"
@@ -77,14 +78,20 @@ static int split_endpoints(const struct verb *verb, char *list, const char *endp
 
 static int run_broker(const struct verb *verb, int argc, char **argv)
 {
-    const char *listen = "tcp://127.0.0.1:5555", *monitor = NULL;
+    const char *listen = "tcp://127.0.0.1:5555", *monitor = NULL, *key = NULL, *allowed = NULL;
     int64_t parent = 0, cache_mib = 512;
-    bool is_insecure = false;
+    bool is_insecure = false, is_public = false;
+    static struct security_broker security; /* large, and lives as long as the process */
     const struct option_row rows[] = {
         {"listen", OPTION_TEXT, &listen, 0, 0, "ENDPOINTS",
          "where actors, learner and observers connect; up to three, joined by commas", "tcp://127.0.0.1:5555"},
         {"cache", OPTION_INT, &cache_mib, 1, 1 << 20, "MIB", "memory for weights that wait to be fetched", "512"},
         {"monitor", OPTION_TEXT, &monitor, 0, 0, "ADDRESS", "serve dashboard and statistics over HTTP there", MONITOR_ADDRESS},
+        {"public-monitor", OPTION_FLAG, &is_public, 0, 0, "",
+         "the monitor may be beyond this machine: it tells, and can steer nothing", NULL},
+        {"key", OPTION_TEXT, &key, 0, 0, "FILE",
+         "the broker's own key (testudo keygen); default beyond this machine: ~/.testudo/keys/", "broker.key"},
+        {"allowed", OPTION_TEXT, &allowed, 0, 0, "FILE", "keys that may come in; default: the file `allowed` beside the key", NULL},
         OPTION_INSECURE(&is_insecure),
         OPTION_PARENT(&parent),
     };
@@ -100,6 +107,12 @@ static int run_broker(const struct verb *verb, int argc, char **argv)
     if ((r = no_words(verb, &words)) || (r = split_endpoints(verb, list, options.listen)) || (r = follow_parent(verb, parent)) ||
         (r = open_log(verb, 0)))
         return r;
+    if ((r = security_broker(&security, options.listen, key, allowed, is_insecure, &err)))
+        return finish(verb, r, &err);
+    options.keys = security.has_keys ? &security.key.keys : NULL;
+    options.allowed = security.allowed;
+    options.keys_everywhere = security.everywhere;
+    options.is_monitor_public = is_public;
     options.cache_bytes = (size_t)cache_mib << 20;
     options.is_insecure = is_insecure;
     options.monitor = monitor;
@@ -156,9 +169,11 @@ static int open_recipe(const struct verb *verb, const struct words *words, const
 
 static int run_learner(const struct verb *verb, int argc, char **argv)
 {
-    const char *connect = "tcp://127.0.0.1:5555", *folder = NULL, *source = NULL, *results = NULL, *task = "train", *root = "runs";
+    const char *connect = "tcp://127.0.0.1:5555", *folder = NULL, *source = NULL, *results = NULL, *task = "train", *root = "runs",
+               *key = NULL;
     int64_t parent = 0, status_fd = -1;
     bool is_insecure = false;
+    static struct security_client security; /* large, and lives as long as the process */
     const struct option_row rows[] = {
         {"connect", OPTION_TEXT, &connect, 0, 0, "ENDPOINT", "the broker", "tcp://127.0.0.1:5555"},
         {"run", OPTION_TEXT, &folder, 0, 0, "FOLDER", "run folder with recipe.yaml", "runs/latest"},
@@ -167,6 +182,7 @@ static int run_learner(const struct verb *verb, int argc, char **argv)
         {"source", OPTION_TEXT, &source, 0, 0, "FILE", "checkpoint to evaluate or attack; default: the run's newest", NULL},
         {"results", OPTION_TEXT, &results, 0, 0, "NAME", "file under results/; default: named after the task", "final.json"},
         {"status-fd", OPTION_INT, &status_fd, 0, 1024, "FD", "write status as JSON lines there", "3"},
+        OPTION_KEY(&key),
         OPTION_INSECURE(&is_insecure),
         OPTION_PARENT(&parent),
     };
@@ -181,6 +197,8 @@ static int run_learner(const struct verb *verb, int argc, char **argv)
                             folder ? "--run FOLDER and a RECIPE exclude each other" : "neither --run FOLDER nor a RECIPE given");
     if ((r = read_mode(verb, task, &mode)) || (r = follow_parent(verb, parent)) || (r = open_log(verb, 0)))
         return r;
+    if ((r = security_client(&security, connect, key, is_insecure, ROLE_LEARNER, &err)))
+        return finish(verb, r, &err);
     char command[1024];
     struct run run = {.lock = -1};
     verb_command_line(command, sizeof command, argc, argv);
@@ -188,7 +206,8 @@ static int run_learner(const struct verb *verb, int argc, char **argv)
         return r;
     folder = words.count ? run.folder : folder;
     if (!(r = hold_folder(verb, folder))) {
-        const struct learner_options options = {.connect = connect,
+        const struct learner_options options = {.connect = security.endpoint,
+                                                .keys = security_keys(&security),
                                                 .run = folder,
                                                 .source = source,
                                                 .results = results,
@@ -253,15 +272,18 @@ static int run_numbered(struct actor_options *options, struct err *err)
 
 static int run_actor(const struct verb *verb, int argc, char **argv)
 {
-    const char *connect = "tcp://127.0.0.1:5555";
+    const char *connect = "tcp://127.0.0.1:5555", *key = NULL;
     int64_t parent = 0, id = -1, lanes = 0, memory_mib = 512;
     bool is_insecure = false;
+    static struct security_client security; /* large, and lives as long as the process */
     const struct option_row rows[] = {
-        {"connect", OPTION_TEXT, &connect, 0, 0, "ENDPOINT", "the broker", "tcp://host:5555"},
+        {"connect", OPTION_TEXT, &connect, 0, 0, "ENDPOINT", "the broker: tcp://host:port, ipc://path, or only the host",
+         "tcp://host:5555"},
         {"id", OPTION_INT, &id, 0, ACTOR_ID_MAX, "N",
          "number of this actor, which no other of the run may have; default: one made of host name and process id", "3"},
         {"lanes", OPTION_INT, &lanes, 0, 1024, "N", "environments it is willing to hold; 0: as many as --memory allows", "16"},
         {"memory", OPTION_INT, &memory_mib, 1, 1 << 20, "MIB", "for trajectories on their way", "512"},
+        OPTION_KEY(&key),
         OPTION_INSECURE(&is_insecure),
         OPTION_PARENT(&parent),
     };
@@ -272,7 +294,10 @@ static int run_actor(const struct verb *verb, int argc, char **argv)
         return r;
     if ((r = no_words(verb, &words)) || (r = follow_parent(verb, parent)) || (r = open_log(verb, id < 0 ? own_number(0) : id)))
         return r;
-    struct actor_options options = {.connect = connect,
+    if ((r = security_client(&security, connect, key, is_insecure, ROLE_ACTOR, &err)))
+        return finish(verb, r, &err);
+    struct actor_options options = {.connect = security.endpoint,
+                                    .keys = security_keys(&security),
                                     .actor = (uint32_t)id,
                                     .lanes = (int)lanes,
                                     .memory_bytes = (size_t)memory_mib << 20,

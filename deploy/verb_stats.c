@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "deploy/observer.h"
+#include "deploy/security.h"
 #include "deploy/terminal.h"
 #include "deploy/verb.h"
 
@@ -13,7 +14,8 @@
 
 struct stats {
     const struct verb *verb;
-    const char *connect, *interval;
+    struct security_client client;
+    const char *connect, *key, *interval;
     bool as_json, is_long, is_insecure;
     int64_t count, timeout;
     double interval_seconds;
@@ -33,7 +35,7 @@ static void print_clock(void)
 /* -- a row of the table ----------------------------------------------------------------------------------------------------- */
 
 enum form { FORM_TEXT, FORM_COUNT, FORM_HUMAN, FORM_GROWING, FORM_MS, FORM_PERCENT };
-static const struct column {
+static const struct stats_column {
     const char *title, *path;
     enum form form;
     int width;
@@ -46,6 +48,7 @@ static const struct column {
     {"trained", "learner_status.book.trained", FORM_GROWING, 16},
     {"stale", "learner_status.book.stale", FORM_COUNT, 6},
     {"reject", "learner_status.book.rejected", FORM_COUNT, 6},
+    {"quar", "learner_status.admission.quarantined", FORM_COUNT, 5},
     {"lost", "learner_status.book.lost", FORM_COUNT, 6},
     {"open", "learner_status.book.unexplained", FORM_COUNT, 5},
     {"lag", "rates.lag_mean", FORM_HUMAN, 5},
@@ -65,7 +68,7 @@ static void print_header(void)
     printf("%s\n", terminal_style(stdout, STYLE_OFF));
 }
 
-static void print_cell(const struct column *column, const json_t *tree, const json_t *before)
+static void print_cell(const struct stats_column *column, const json_t *tree, const json_t *before)
 {
     char cell[64], human[OBSERVED_SIZE];
     double value = observed(tree, column->path), old = observed(before, column->path);
@@ -212,6 +215,7 @@ static int run_stats(const struct verb *verb, int argc, char **argv)
         {"json", OPTION_FLAG, &stats.as_json, 0, 0, "", "one JSON object per line: everything that the broker knows", NULL},
         {"long", OPTION_FLAG, &stats.is_long, 0, 0, "", "one long line instead of a row: both books, and every partition", NULL},
         {"timeout", OPTION_INT, &stats.timeout, 1, 3600, "S", "seconds to wait for an answer", "5"},
+        OPTION_KEY(&stats.key),
         OPTION_INSECURE(&stats.is_insecure),
     };
     int r = verb_parse(verb, rows, ARRAY_LEN(rows), argc, argv, &words);
@@ -220,7 +224,9 @@ static int run_stats(const struct verb *verb, int argc, char **argv)
     if (r < 0)
         r = parse_interval(&stats) ? EXIT_MISUSED : -1;
     if (r < 0) {
-        r = observer_open(&observer, stats.connect, stats.is_insecure, &err);
+        r = security_client(&stats.client, stats.connect, stats.key, stats.is_insecure, ROLE_OBSERVER, &err);
+        if (!r)
+            r = observer_open(&observer, stats.client.endpoint, security_keys(&stats.client), stats.is_insecure, &err);
         if (!r)
             r = watch(&stats, observer, &err);
         r = r ? (verb_failed(verb, "%s", err.text), verb_exit_code(r)) : EXIT_DONE;

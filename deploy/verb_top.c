@@ -11,13 +11,15 @@
 
 #include "base/clock.h"
 #include "deploy/observer.h"
+#include "deploy/security.h"
 #include "deploy/terminal.h"
 #include "deploy/top.h"
 #include "deploy/verb.h"
 
 struct top {
     const struct verb *verb;
-    const char *connect, *sort;
+    struct security_client client;
+    const char *connect, *key, *sort;
     bool is_insecure, is_once, as_json, is_screen, wants_help;
     int64_t interval, timeout, count;
     struct top_look look;
@@ -167,7 +169,9 @@ static int watch(struct top *top, struct observer *observer, struct err *err)
 static int run(struct top *top, struct err *err)
 {
     struct observer *observer = NULL;
-    int r = observer_open(&observer, top->connect, top->is_insecure, err);
+    int r = security_client(&top->client, top->connect, top->key, top->is_insecure, ROLE_OBSERVER, err);
+    if (!r)
+        r = observer_open(&observer, top->client.endpoint, security_keys(&top->client), top->is_insecure, err);
     if (r)
         return r;
     if (top->is_screen)
@@ -193,6 +197,7 @@ static int run_top(const struct verb *verb, int argc, char **argv)
         {"count", OPTION_INT, &top.count, 0, 1e9, "N", "how many screens; default 0: until q", "10", 'n'},
         {"json", OPTION_FLAG, &top.as_json, 0, 0, "", "one JSON object per line: what the screen is made of", NULL},
         {"timeout", OPTION_INT, &top.timeout, 1, 3600, "S", "seconds to wait for an answer", "5"},
+        OPTION_KEY(&top.key),
         OPTION_INSECURE(&top.is_insecure),
     };
     int r = verb_parse(verb, rows, ARRAY_LEN(rows), argc, argv, &words);

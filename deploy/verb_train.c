@@ -9,10 +9,12 @@
 #include "deploy/cluster.h"
 #include "deploy/grid.h"
 #include "deploy/runs.h"
+#include "deploy/security.h"
 #include "deploy/settings.h"
 #include "deploy/summary.h"
 #include "deploy/terminal.h"
 #include "deploy/verb.h"
+#include "wire/loop_endpoint.h"
 
 #define SEEDS_MAX 1000
 
@@ -25,6 +27,7 @@ struct train {
     int64_t seeds[SEEDS_MAX];
     char root[PATH_MAX], command[1024];
     int64_t actors;
+    const char *listen;
     bool is_quiet, only_check;
 };
 
@@ -86,8 +89,12 @@ static int run_cluster(const struct train *train, const struct run *run, const c
 {
     struct err err = {""};
     struct progress_status status;
-    const struct cluster_options options = {
-        .task = "train", .run_folder = run->folder, .actors = (int)train->actors, .label = label, .is_quiet = train->is_quiet};
+    const struct cluster_options options = {.task = "train",
+                                            .run_folder = run->folder,
+                                            .actors = (int)train->actors,
+                                            .label = label,
+                                            .listen = train->listen,
+                                            .is_quiet = train->is_quiet};
     fprintf(stderr, "%s%s%s %s%s\n", label, terminal_style(stderr, STYLE_DIM), run->is_resumed ? "resuming" : "training in",
             run->folder, terminal_style(stderr, STYLE_OFF));
     int r = cluster_run(&options, &status, &err);
@@ -151,6 +158,21 @@ static int set_root(struct train *train, const char *root)
     return 0;
 }
 
+/* What the broker would refuse is refused before anything starts. */
+static int check_listen(const struct train *train)
+{
+    const char *const endpoints[] = {train->listen, NULL};
+    static struct security_broker security; /* large */
+    struct err err = {""};
+    if (!train->listen)
+        return 0;
+    if (strlen(train->listen) >= ENDPOINT_SIZE || strchr(train->listen, ','))
+        return verb_misused(train->verb, "--listen takes one endpoint");
+    if (loop_endpoint_check(train->listen, true, true, &err) || security_broker(&security, endpoints, NULL, NULL, false, &err))
+        return verb_misused(train->verb, "%s", err.text);
+    return 0;
+}
+
 static int run_train(const struct verb *verb, int argc, char **argv)
 {
     const char *root = "runs";
@@ -161,6 +183,8 @@ static int run_train(const struct verb *verb, int argc, char **argv)
     const struct option_row rows[] = {
         {"actors", OPTION_INT, &train->actors, 0, CLUSTER_ACTORS_MAX, "N", "actor processes; default: one per core", "2"},
         {"runs", OPTION_TEXT, &root, 0, 0, "FOLDER", "where run folders lie", "runs"},
+        {"listen", OPTION_TEXT, &train->listen, 0, 0, "ENDPOINT",
+         "where actors on other machines may join, under keys (testudo keygen)", "tcp://0.0.0.0:5555"},
         {"check-config", OPTION_FLAG, &train->only_check, 0, 0, "", "print the resolved recipe and leave", NULL},
         {"quiet", OPTION_FLAG, &train->is_quiet, 0, 0, "", "no progress lines", NULL},
     };
@@ -170,7 +194,7 @@ static int run_train(const struct verb *verb, int argc, char **argv)
         verb_command_line(train->command, sizeof train->command, argc, argv);
         if (train->only_check)
             r = check_only(train);
-        else
+        else if (!(r = check_listen(train)))
             for (int i = 0; i < (train->n_seeds ? train->n_seeds : 1) && !r; i++)
                 r = train_seed(train, i);
     }

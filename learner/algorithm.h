@@ -54,6 +54,9 @@ struct algorithm_ops {
      * does not fit. */
     int (*save)(const struct algorithm *algorithm, struct safetensors *file, struct err *err);
     int (*load)(struct algorithm *algorithm, const struct safetensors *file, bool only_looks, struct err *err);
+    /* Names of numbers that its updates report beside those of learner/status.c: columns of progress.csv. NULL-terminated, at most
+     * REPORT_MAX; NULL: none. */
+    const char *const *reports;
 };
 
 extern const struct algorithm_ops *const algorithm_registry[]; /* NULL-terminated, generated */

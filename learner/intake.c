@@ -137,27 +137,36 @@ static bool is_worth_a_line(uint64_t n)
     return n <= 64 || (n & (n - 1)) == 0;
 }
 
-static void quarantine(struct intake *intake, const struct message_trajectory *message, const void *frame, size_t frame_bytes,
-                       const struct verdict *verdict)
+static void quarantine(struct intake *intake, struct quarantined info, const void *frame)
 {
     struct kept_bad *bad = &intake->bad[intake->n_bad++ % QUARANTINE_ENTRIES];
     if (!bad->bytes && !(bad->bytes = malloc(QUARANTINE_BYTES)))
         return;
-    size_t kept = frame_bytes < QUARANTINE_BYTES ? frame_bytes : QUARANTINE_BYTES;
-    bad->info = (struct quarantined){.actor = message->actor,
-                                     .incarnation = message->incarnation,
-                                     .sequence = message->body.sequence,
-                                     .reason = verdict->reason,
-                                     .bytes = frame_bytes,
-                                     .kept = kept,
-                                     .frame = bad->bytes};
-    memcpy(bad->info.text, verdict->text, sizeof bad->info.text);
-    if (kept)
-        memcpy(bad->bytes, frame, kept);
+    info.kept = info.bytes < QUARANTINE_BYTES ? info.bytes : QUARANTINE_BYTES;
+    info.frame = bad->bytes;
+    bad->info = info;
+    if (info.kept)
+        memcpy(bad->bytes, frame, info.kept);
     if (is_worth_a_line(intake->n_bad))
         log_warning("trajectory rejected reason=%s actor=%u sequence=%llu rejected_total=%llu text=\"%s\"",
-                    reject_reason_name(verdict->reason), message->actor, (unsigned long long)message->body.sequence,
-                    (unsigned long long)intake->n_bad, verdict->text);
+                    reject_reason_name(info.reason), info.actor, (unsigned long long)info.sequence,
+                    (unsigned long long)intake->n_bad, info.text);
+}
+
+static struct quarantined describe(uint32_t actor, uint64_t incarnation, uint64_t sequence, enum reject_reason reason, size_t bytes,
+                                   const char *text)
+{
+    struct quarantined info = {.actor = actor, .incarnation = incarnation, .sequence = sequence, .reason = reason, .bytes = bytes};
+    snprintf(info.text, sizeof info.text, "%s", text);
+    return info;
+}
+
+void intake_keep(struct intake *intake, uint32_t actor, uint64_t incarnation, const struct trajectory *trajectory,
+                 const struct misfit *misfit, const char *text)
+{
+    struct quarantined info = describe(actor, incarnation, trajectory->sequence, REJECT_RESCORE, trajectory->bytes, text);
+    info.misfit = *misfit;
+    quarantine(intake, info, trajectory->frame);
 }
 
 static const struct hash *weights_of(const struct intake *intake, struct weights_version version)
@@ -251,6 +260,15 @@ static bool take_snapshot(struct intake *intake, struct orders *orders, const st
     return orders_arrived(orders, arrival->actor, arrival->incarnation, &arrival->t, snapshot, bytes) == 0;
 }
 
+static void accept_answer(struct intake *intake, struct orders *orders, struct verdict *verdict)
+{
+    if (verdict->arrival && !take_snapshot(intake, orders, verdict->arrival)) {
+        intake_release(intake, &verdict->arrival);
+        reject(verdict, REJECT_BYTES, "no memory for the snapshot");
+    }
+    verdict->is_accepted = verdict->arrival != NULL;
+}
+
 static void judge_answer(struct intake *intake, struct orders *orders, const struct message_trajectory *message, const void *frame,
                          size_t frame_bytes, struct verdict *verdict)
 {
@@ -261,11 +279,13 @@ static void judge_answer(struct intake *intake, struct orders *orders, const str
         reject(verdict, REJECT_GIVEN_BACK, text);
     } else if (check_numbers(intake, &message->body, frame_bytes, &layout, verdict))
         verdict->arrival = check_contents(intake, message, &layout, frame, verdict);
-    if (verdict->arrival && !take_snapshot(intake, orders, verdict->arrival)) {
-        intake_release(intake, &verdict->arrival);
-        reject(verdict, REJECT_BYTES, "no memory for the snapshot");
+    if (verdict->arrival && intake->options.ops->examine &&
+        intake->options.ops->examine(intake->options.context, verdict->arrival)) {
+        verdict->arrival = NULL;
+        verdict->is_pending = true;
+        return;
     }
-    verdict->is_accepted = verdict->arrival != NULL;
+    accept_answer(intake, orders, verdict);
     if (!verdict->is_accepted)
         orders_failed(orders, message->actor, message->incarnation, &message->body);
 }
@@ -287,7 +307,35 @@ void intake_judge(struct intake *intake, struct orders *orders, const struct mes
             judge_answer(intake, orders, message, frame, frame_bytes, verdict);
     }
     if (!verdict->is_accepted && verdict->fate == FATE_REJECTED)
-        quarantine(intake, message, frame, frame_bytes, verdict);
+        quarantine(
+            intake,
+            describe(message->actor, message->incarnation, message->body.sequence, verdict->reason, frame_bytes, verdict->text),
+            frame);
+}
+
+void intake_examined(struct intake *intake, struct orders *orders, struct arrival **arrival_at, const struct misfit *misfit,
+                     struct verdict *verdict)
+{
+    struct arrival *arrival = *arrival_at;
+    const struct arrival told = *arrival;
+    *arrival_at = NULL;
+    *verdict = (struct verdict){.fate = FATE_STALE};
+    bool is_open = orders_match(orders, told.actor, told.incarnation, &told.t) == 0;
+    if (misfit) {
+        char text[PROTOCOL_TEXT_SIZE];
+        misfit_text(misfit, text, sizeof text);
+        reject(verdict, REJECT_RESCORE, text);
+        intake_keep(intake, told.actor, told.incarnation, &told.t, misfit, text);
+        intake_release(intake, &arrival);
+    } else if (is_open) {
+        verdict->arrival = arrival;
+        accept_answer(intake, orders, verdict);
+    } else {
+        snprintf(verdict->text, sizeof verdict->text, "the order was given to another actor while it was examined");
+        intake_release(intake, &arrival);
+    }
+    if (is_open && !verdict->is_accepted)
+        orders_failed(orders, told.actor, told.incarnation, &told.t);
 }
 
 int intake_quarantine(const struct intake *intake, struct quarantined out[QUARANTINE_ENTRIES])
@@ -296,6 +344,11 @@ int intake_quarantine(const struct intake *intake, struct quarantined out[QUARAN
     for (int i = 0; i < n; i++)
         out[i] = intake->bad[(intake->n_bad - 1 - (uint64_t)i) % QUARANTINE_ENTRIES].info;
     return n;
+}
+
+uint64_t intake_kept(const struct intake *intake)
+{
+    return intake->n_bad;
 }
 
 size_t intake_bytes(const struct intake *intake)

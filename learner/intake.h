@@ -7,6 +7,7 @@
 #define TESTUDO_LEARNER_INTAKE_H
 
 #include "learner/ledger.h"
+#include "learner/misfit.h"
 #include "learner/orders.h"
 
 #define QUARANTINE_ENTRIES 8
@@ -26,6 +27,9 @@ struct intake_ops {
     int (*check)(void *context, const struct arrival *arrival, struct err *err);
     /* Where the lane's snapshot lies inside the frame; may be NULL (no snapshots). */
     const void *(*snapshot)(void *context, const struct arrival *arrival, uint32_t *bytes);
+    /* Whether this one, which passed all checks, shall be examined more closely (off the loop); may be NULL. True: the arrival is the
+     * callee's until intake_examined. Its order stays open meanwhile. */
+    bool (*examine)(void *context, struct arrival *arrival);
 };
 
 struct intake_options {
@@ -47,7 +51,8 @@ bool intake_has_room(struct intake *intake); /* for one more arrival; ask before
 
 struct verdict {
     bool is_accepted;
-    enum fate fate; /* STALE or REJECTED when not accepted */
+    bool is_pending; /* it is being examined; nothing else is set */
+    enum fate fate;  /* STALE or REJECTED when not accepted */
     enum reject_reason reason;
     struct arrival *arrival; /* when accepted; the caller's until intake_release */
     char text[PROTOCOL_TEXT_SIZE];
@@ -55,6 +60,10 @@ struct verdict {
 /* Judges one trajectory that the ledger received, while there is room. Tells the order book (arrived, failed). */
 void intake_judge(struct intake *intake, struct orders *orders, const struct message_trajectory *message, const void *frame,
                   size_t frame_bytes, struct verdict *verdict);
+/* The end of an examination: as intake_judge, for the order may have gone to somebody else meanwhile. misfit NULL: nothing was found.
+ * Consumes the arrival; the verdict has it when it is accepted. */
+void intake_examined(struct intake *intake, struct orders *orders, struct arrival **arrival, const struct misfit *misfit,
+                     struct verdict *verdict);
 void intake_release(struct intake *intake, struct arrival **arrival);
 
 struct quarantined {
@@ -62,10 +71,15 @@ struct quarantined {
     uint64_t incarnation, sequence;
     enum reject_reason reason;
     char text[PROTOCOL_TEXT_SIZE];
+    struct misfit misfit; /* field "" when it was refused for something else */
     size_t bytes, kept;
     const unsigned char *frame; /* first `kept` bytes; borrowed */
 };
+/* Keeps one that was found out after it had been accepted (by an audit). */
+void intake_keep(struct intake *intake, uint32_t actor, uint64_t incarnation, const struct trajectory *trajectory,
+                 const struct misfit *misfit, const char *text);
 int intake_quarantine(const struct intake *intake, struct quarantined out[QUARANTINE_ENTRIES]); /* newest first; how many */
+uint64_t intake_kept(const struct intake *intake);                                              /* ever */
 size_t intake_bytes(const struct intake *intake);
 
 #endif

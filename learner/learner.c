@@ -22,6 +22,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "wire/routing_id.h"
 
 static void start_update(struct learner *learner);
 
@@ -41,6 +42,7 @@ const struct config_table *learner_tables(int *count)
     tables[n++] = smoothness_table;
     tables[n++] = evaluation_table;
     tables[n++] = convergence_table;
+    tables[n++] = admission_table;
     for (int i = 0; algorithm_registry[i] && n < (int)ARRAY_LEN(tables); i++)
         if (algorithm_registry[i]->n_rows)
             tables[n++] =
@@ -77,73 +79,19 @@ static int publish(struct learner *learner)
     return r;
 }
 
-/* ---- checkpoints ---- */
+/* ---- jobs ---- */
 
-/* One job at a time is with a worker. */
-static void begin_job(struct learner *learner, uv_work_cb work, uv_after_work_cb done)
+void learner_begin_job(struct learner *learner, uv_work_cb work, uv_after_work_cb done)
 {
     learner->job.is_running = true;
     learner->job.since = clock_us();
     uv_queue_work(&learner->loop, &learner->job.work, work, done);
 }
 
-static void end_job(struct learner *learner)
+void learner_end_job(struct learner *learner)
 {
     learner->job.is_running = false;
     learner->busy_seconds += clock_seconds_since(learner->job.since);
-}
-
-static void checkpoint_work(uv_work_t *work)
-{
-    struct learner *learner = work->data;
-    learner->job.result = checkpoint_write(learner->job.checkpoint, learner->job.path, learner->options->run, &learner->job.err);
-}
-
-static void go_on(struct learner *learner);
-
-static void checkpoint_done(uv_work_t *work, int status)
-{
-    struct learner *learner = work->data;
-    (void)status;
-    end_job(learner);
-    safetensors_destroy(&learner->job.checkpoint);
-    if (learner->job.result) {
-        learner->status.checkpoints_failed++;
-        log_error("checkpoint failed: %s failed_total=%" PRId64, learner->job.err.text, learner->status.checkpoints_failed);
-    } else {
-        learner->status.checkpoint_seconds = clock_seconds_since(learner->job.since);
-        learner->status.checkpoint_unix_seconds = (double)time(NULL);
-        log_detail("checkpoint written path=%s", learner->job.path);
-    }
-    go_on(learner);
-}
-
-static int collect_checkpoint(struct learner *learner, struct safetensors *file)
-{
-    char steps[32];
-    snprintf(steps, sizeof steps, "%" PRId64, learner_steps_done(learner));
-    int r = trainer_save(learner->trainer, file, &learner->job.err);
-    if (!r)
-        r = safetensors_set_metadata(file, "steps", steps, &learner->job.err);
-    return r ? r : checkpoint_add_books(file, learner->ledger, learner->orders, &learner->convergence, &learner->job.err);
-}
-
-/* Starts writing a checkpoint of this moment; go_on is called when it is on disk. */
-static void start_checkpoint(struct learner *learner)
-{
-    struct job *job = &learner->job;
-    int r = safetensors_create(&job->checkpoint);
-    if (!r)
-        r = collect_checkpoint(learner, job->checkpoint);
-    if (r) {
-        learner->status.checkpoints_failed++;
-        log_error("checkpoint failed: %s", job->err.text);
-        safetensors_destroy(&job->checkpoint);
-        go_on(learner);
-        return;
-    }
-    checkpoint_path(job->path, sizeof job->path, learner->options->run, learner->updates);
-    begin_job(learner, checkpoint_work, checkpoint_done);
 }
 
 /* ---- training ---- */
@@ -177,12 +125,16 @@ static void take_records(struct learner *learner, const struct arrival *arrival)
 
 static void write_metrics(struct learner *learner)
 {
-    double values[STATUS_NAMES];
+    double values[STATUS_COLUMNS_MAX];
     struct err err;
     status_fill(&learner->status, &learner->job.report, &learner->partitions, values);
-    if (learner->metrics &&
-        metrics_write(learner->metrics, learner_steps_done(learner), clock_seconds_since(learner->start), values, &err))
-        log_warning("metrics not written: %s", err.text);
+    bool has_failed = learner->metrics && metrics_write(learner->metrics, learner_steps_done(learner),
+                                                        clock_seconds_since(learner->start), values, &err);
+    if (has_failed && !learner->metrics_fail)
+        log_warning("metrics not written, rows are missing until it is said otherwise: %s", err.text);
+    else if (!has_failed && learner->metrics_fail)
+        log_notice("metrics are written again updates=%" PRIu64, learner->updates);
+    learner->metrics_fail = has_failed;
 }
 
 static void update_done(uv_work_t *work, int status)
@@ -190,7 +142,7 @@ static void update_done(uv_work_t *work, int status)
     struct learner *learner = work->data;
     struct job *job = &learner->job;
     (void)status;
-    end_job(learner);
+    learner_end_job(learner);
     learner->now = clock_us();
     learner->status.update_seconds = job->seconds;
     histogram_add(&learner->status.update_times, HISTOGRAM_SECONDS, job->seconds);
@@ -215,23 +167,27 @@ static void update_done(uv_work_t *work, int status)
     learner->status.updates = learner->updates;
     learner->status.steps = learner_steps_done(learner);
     write_metrics(learner);
-    uint64_t updates = learner->updates;
-    if (updates % (uint64_t)learner->checkpoint_every == 0 || is_budget_reached(learner) || learner->is_draining)
-        start_checkpoint(learner);
+    bool is_last = is_budget_reached(learner) || learner->is_draining;
+    if (is_last || save_schedule_is_due(&learner->save, learner->now, learner->updates))
+        learner_save(learner);
     else
-        go_on(learner);
+        learner_go_on(learner);
 }
 
 /* After an update and its checkpoint, or after the first version: what comes next. */
-static void go_on(struct learner *learner)
+void learner_go_on(struct learner *learner)
 {
     learner->now = clock_us();
     if (learner->is_draining) {
-        learner_stop(learner, 0);
+        learner_stop(learner, learner_saved_all(learner));
         return;
     }
     if (learner->stage != STAGE_TRAIN)
         return;
+    if (is_budget_reached(learner) && save_schedule_at_stake(&learner->save, learner->updates)) {
+        learner->save_waits = true; /* the last one failed: nothing is told to be complete before it is on disk */
+        return;
+    }
     if (is_budget_reached(learner) && learner->options->mode == LEARNER_ATTACK) {
         uint64_t total =
             convergence_next_total(&learner->convergence, learner->updates, trainer_steps_per_update(learner->trainer));
@@ -280,7 +236,7 @@ static void start_update(struct learner *learner)
     learner->n_waiting -= L;
     learner->status.wait_seconds = clock_seconds_since(learner->published_us);
     learner->status.waited_seconds += learner->status.wait_seconds;
-    begin_job(learner, update_work, update_done);
+    learner_begin_job(learner, update_work, update_done);
 }
 
 /* ---- what the link says ---- */
@@ -297,13 +253,14 @@ static void deliver(void *context, struct arrival *arrival)
 {
     struct learner *learner = context;
     if (arrival->t.purpose != ORDER_TRAIN) {
-        learner_take_evaluated(learner, arrival);
+        (arrival->t.purpose == ORDER_AUDIT ? learner_take_audited : learner_take_evaluated)(learner, arrival);
         return;
     }
     if (learner->stage != STAGE_TRAIN) {
         learner_link_decide(learner->link, &arrival, FATE_STALE);
         return;
     }
+    learner_consider_audit(learner, arrival);
     if (learner->run.mode == RUN_SYNC) {
         bool fits = arrival->t.slice == learner->updates && !learner->waiting[arrival->t.lane];
         ASSERT(fits); /* the order book hands out slice u of a lane once, and only while update u waits for it */
@@ -324,7 +281,9 @@ static int open_metrics(struct learner *learner)
     if (learner->options->mode == LEARNER_EVAL)
         return 0;
     int64_t resume = learner->restored ? learner_steps_done(learner) : -1;
-    return metrics_open(&learner->metrics, learner->options->run, status_names, STATUS_NAMES, resume, learner->err);
+    status_set_columns(&learner->status, trainer_reports(learner->trainer));
+    return metrics_open(&learner->metrics, learner->options->run, learner->status.columns, learner->status.n_columns, resume,
+                        learner->err);
 }
 
 /* The first description of the task: build the nets, go on from the checkpoint, publish. */
@@ -341,6 +300,8 @@ static int begin_task(struct learner *learner, const struct spec *spec, const st
         r = learner_check_threats(learner, learner->evaluation_config.training_threats);
     if (!r)
         r = open_metrics(learner);
+    if (!r)
+        r = learner_begin_admission(learner, spec);
     if (r)
         return r;
     learner->version_number.number = learner->updates;
@@ -350,6 +311,7 @@ static int begin_task(struct learner *learner, const struct spec *spec, const st
     learner->status.steps_per_update = trainer_steps_per_update(learner->trainer);
     learner->status.updates = learner->updates;
     learner->status.steps = learner->status.start_steps = learner_steps_done(learner);
+    save_schedule_begin(&learner->save, (uint64_t)learner->checkpoint_every, learner->updates);
     bool is_fresh = !learner->restored && learner->options->mode != LEARNER_EVAL;
     safetensors_destroy(&learner->restored);
     learner->stage = learner->options->mode == LEARNER_EVAL ? STAGE_EVALUATE : STAGE_TRAIN;
@@ -359,9 +321,9 @@ static int begin_task(struct learner *learner, const struct spec *spec, const st
         if (!(r = publish(learner)))
             learner_begin_evaluation(learner);
     } else if (is_fresh) {
-        start_checkpoint(learner); /* the untrained team; go_on publishes when it is on disk */
+        learner_save(learner); /* the untrained team; learner_go_on publishes when it is on disk */
     } else {
-        go_on(learner);
+        learner_go_on(learner);
     }
     return r;
 }
@@ -426,7 +388,12 @@ static int check_content(void *context, const struct arrival *arrival, struct er
     return learner->trainer ? batch_check(trainer_batch(learner->trainer), &arrival->t, err) : ERR_STATE;
 }
 
-static const struct intake_ops intake_ops = {.check = check_content, .snapshot = snapshot_of};
+static bool examine(void *context, struct arrival *arrival)
+{
+    return learner_examine(context, arrival);
+}
+
+static const struct intake_ops intake_ops = {.check = check_content, .snapshot = snapshot_of, .examine = examine};
 
 /* ---- loop ---- */
 
@@ -439,12 +406,26 @@ static void on_message(void *context, const struct loop_zmq_message *message)
     learner_link_pump(learner->link, learner->now);
 }
 
+/* Not let in: ZeroMQ would never try again, so it is for whoever started us to do. */
+static void on_failed(void *context, enum loop_failure failure)
+{
+    struct learner *learner = context;
+    struct err err;
+    int code = loop_failure_explain(failure, learner->options->connect, learner->options->keys != NULL, &err);
+    if (code)
+        refused(learner, code, err.text);
+    else if (failure == LOOP_FAILURE_KEY || failure == LOOP_FAILURE_PROTOCOL)
+        log_warning("handshake failed reason=%s broker=%s", loop_failure_name(failure), learner->options->connect);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct learner *learner = timer->data;
     learner->now = clock_us();
     learner_link_tick(learner->link, learner->now);
     learner_link_pump(learner->link, learner->now);
+    if (learner->save_waits && !learner->job.is_running && learner->now >= learner->save.retry_at)
+        learner_save(learner);
     /* After the end the actors are told for a moment (they leave by themselves), then we go, too. */
     if (learner->is_finish_told && learner->now - learner->finish_us > 300000)
         learner_stop(learner, learner->result);
@@ -475,10 +456,10 @@ static void warn_failing(struct learner *learner)
 static void keep_quarantine(struct learner *learner)
 {
     struct quarantined kept[QUARANTINE_ENTRIES];
-    uint64_t rejected = ledger_book(learner->ledger).fates[FATE_REJECTED];
-    if (rejected == learner->rejected_seen)
+    uint64_t kept_ever = intake_kept(learner->intake);
+    if (kept_ever == learner->kept_seen)
         return;
-    learner->rejected_seen = rejected;
+    learner->kept_seen = kept_ever;
     int n = intake_quarantine(learner->intake, kept), r = quarantine_write(learner->options->run, kept, n, learner->err);
     if (r)
         log_warning("quarantine not written: %s", learner->err->text);
@@ -489,9 +470,12 @@ static void tell_status(struct learner *learner)
     static const char *const phases[] = {"wait", "train", "evaluate", "done"};
     learner->status.phase = phases[learner->stage];
     learner->status.budget_updates = learner->trainer ? trainer_total(learner->trainer) : 0;
+    learner->status.updates_at_stake =
+        learner->save.failing ? (int64_t)save_schedule_at_stake(&learner->save, learner->updates) : 0;
     learner->status.tasks_left = learner->evaluation ? evaluation_left(learner->evaluation) : 0;
     status_tick(&learner->status, &learner->partitions, clock_us());
     warn_unplaced(learner);
+    learner_tend_audits(learner);
     keep_quarantine(learner);
     warn_failing(learner);
     if (learner->options->status_fd >= 0)
@@ -501,6 +485,7 @@ static void tell_status(struct learner *learner)
 static void on_status(uv_timer_t *timer)
 {
     tell_status(timer->data);
+    learner_try_finish(timer->data);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -513,7 +498,7 @@ static void on_signal(uv_signal_t *handle, int number)
     log_notice("draining signal=%d", number);
     learner->is_draining = true;
     if (!learner->job.is_running)
-        start_checkpoint(learner);
+        learner_save(learner);
 }
 
 void learner_stop(struct learner *learner, int result)
@@ -557,8 +542,11 @@ static int open_link(struct learner *learner)
 static int open_loop(struct learner *learner)
 {
     struct loop_zmq_options socket = loop_zmq_defaults();
-    struct loop_zmq_callbacks callbacks = {.context = learner, .receive = on_message};
-    socket.routing_id = "learner";
+    struct loop_zmq_callbacks callbacks = {.context = learner, .receive = on_message, .failed = on_failed};
+    char id[ROUTING_ID_SIZE];
+    routing_id(id, "learner");
+    socket.routing_id = id;
+    socket.keys = learner->options->keys;
     socket.is_insecure = learner->options->is_insecure;
     socket.max_frame_bytes = PROTOCOL_PAYLOAD_BYTES;
     uv_loop_init(&learner->loop);
@@ -567,7 +555,7 @@ static int open_loop(struct learner *learner)
     uv_signal_init(&learner->loop, &learner->terminate);
     uv_signal_init(&learner->loop, &learner->interrupt);
     learner->tick.data = learner->status_timer.data = learner->terminate.data = learner->interrupt.data = learner;
-    learner->job.work.data = learner;
+    learner->job.work.data = learner->admitting.work.data = learner;
     uv_timer_start(&learner->tick, on_tick, 1, TICK_MS);
     uv_timer_start(&learner->status_timer, on_status, STATUS_MS, STATUS_MS);
     uv_signal_start(&learner->terminate, on_signal, SIGTERM);
@@ -589,7 +577,7 @@ static void close_loop(struct learner *learner)
     uv_close((uv_handle_t *)&learner->interrupt, NULL);
     if (learner->socket)
         loop_zmq_close(&learner->socket);
-    learner->is_draining = true; /* a worker's end must not start anything new */
+    learner->is_draining = learner->admitting.is_closing = true; /* a worker's end must not start anything new */
     uv_run(&learner->loop, UV_RUN_DEFAULT);
     ASSERT(uv_loop_close(&learner->loop) == 0);
     if (learner->context)

@@ -3,6 +3,7 @@
 #define TESTUDO_LEARNER_LEARNER_H
 
 #include "base/config.h"
+#include "wire/loop_zmq.h"
 
 enum learner_mode {
     LEARNER_TRAIN,  /* train to the budget (resuming from the newest checkpoint), then evaluate: results/train.json */
@@ -16,8 +17,9 @@ struct learner_options {
     const char *source;  /* a checkpoint file: the frozen team of ATTACK, what EVAL looks at; NULL: the newest of the run */
     const char *results; /* file name under results/, NULL: as above */
     enum learner_mode mode;
-    bool is_insecure; /* the broker may be on another machine, in plain text */
-    int status_fd;    /* JSON lines for the launcher, about two a second; -1: none */
+    const struct loop_zmq_keys *keys; /* CURVE; NULL: plain text. Borrowed while it runs */
+    bool is_insecure;                 /* the broker may be on another machine, in plain text */
+    int status_fd;                    /* JSON lines for the launcher, about two a second; -1: none */
 };
 
 /* Tables of all keys that the learner reads, algorithms' included; *count of them. */

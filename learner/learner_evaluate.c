@@ -96,6 +96,7 @@ static void finish_evaluation(struct learner *learner)
         " rejected=%" PRIu64 " rolled_back=%" PRIu64 " lost=%" PRIu64 " away=%" PRIu64 " held=%" PRIu64 " unexplained=%" PRId64,
         learner->status.steps, book.announced, book.fates[FATE_TRAINED], book.fates[FATE_EVALUATED], book.fates[FATE_STALE],
         book.fates[FATE_REJECTED], book.fates[FATE_ROLLED_BACK], book.fates[FATE_LOST], book.away, book.held, book.unexplained);
+    learner_log_admission(learner);
     learner->stage = STAGE_DONE;
     learner->status.phase = "done"; /* the last word to the broker says so */
     if (r)
@@ -104,6 +105,13 @@ static void finish_evaluation(struct learner *learner)
         learner_link_finish(learner->link, learner->now);
     learner->is_finish_told = true;
     learner->finish_us = learner->now;
+}
+
+void learner_try_finish(struct learner *learner)
+{
+    bool is_done = learner->stage == STAGE_EVALUATE && learner->evaluation && evaluation_is_done(learner->evaluation);
+    if (is_done && learner_audits_are_done(learner))
+        finish_evaluation(learner);
 }
 
 void learner_take_evaluated(struct learner *learner, struct arrival *arrival)
@@ -115,8 +123,7 @@ void learner_take_evaluated(struct learner *learner, struct arrival *arrival)
     learner_link_decide(learner->link, &arrival, FATE_EVALUATED);
     if (learner->training_evaluation && evaluation_is_done(learner->training_evaluation))
         finish_training_evaluation(learner);
-    if (learner->stage == STAGE_EVALUATE && learner->evaluation && evaluation_is_done(learner->evaluation))
-        finish_evaluation(learner);
+    learner_try_finish(learner);
 }
 
 /* Before any training: a list of threats that the end of the run could not be evaluated under. */

@@ -1,4 +1,4 @@
-/* The learner process from inside: what learner.c (loop, updates, checkpoints), learner_evaluate.c and learner_start.c share.
+/* The learner process from inside: what learner.c (loop, updates), learner_save.c, learner_evaluate.c and learner_start.c share.
  * Everything runs on the loop's thread, except the two worker functions of learner.c. */
 #ifndef TESTUDO_LEARNER_LEARNER_INTERNAL_H
 #define TESTUDO_LEARNER_LEARNER_INTERNAL_H
@@ -10,7 +10,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "learner/admission.h"
 #include "learner/advantages.h"
+#include "learner/audit.h"
 #include "learner/checkpoint.h"
 #include "learner/convergence.h"
 #include "learner/evaluation.h"
@@ -22,6 +24,8 @@
 #include "learner/quarantine.h"
 #include "learner/regularisers/mi.h"
 #include "learner/regularisers/smoothness.h"
+#include "learner/rescore.h"
+#include "learner/save_schedule.h"
 #include "learner/status.h"
 #include "learner/trainer.h"
 #include "wire/loop_zmq.h"
@@ -41,6 +45,24 @@ struct job { /* what the worker has in hand */
     struct err err;
     double seconds;
     monotonic_us since; /* while it is running */
+};
+
+/* Closer looks at what actors say they did (admission.h): a thread of libuv's scores, one slice or dispute at a time. */
+struct admitting {
+    struct admission admission;
+    struct rescore *rescore; /* NULL before the task is known, and when the share is 0 */
+    struct audits *audits;   /* the same */
+    uv_work_t work;
+    bool is_running, is_closing, has_warned;
+    struct arrival *first, *last; /* that wait to be scored */
+    struct arrival *arrival;      /* in hand, or */
+    struct audit *dispute;        /* both answers to one order */
+    struct weights *weights;      /* a reference while in hand */
+    struct misfit misfit[2];      /* a slice's, or both answers' */
+    int result[2];
+    struct err err;
+    double seconds;
+    monotonic_us evaluated_us; /* when only audits were left; 0: not yet */
 };
 
 struct learner {
@@ -81,9 +103,13 @@ struct learner {
     int n_waiting, waiting_size;
     struct job job;
     int64_t checkpoint_every, eval_every;
-    uint64_t rejected_seen; /* when the quarantine was written last */
-    bool is_failing;        /* an alarm was given */
-    int unplaced;           /* lanes, when last looked */
+    struct save_schedule save;
+    bool save_waits;    /* training is over, its last checkpoint is not on disk: the tick tries again */
+    uint64_t kept_seen; /* by the intake, when the quarantine was written last */
+    bool is_failing;    /* an alarm was given */
+    int unplaced;       /* lanes, when last looked */
+
+    struct admitting admitting;
 
     struct evaluation *evaluation; /* final */
     struct evaluation *training_evaluation;
@@ -91,6 +117,7 @@ struct learner {
     struct partitions partitions;
     struct convergence convergence;
     struct metrics *metrics;
+    bool metrics_fail; /* the last row did not go out */
     struct status status;
     monotonic_us published_us;
     double busy_seconds; /* of jobs that are done */
@@ -99,12 +126,32 @@ struct learner {
 /* learner.c */
 void learner_stop(struct learner *learner, int result); /* ends the loop; the first result that is not 0 counts */
 int64_t learner_steps_done(const struct learner *learner);
+void learner_go_on(struct learner *learner); /* after an update and its checkpoint, or after the first version: what comes next */
+/* One job at a time is with a worker. */
+void learner_begin_job(struct learner *learner, uv_work_cb work, uv_after_work_cb done);
+void learner_end_job(struct learner *learner);
+
+/* learner_save.c */
+void learner_save(
+    struct learner *learner); /* starts writing a checkpoint of this moment; then learner_go_on, whatever came of it */
+int learner_saved_all(struct learner *learner); /* 0, or how many updates are not on disk, and why */
 
 /* learner_evaluate.c: evaluations that are asked for, answered, and written down. */
 MUST_USE int learner_check_threats(struct learner *learner, const char *threats);
 MUST_USE int learner_make_evaluation(struct learner *learner, const char *threats, struct evaluation **evaluation);
 void learner_begin_evaluation(struct learner *learner); /* the final one; stops the learner when it cannot be asked for */
 void learner_take_evaluated(struct learner *learner, struct arrival *arrival); /* decides the arrival's fate */
+void learner_try_finish(struct learner *learner); /* when the evaluation is done and no audit is under way */
+
+/* learner_admission.c: re-scoring, audits, and what follows for actors. */
+MUST_USE int learner_begin_admission(struct learner *learner, const struct spec *spec); /* the task is known */
+bool learner_examine(struct learner *learner, struct arrival *arrival); /* intake's examine op: true when it takes the arrival */
+void learner_consider_audit(struct learner *learner, const struct arrival *arrival); /* of an accepted training slice */
+void learner_take_audited(struct learner *learner, struct arrival *arrival);         /* decides the arrival's fate */
+void learner_tend_audits(struct learner *learner); /* now and then: those that nobody can answer any more */
+bool learner_audits_are_done(struct learner *learner);
+void learner_log_admission(const struct learner *learner);
+void learner_end_admission(struct learner *learner); /* after the loop: gives everything back */
 
 /* learner_start.c: what there is before the loop, and what is left after it. */
 MUST_USE int learner_load_recipe(struct learner *learner);

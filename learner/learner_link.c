@@ -345,6 +345,19 @@ static void decide(struct learner_link *link, uint32_t actor, uint64_t incarnati
         peer->fates_due = true;
 }
 
+static void follow_verdict(struct learner_link *link, const struct verdict *verdict, uint32_t actor, uint64_t incarnation,
+                           uint64_t sequence)
+{
+    if (verdict->is_pending)
+        return;
+    if (verdict->is_accepted) {
+        link->options.ops->deliver(link->options.context, verdict->arrival);
+        return;
+    }
+    link->stats.stale_late += verdict->fate == FATE_STALE;
+    decide(link, actor, incarnation, sequence, verdict->fate, verdict->reason);
+}
+
 static void on_trajectory(struct learner_link *link, const void *payload, size_t payload_bytes)
 {
     const struct message_trajectory *message = &link->in->trajectory;
@@ -364,12 +377,24 @@ static void on_trajectory(struct learner_link *link, const void *payload, size_t
         return;
     struct verdict verdict;
     intake_judge(link->options.intake, link->options.orders, message, payload, payload_bytes, &verdict);
-    if (verdict.is_accepted)
-        link->options.ops->deliver(link->options.context, verdict.arrival);
-    else {
-        link->stats.stale_late += verdict.fate == FATE_STALE;
-        decide(link, message->actor, message->incarnation, message->body.sequence, verdict.fate, verdict.reason);
-    }
+    follow_verdict(link, &verdict, message->actor, message->incarnation, message->body.sequence);
+}
+
+void learner_link_examined(struct learner_link *link, struct arrival **arrival, const struct misfit *misfit)
+{
+    struct verdict verdict;
+    uint32_t actor = (*arrival)->actor;
+    uint64_t incarnation = (*arrival)->incarnation, sequence = (*arrival)->t.sequence;
+    intake_examined(link->options.intake, link->options.orders, arrival, misfit, &verdict);
+    follow_verdict(link, &verdict, actor, incarnation, sequence);
+}
+
+struct weights *learner_link_weights(const struct learner_link *link, struct weights_version version)
+{
+    for (int i = 0; i < link->n_published; i++)
+        if (!weights_version_compare(link->published[i].weights->manifest.version, version))
+            return link->published[i].weights;
+    return NULL;
 }
 
 void learner_link_decide(struct learner_link *link, struct arrival **arrival, enum fate fate)

@@ -54,6 +54,11 @@ void learner_link_allow(struct learner_link *link, monotonic_us now, uint64_t sl
 /* Decides the fate of a delivered trajectory: TRAINED, EVALUATED, STALE or REJECTED. Releases the arrival. Whatever the fate, a training
  * slice now belongs to its lane's history, so the slices of one lane must be decided in order. Sends at the next pump. */
 void learner_link_decide(struct learner_link *link, struct arrival **arrival, enum fate fate);
+/* The end of an examination that intake's `examine` op began: delivers the arrival (consumed), or decides it as stale or, with a misfit,
+ * as rejected. Sends at the next pump. */
+void learner_link_examined(struct learner_link *link, struct arrival **arrival, const struct misfit *misfit);
+/* A version that orders still name, or the newest; NULL when it is no longer kept. Borrowed until the next publish. */
+struct weights *learner_link_weights(const struct learner_link *link, struct weights_version version);
 /* Sends what became due: fates and orders. Call after a batch of decisions. */
 void learner_link_pump(struct learner_link *link, monotonic_us now);
 void learner_link_finish(struct learner_link *link, monotonic_us now); /* the run is complete: told to all */

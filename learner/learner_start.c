@@ -66,7 +66,8 @@ int learner_load_recipe(struct learner *learner)
     if (r || (r = run_config_bind(&learner->run, learner->recipe, err)) ||
         (r = config_bind(trainer_table.rows, trainer_table.count, learner->recipe, &config, err)) ||
         (r = evaluation_config_bind(&learner->evaluation_config, learner->recipe, err)) ||
-        (r = convergence_config_bind(&learner->convergence_config, learner->recipe, err)))
+        (r = convergence_config_bind(&learner->convergence_config, learner->recipe, err)) ||
+        (r = admission_init(&learner->admitting.admission, learner->recipe, err)))
         return r;
     learner->checkpoint_every = config.checkpoint_every;
     learner->eval_every = config.eval_every;
@@ -110,6 +111,7 @@ void learner_release(struct learner *learner)
     for (int i = 0; learner->job.arrivals && i < learner->run.lanes; i++)
         if (learner->job.arrivals[i])
             intake_release(learner->intake, &learner->job.arrivals[i]);
+    learner_end_admission(learner);
     learner_link_destroy(&learner->link);
     weights_unref(&learner->version);
     intake_destroy(&learner->intake);

@@ -20,8 +20,8 @@ struct ledger {
 
 const char *reject_reason_name(enum reject_reason reason)
 {
-    static const char *const names[REJECT_REASONS] = {"run",   "version",    "order", "schema",  "shape",
-                                                      "bytes", "not_finite", "range", "content", "given_back"};
+    static const char *const names[REJECT_REASONS] = {"run",        "version", "order",   "schema",     "shape",  "bytes",
+                                                      "not_finite", "range",   "content", "given_back", "rescore"};
     return (unsigned)reason < REJECT_REASONS ? names[reason] : "?";
 }
 
@@ -288,7 +288,8 @@ static const struct codec_field entry_fields[] = {
 static const struct codec_field totals_fields[] = {
     {"folded_announced", CODEC_U64, offsetof(struct ledger, folded_announced), 0},
     {"folded", CODEC_U64S, offsetof(struct ledger, folded), FATES},
-    {"rejected", CODEC_U64S, offsetof(struct ledger, rejected), REJECT_REASONS},
+    {"rejected", CODEC_U64S, offsetof(struct ledger, rejected), REJECT_GIVEN_BACK + 1},
+    {"rejected_rescore", CODEC_U64, offsetof(struct ledger, rejected[REJECT_RESCORE]), 0, CODEC_OPTIONAL},
 };
 #define ENTRY_BYTES_MAX 1024
 #define TOTALS_BYTES_MAX 1024

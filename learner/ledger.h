@@ -27,6 +27,7 @@ enum reject_reason {
     REJECT_RANGE,
     REJECT_CONTENT,
     REJECT_GIVEN_BACK, /* the actor could not carry out the order */
+    REJECT_RESCORE,    /* done again with the same weights, it comes out differently */
     REJECT_REASONS,
 };
 const char *reject_reason_name(enum reject_reason reason);

@@ -46,7 +46,7 @@ struct lane {
 struct task {
     struct order order;
     struct blob_name manifest;
-    uint32_t not_actor;
+    uint32_t not_actors[ORDERS_NOT_MAX]; /* UINT32_MAX: nobody */
     struct assignment assignment;
     unsigned char *snapshot; /* owned */
 };
@@ -87,6 +87,8 @@ struct orders {
     bool targets_dirty;
     struct task **tasks;
     int n_tasks;
+    uint32_t quarantined[PROTOCOL_ACTORS_MAX];
+    int n_quarantined;
     struct orders_stats stats;
 };
 
@@ -235,6 +237,8 @@ static void take_back(struct orders *orders, struct assignment *assignment, bool
 
 void orders_actor_live(struct orders *orders, uint32_t actor, uint64_t incarnation, int lanes)
 {
+    if (orders_is_quarantined(orders, actor))
+        return;
     int w = worker_find(orders, actor, incarnation);
     if (w < 0) {
         if ((w = worker_row(orders)) < 0)
@@ -267,6 +271,25 @@ void orders_actor_gone(struct orders *orders, uint32_t actor, uint64_t incarnati
     for (int t = 0; t < orders->n_tasks; t++)
         if (orders->tasks[t]->assignment.is_ordered && orders->tasks[t]->assignment.worker == w)
             take_back(orders, &orders->tasks[t]->assignment, false);
+}
+
+bool orders_is_quarantined(const struct orders *orders, uint32_t actor)
+{
+    for (int i = 0; i < orders->n_quarantined; i++)
+        if (orders->quarantined[i] == actor)
+            return true;
+    return false;
+}
+
+void orders_quarantine(struct orders *orders, uint32_t actor)
+{
+    if (orders_is_quarantined(orders, actor))
+        return;
+    if (orders->n_quarantined < PROTOCOL_ACTORS_MAX)
+        orders->quarantined[orders->n_quarantined++] = actor;
+    for (int w = 0; w < orders->n_workers; w++)
+        if (orders->workers[w].is_used && orders->workers[w].actor == actor)
+            orders_actor_gone(orders, actor, orders->workers[w].incarnation);
 }
 
 void orders_actor_has(struct orders *orders, uint32_t actor, uint64_t incarnation, uint32_t generation, uint64_t upto)
@@ -310,13 +333,26 @@ static void place_lanes(struct orders *orders)
     orders->targets_dirty = false;
 }
 
-/* The live actor with least to do that is not `avoid`; NOBODY when there is none. */
-static int idlest(const struct orders *orders, uint32_t avoid)
+static bool is_among(uint32_t actor, const uint32_t *actors, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (actors[i] == actor)
+            return true;
+    return false;
+}
+
+static bool takes_orders(const struct worker *worker, const uint32_t *avoid, int n)
+{
+    return worker->is_used && worker->is_live && worker->lanes > 0 && !is_among(worker->actor, avoid, n);
+}
+
+/* The live actor with least to do that is none of `avoid`; NOBODY when there is none. */
+static int idlest_beside(const struct orders *orders, const uint32_t *avoid, int n)
 {
     int best = NOBODY;
     for (int w = 0; w < orders->n_workers; w++) {
         const struct worker *worker = &orders->workers[w];
-        if (!worker->is_used || !worker->is_live || worker->lanes == 0 || worker->actor == avoid)
+        if (!takes_orders(worker, avoid, n))
             continue;
         const struct worker *than = best < 0 ? NULL : &orders->workers[best];
         if (!than || worker->outstanding < than->outstanding ||
@@ -324,6 +360,19 @@ static int idlest(const struct orders *orders, uint32_t avoid)
             best = w;
     }
     return best;
+}
+
+static int idlest(const struct orders *orders, uint32_t avoid)
+{
+    return idlest_beside(orders, &avoid, 1);
+}
+
+int orders_others(const struct orders *orders, const uint32_t *not_actors, int n)
+{
+    int others = 0;
+    for (int w = 0; w < orders->n_workers; w++)
+        others += takes_orders(&orders->workers[w], not_actors, n);
+    return others;
 }
 
 /* --- giving out --- */
@@ -386,13 +435,14 @@ static bool may_order(const struct orders *orders, const struct lane *lane, mono
 }
 
 /* A lease that ran out goes to another actor, if there is one; otherwise the holder gets more time. */
-static void check_lease(struct orders *orders, struct assignment *assignment, bool is_lane, uint32_t also_not, monotonic_us now)
+static void check_lease(struct orders *orders, struct assignment *assignment, bool is_lane, const uint32_t also_not[ORDERS_NOT_MAX],
+                        monotonic_us now)
 {
     if (!assignment->is_ordered || now < assignment->deadline)
         return;
     uint32_t late = orders->workers[assignment->worker].actor;
-    int other = idlest(orders, late);
-    if (other < 0 || orders->workers[other].actor == also_not) {
+    const uint32_t avoid[] = {late, also_not[0], also_not[1]};
+    if (idlest_beside(orders, avoid, 3) < 0) {
         assignment->deadline = now + orders->options.lease_ms * 1000;
         return;
     }
@@ -422,13 +472,14 @@ static void issue_tasks(struct orders *orders, monotonic_us now)
 {
     for (int t = 0; t < orders->n_tasks; t++) {
         struct task *task = orders->tasks[t];
-        check_lease(orders, &task->assignment, false, task->not_actor, now);
+        check_lease(orders, &task->assignment, false, task->not_actors, now);
         hold_retry(&task->assignment, now);
         if (task->assignment.is_ordered || now < task->assignment.retry_at)
             continue;
-        int w = idlest(orders, task->not_actor != UINT32_MAX ? task->not_actor : task->assignment.avoid);
-        if (w < 0 && task->not_actor == UINT32_MAX)
-            w = idlest(orders, UINT32_MAX);
+        const uint32_t avoid[] = {task->not_actors[0], task->not_actors[1], task->assignment.avoid};
+        int w = idlest_beside(orders, avoid, 3);
+        if (w < 0)
+            w = idlest_beside(orders, avoid, ORDERS_NOT_MAX); /* who failed once may try again; who must not, must not */
         if (w >= 0 && orders->workers[w].tasks < TASKS_PER_ACTOR)
             order_task(orders, task, w, now);
     }
@@ -451,12 +502,13 @@ static bool version_has_room(const struct orders *orders, int undecided)
 
 void orders_issue(struct orders *orders, monotonic_us now)
 {
+    static const uint32_t nobody[ORDERS_NOT_MAX] = {UINT32_MAX, UINT32_MAX};
     int undecided = undecided_slices(orders);
     if (orders->targets_dirty)
         place_lanes(orders);
     for (int l = 0; l < orders->options.lanes; l++) {
         struct lane *lane = &orders->lanes[l];
-        check_lease(orders, &lane->assignment, true, UINT32_MAX, now);
+        check_lease(orders, &lane->assignment, true, nobody, now);
         hold_retry(&lane->assignment, now);
         bool is_free = may_order(orders, lane, now) && version_has_room(orders, undecided);
         int w = is_free ? worker_for_lane(orders, lane) : NOBODY;
@@ -701,13 +753,20 @@ static int task_version(const struct orders *orders, struct task *task)
 
 int orders_add_task(struct orders *orders, const struct order *order, uint32_t not_actor)
 {
+    return orders_add_task_beside(orders, order, &not_actor, 1);
+}
+
+int orders_add_task_beside(struct orders *orders, const struct order *order, const uint32_t *not_actors, int n)
+{
+    ASSERT(n <= ORDERS_NOT_MAX);
     if (orders->n_tasks == ORDERS_TASKS_MAX || order->snapshot_bytes > ORDER_SNAPSHOT_MAX)
         return ERR_LIMIT;
     struct task *task = calloc(1, sizeof *task);
     if (!task)
         return ERR_NOMEM;
     task->order = *order;
-    task->not_actor = not_actor;
+    for (int i = 0; i < ORDERS_NOT_MAX; i++)
+        task->not_actors[i] = i < n ? not_actors[i] : UINT32_MAX;
     task->assignment.avoid = UINT32_MAX;
     int r = task_version(orders, task);
     if (!r && order->snapshot_bytes && !(task->snapshot = malloc(order->snapshot_bytes)))
@@ -720,6 +779,18 @@ int orders_add_task(struct orders *orders, const struct order *order, uint32_t n
         memcpy(task->snapshot, order->snapshot, order->snapshot_bytes);
     orders->tasks[orders->n_tasks++] = task;
     return 0;
+}
+
+void orders_drop_task(struct orders *orders, enum order_purpose purpose, int lane, uint64_t slice)
+{
+    for (int t = orders->n_tasks - 1; t >= 0; t--) {
+        struct task *task = orders->tasks[t];
+        if (task->order.purpose != purpose || task->order.lane != lane || task->order.slice != slice)
+            continue;
+        if (task->assignment.is_ordered)
+            take_back(orders, &task->assignment, false);
+        task_remove(orders, task);
+    }
 }
 
 int orders_tasks(const struct orders *orders)

@@ -14,6 +14,7 @@
 
 #define ORDERS_DEPTH_MAX 8
 #define ORDERS_TASKS_MAX 4096
+#define ORDERS_NOT_MAX 2
 
 struct orders_options {
     int lanes;        /* of the run, 1..ORDER_LANES_MAX */
@@ -42,7 +43,16 @@ bool orders_may_publish_after(const struct orders *orders, uint64_t number, cons
  * of this call, any other must be among the last 16 published (ERR_UNKNOWN). The snapshot is copied. not_actor: whom it must not go
  * to, UINT32_MAX for nobody. ERR_LIMIT when too many wait. */
 MUST_USE int orders_add_task(struct orders *orders, const struct order *task, uint32_t not_actor);
+/* The same, to none of these (at most ORDERS_NOT_MAX). */
+MUST_USE int orders_add_task_beside(struct orders *orders, const struct order *task, const uint32_t *not_actors, int n);
+/* Live actors that take orders, these left out. */
+int orders_others(const struct orders *orders, const uint32_t *not_actors, int n);
+/* Takes a task back that nobody needs any more, ordered or not; late answers match nothing. */
+void orders_drop_task(struct orders *orders, enum order_purpose purpose, int lane, uint64_t slice);
 int orders_tasks(const struct orders *orders); /* waiting or under way */
+/* No order for this actor from now on, under whatever incarnation: what it has is given to others. */
+void orders_quarantine(struct orders *orders, uint32_t actor);
+bool orders_is_quarantined(const struct orders *orders, uint32_t actor);
 /* The slice was decided (trained on, or dropped): it belongs to the history. Slices of a lane in order. */
 void orders_committed(struct orders *orders, int lane, uint64_t slice);
 uint64_t orders_lane_slice(const struct orders *orders, int lane); /* first slice not yet committed */

@@ -36,6 +36,9 @@ static const struct config_row rows[] = {
 
 const struct config_table q_table = {"q", rows, ARRAY_LEN(rows)};
 
+const char *const q_reports[] = {"q/loss",    "q/norm",    "q/chosen",        "q/target",        "q/error",
+                                 "q/updates", "q/epsilon", "replay/episodes", "replay/left_out", NULL};
+
 enum { CONFIG_ADAM, CONFIG_RMSPROP }; /* q.optimiser */
 
 int q_state_width(const struct batch_shape *shape)
@@ -167,38 +170,6 @@ static const int32_t *action_at(const struct episode *episode, int t, int n, int
     return &episode->action[t * N + n];
 }
 
-/* Observation, knowledge, last action of every agent at every step; zeroes behind an episode's end. out [(T+1)*B*N, I]. */
-static void gather_input(const struct q_block *q, real *out)
-{
-    const struct replay_shape *s = q->sample->shape;
-    for (int t = 0; t <= q->T; t++)
-        for (int b = 0; b < q->B; b++)
-            for (int n = 0; n < q->N; n++, out += q->I) {
-                const struct episode *episode = &q->episode[b];
-                memset(out, 0, (size_t)q->I * sizeof *out);
-                if (t > episode->length)
-                    continue;
-                const float *from = episode->input + ((size_t)t * (size_t)q->N + (size_t)n) * (size_t)s->I;
-                for (int i = 0; i < s->I; i++)
-                    out[i] = (real)from[i];
-                if (q->team->acting.has_last_action && t > 0)
-                    out[s->I + *action_at(episode, t - 1, n, q->N)] = 1;
-            }
-}
-
-/* Joint states of steps 0..T; out [(T+1)*B, Z]. */
-static void gather_states(const struct q_block *q, real *out)
-{
-    const struct replay_shape *s = q->sample->shape;
-    for (int t = 0; t <= q->T; t++)
-        for (int b = 0; b < q->B; b++, out += s->Z) {
-            if (t <= q->episode[b].length)
-                replay_state(s, &q->episode[b], t, out);
-            else
-                memset(out, 0, (size_t)s->Z * sizeof *out);
-        }
-}
-
 static void gather_actions(const struct q_block *q, int32_t *out)
 {
     for (int t = 0; t < q->T; t++)
@@ -288,8 +259,9 @@ static void q_block_update(void *context, struct block *block)
     int32_t *action = arena_array(block->scratch, int32_t, R * N);
     real *next = arena_array(block->scratch, real, R * N), *target = arena_array(block->scratch, real, R);
     real *weight = arena_array(block->scratch, real, R);
-    gather_input(&q, input);
-    gather_states(&q, state);
+    struct sample_block rows_of = sample_block(&team->sample, block->first, block->count);
+    sample_gather_input(&rows_of, &team->shape.head, team->acting.has_last_action, q.I, input);
+    sample_gather_states(&rows_of, state);
     gather_actions(&q, action);
 
     struct node *x = tape_input(block->tape, (int)(steps * N), q.I, input, false);

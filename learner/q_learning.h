@@ -63,6 +63,7 @@ void q_update(struct q_team *team, const struct batch *batch, const struct progr
 double q_epsilon(const struct q_team *team, const struct progress *progress);
 
 /* What algorithm_ops wants. */
+extern const char *const q_reports[]; /* NULL-terminated */
 MUST_USE int q_tables(const struct q_team *team, const struct progress *progress, struct weights *weights, struct err *err);
 
 /* Width of the joint state that mixers read. */

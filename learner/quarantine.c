@@ -6,6 +6,16 @@
 #include "base/file.h"
 #include "base/json.h"
 
+/* What did not fit when it was done again: where, and both numbers. */
+static void add_misfit(json_t *tree, const struct misfit *misfit)
+{
+    json_object_set_new(tree, "step", misfit->t >= 0 ? json_integer(misfit->t) : json_null());
+    json_object_set_new(tree, "agent", misfit->agent >= 0 ? json_integer(misfit->agent) : json_null());
+    json_object_set_new(tree, "field", json_string(misfit->field));
+    json_object_set_new(tree, "expected", json_string(misfit->expected));
+    json_object_set_new(tree, "found", json_string(misfit->found));
+}
+
 static int write_entry(const char *folder, const struct quarantined *entry, int place, struct err *err)
 {
     char path[PATH_MAX];
@@ -20,6 +30,8 @@ static int write_entry(const char *folder, const struct quarantined *entry, int 
                   "bytes", (json_int_t)entry->bytes, "kept", (json_int_t)entry->kept);
     if (!tree)
         return err_set(err, ERR_NOMEM, "cannot describe a refused trajectory");
+    if (entry->misfit.field[0])
+        add_misfit(tree, &entry->misfit);
     int length = snprintf(path, sizeof path, "%s/%d.json", folder, place);
     r = length < (int)sizeof path ? json_write(path, tree, err) : err_set(err, ERR_LIMIT, "path of \"%.200s\" is too long", folder);
     json_decref(tree);

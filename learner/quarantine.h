@@ -1,4 +1,5 @@
-/* Refused trajectories in the run folder: quarantine/<place>.json (who, which, why, how large) and quarantine/<place>.frame (its first
+/* Refused trajectories in the run folder: quarantine/<place>.json (who, which, why, how large; of one that came out differently when it
+ * was done again also step, agent, field, and the number expected and found) and quarantine/<place>.frame (its first
  * bytes), the newest in place 0, at most QUARANTINE_ENTRIES of them. `testudo inspect` prints the JSON. */
 #ifndef TESTUDO_LEARNER_QUARANTINE_H
 #define TESTUDO_LEARNER_QUARANTINE_H

@@ -1,6 +1,7 @@
 #include "learner/sample.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 int sample_init(struct sample *sample, const struct replay_shape *shape, int B)
 {
@@ -53,4 +54,51 @@ void sample_draw(struct sample *sample, const struct replay *replay, struct rng 
             reward[t] = (real)(sum / N);
         }
     }
+}
+
+/* ---- blocks ---- */
+
+struct sample_block sample_block(const struct sample *sample, int first, int count)
+{
+    return (struct sample_block){.sample = sample, .first = first, .B = count, .T = sample->episode[first].length};
+}
+
+static void put_last_action(const struct episode *episode, const struct action_head *head, int row, real *out)
+{
+    float numbers[SPEC_ACTIONS_MAX];
+    acting_last_action(head, episode->action + (size_t)row * (size_t)head->C, numbers);
+    for (int a = 0; a < head->A; a++)
+        out[a] = (real)numbers[a];
+}
+
+void sample_gather_input(const struct sample_block *block, const struct action_head *head, bool has_last_action, int width,
+                         real *out)
+{
+    const struct replay_shape *s = block->sample->shape;
+    for (int t = 0; t <= block->T; t++)
+        for (int b = 0; b < block->B; b++)
+            for (int n = 0; n < s->N; n++, out += width) {
+                const struct episode *episode = &block->sample->episode[block->first + b];
+                memset(out, 0, (size_t)width * sizeof *out);
+                if (t > episode->length)
+                    continue;
+                const float *from = episode->input + ((size_t)t * (size_t)s->N + (size_t)n) * (size_t)s->I;
+                for (int i = 0; i < s->I; i++)
+                    out[i] = (real)from[i];
+                if (has_last_action && t > 0)
+                    put_last_action(episode, head, (t - 1) * s->N + n, out + s->I);
+            }
+}
+
+void sample_gather_states(const struct sample_block *block, real *out)
+{
+    const struct replay_shape *s = block->sample->shape;
+    for (int t = 0; t <= block->T; t++)
+        for (int b = 0; b < block->B; b++, out += s->Z) {
+            const struct episode *episode = &block->sample->episode[block->first + b];
+            if (t <= episode->length)
+                replay_state(s, episode, t, out);
+            else
+                memset(out, 0, (size_t)s->Z * sizeof *out);
+        }
 }

@@ -42,15 +42,6 @@ const char *const status_names[STATUS_NAMES] = {
     "episodes/attacked",
     "seconds/update",
     "seconds/wait",
-    "q/loss",
-    "q/norm",
-    "q/chosen",
-    "q/target",
-    "q/error",
-    "q/updates",
-    "q/epsilon",
-    "replay/episodes",
-    "replay/left_out",
 };
 
 void status_init(struct status *status)
@@ -72,20 +63,37 @@ void status_init(struct status *status)
                               .mutual_information = NAN};
 }
 
-static void put(double *values, const char *name, double value)
+static int column_of(const struct status *status, const char *name)
 {
-    for (int i = 0; i < STATUS_NAMES; i++)
-        if (!strcmp(status_names[i], name))
-            values[i] = value;
+    int i = 0;
+    while (i < status->n_columns && strcmp(status->columns[i], name))
+        i++;
+    return i;
+}
+
+void status_set_columns(struct status *status, const char *const *own)
+{
+    memcpy(status->columns, status_names, sizeof status_names);
+    status->n_columns = STATUS_NAMES;
+    for (; own && *own && status->n_columns < STATUS_COLUMNS_MAX; own++)
+        if (column_of(status, *own) == status->n_columns)
+            status->columns[status->n_columns++] = *own;
+}
+
+static void put(const struct status *status, double *values, const char *name, double value)
+{
+    int i = column_of(status, name);
+    if (i < status->n_columns)
+        values[i] = value;
 }
 
 void status_fill(const struct status *status, const struct report *report, const struct partitions *partitions, double *values)
 {
     double clean, attacked, lowest, n_clean = 0, n_attacked = 0;
-    for (int i = 0; i < STATUS_NAMES; i++)
+    for (int i = 0; i < status->n_columns; i++)
         values[i] = NAN;
     for (int i = 0; i < report->count; i++)
-        put(values, report->entries[i].name, report->entries[i].value);
+        put(status, values, report->entries[i].name, report->entries[i].value);
     for (int i = 0; i < partitions->count; i++)
         *(partitions->rows[i].mask ? &n_attacked : &n_clean) += (double)partitions->rows[i].episodes;
     partitions_returns(partitions, &clean, &attacked, &lowest);
@@ -106,7 +114,7 @@ void status_fill(const struct status *status, const struct report *report, const
                {"seconds/update", status->update_seconds},
                {"seconds/wait", status->wait_seconds}};
     for (size_t i = 0; i < ARRAY_LEN(own); i++)
-        put(values, own[i].name, own[i].value);
+        put(status, values, own[i].name, own[i].value);
 }
 
 void status_note_report(struct status *status, const struct report *report)
@@ -150,9 +158,10 @@ static int open_object(const struct status *status, char *out, size_t size)
                    {"eval_lowest", status->eval_lowest}};
     int used = snprintf(out, size,
                         "{\"phase\":\"%s\",\"steps\":%" PRId64 ",\"budget\":%" PRIu64 ",\"update\":%" PRIu64
-                        ",\"tasks_left\":%d,\"skipped\":%" PRId64 ",\"checkpoints_failed\":%" PRId64 ",\"done\":%s",
+                        ",\"tasks_left\":%d,\"skipped\":%" PRId64 ",\"checkpoints_failed\":%" PRId64
+                        ",\"updates_at_stake\":%" PRId64 ",\"done\":%s",
                         status->phase, status->steps, status->budget_updates * (uint64_t)status->steps_per_update, status->updates,
-                        status->tasks_left, status->skipped, status->checkpoints_failed,
+                        status->tasks_left, status->skipped, status->checkpoints_failed, status->updates_at_stake,
                         !strcmp(status->phase, "done") ? "true" : "false");
     for (size_t i = 0; i < ARRAY_LEN(numbers) && (size_t)used < size; i++)
         used += number(out + used, size - (size_t)used, numbers[i].key, numbers[i].value);
@@ -178,6 +187,19 @@ static int add_histogram(char *out, size_t size, const char *key, const struct h
     return used + ((size_t)used < size ? snprintf(out + used, size - (size_t)used, "]}") : 0);
 }
 
+static int add_admission(const struct admission_counts *a, char *out, size_t size)
+{
+    int used = snprintf(out, size,
+                        ",\"admission\":{\"rescored\":%" PRIu64 ",\"unfit\":%" PRIu64 ",\"unjudged\":%" PRIu64
+                        ",\"rescore_seconds\":%.6f,\"audited\":%" PRIu64 ",\"same\":%" PRIu64 ",\"different\":%" PRIu64
+                        ",\"undecided\":%" PRIu64 ",\"skipped\":%" PRIu64 ",\"open\":%d,\"quarantined\":%d,\"actors\":[",
+                        a->rescored, a->unfit, a->unjudged, a->rescore_seconds, a->audited, a->same, a->different, a->undecided,
+                        a->skipped, a->audits_open, a->n_quarantined);
+    for (int i = 0; i < a->n_quarantined && (size_t)used < size; i++)
+        used += snprintf(out + used, size - (size_t)used, "%s%" PRIu32, i ? "," : "", a->quarantined[i]);
+    return used + ((size_t)used < size ? snprintf(out + used, size - (size_t)used, "]}") : 0);
+}
+
 /* What only statistics want to know. */
 static int add_process(const struct status *status, char *out, size_t size)
 {
@@ -196,6 +218,8 @@ static int add_process(const struct status *status, char *out, size_t size)
                         status->mode, status->max_lag, status->lanes);
     for (size_t i = 0; i < ARRAY_LEN(numbers) && (size_t)used < size; i++)
         used += number(out + used, size - (size_t)used, numbers[i].key, numbers[i].value);
+    if ((size_t)used < size)
+        used += add_admission(&status->admission, out + used, size - (size_t)used);
     if ((size_t)used < size)
         used += add_histogram(out + used, size - (size_t)used, "update_times", &status->update_times);
     if ((size_t)used < size)

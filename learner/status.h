@@ -9,11 +9,24 @@
 #include "learner/ledger.h"
 #include "learner/partitions.h"
 
-/* Columns of progress.csv; those that an algorithm does not report stay empty. */
-enum { STATUS_NAMES = 44 };
+/* Columns of progress.csv that every run has; those that an algorithm does not report stay empty. Its own come behind. */
+enum { STATUS_NAMES = 35 };
 extern const char *const status_names[STATUS_NAMES];
+enum { STATUS_COLUMNS_MAX = STATUS_NAMES + REPORT_MAX };
+
+/* What became of closer looks (admission.h), since this process started. */
+struct admission_counts {
+    uint64_t rescored, unfit, unjudged; /* slices scored again; of these rejected; could not be judged, and were let in */
+    uint64_t audited, same, different, undecided, skipped; /* slices repeated: compared; skipped: nobody was free to repeat it */
+    int audits_open;
+    double rescore_seconds; /* of the thread that scores */
+    int n_quarantined;
+    uint32_t quarantined[PROTOCOL_ACTORS_MAX]; /* actors that get no orders any more */
+};
 
 struct status {
+    const char *columns[STATUS_COLUMNS_MAX]; /* [n_columns] borrowed: status_names, then the algorithm's reports */
+    int n_columns;
     const char *phase;
     uint64_t updates, budget_updates;
     int64_t steps_per_update, steps, start_steps;
@@ -21,6 +34,7 @@ struct status {
     double eval_clean, eval_attacked, eval_lowest;
     int tasks_left;
     int64_t skipped, checkpoints_failed; /* since this process started; anything but 0 is an alarm */
+    int64_t updates_at_stake;            /* not on disk although a checkpoint was due: what a crash would cost; 0: no alarm */
     monotonic_us last_us;
     int64_t last_steps;
     double update_seconds, wait_seconds; /* of the last update: computing; from the published version to the full batch */
@@ -33,10 +47,14 @@ struct status {
     double rtt_seconds;                                 /* a word to the broker and back */
     double checkpoint_unix_seconds, checkpoint_seconds; /* when the last one was written, and how long that took */
     double belief_accuracy, mutual_information;         /* of the last update; NaN where the method has none */
+    struct admission_counts admission;
     struct histogram update_times, lags; /* HISTOGRAM_SECONDS, HISTOGRAM_LAG: of each update; of each trajectory trained on */
 };
 
 void status_init(struct status *status);
+/* The columns of this run. own: as algorithm_ops.reports says; a name that there is already is not added again. */
+void status_set_columns(struct status *status, const char *const *own);
+/* values [n_columns]; NaN for what is unknown. */
 void status_fill(const struct status *status, const struct report *report, const struct partitions *partitions, double *values);
 void status_note_report(struct status *status, const struct report *report);
 void status_tick(struct status *status, const struct partitions *partitions, monotonic_us now); /* rates and recent returns */

@@ -157,6 +157,11 @@ void trainer_extend(struct trainer *trainer, uint64_t total)
     trainer->progress.total = total;
 }
 
+const char *const *trainer_reports(const struct trainer *trainer)
+{
+    return trainer->ops->reports;
+}
+
 const struct batch *trainer_batch(const struct trainer *trainer)
 {
     return &trainer->batch;

@@ -38,6 +38,9 @@ MUST_USE int trainer_weights(struct trainer *trainer, struct weights_version ver
 /* Whether it has nets that play adversaries: "adversary", or one for each agent. */
 bool trainer_has_adversary(const struct trainer *trainer);
 
+/* Names of the algorithm's own numbers (algorithm_ops.reports); may be NULL. */
+const char *const *trainer_reports(const struct trainer *trainer);
+
 /* A trajectory's columns, for its records. */
 const struct batch *trainer_batch(const struct trainer *trainer);
 

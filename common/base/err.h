@@ -10,21 +10,22 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-#define ERR_MAP(X)                                          \
-    X(ERR_INVALID, -1, "invalid input")                     \
-    X(ERR_RANGE, -2, "value out of range")                  \
-    X(ERR_NOMEM, -3, "out of memory")                       \
-    X(ERR_IO, -4, "input or output failed")                 \
-    X(ERR_FORMAT, -5, "malformed data")                     \
-    X(ERR_MISMATCH, -6, "does not match what was expected") \
-    X(ERR_LIMIT, -7, "a ceiling was exceeded")              \
-    X(ERR_STATE, -8, "not allowed in this state")           \
-    X(ERR_AGAIN, -9, "not now")                             \
-    X(ERR_CLOSED, -10, "closed")                            \
-    X(ERR_UNKNOWN, -11, "unknown name")                     \
-    X(ERR_NOT_FINITE, -12, "not a finite number")           \
-    X(ERR_DUPLICATE, -13, "seen before")                    \
-    X(ERR_VERSION, -14, "protocol or format version not understood")
+#define ERR_MAP(X)                                                   \
+    X(ERR_INVALID, -1, "invalid input")                              \
+    X(ERR_RANGE, -2, "value out of range")                           \
+    X(ERR_NOMEM, -3, "out of memory")                                \
+    X(ERR_IO, -4, "input or output failed")                          \
+    X(ERR_FORMAT, -5, "malformed data")                              \
+    X(ERR_MISMATCH, -6, "does not match what was expected")          \
+    X(ERR_LIMIT, -7, "a ceiling was exceeded")                       \
+    X(ERR_STATE, -8, "not allowed in this state")                    \
+    X(ERR_AGAIN, -9, "not now")                                      \
+    X(ERR_CLOSED, -10, "closed")                                     \
+    X(ERR_UNKNOWN, -11, "unknown name")                              \
+    X(ERR_NOT_FINITE, -12, "not a finite number")                    \
+    X(ERR_DUPLICATE, -13, "seen before")                             \
+    X(ERR_VERSION, -14, "protocol or format version not understood") \
+    X(ERR_DENIED, -15, "not admitted")
 
 enum err_code {
     ERR_OK = 0,

@@ -24,6 +24,7 @@ enum rng_purpose {
     RNG_SIMULATION = 11, /* faults and delays of the protocol simulation */
     RNG_TEST = 12,
     RNG_EVALUATE = 13, /* the seed that evaluation episodes are drawn under */
+    RNG_ADMIT = 14,    /* which trajectories are scored again or audited; seed = a learner's own secret key, never the run's */
 };
 
 /* 64 uniformly distributed bits for one name. */

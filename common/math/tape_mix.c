@@ -1,4 +1,4 @@
-/* What value-based methods do with the agents' action values: choose, sum, mix. Equations and shapes in tape.h. */
+/* What off-policy methods do with action values and actions: choose, sum, insert, draw, mix. Equations and shapes in tape.h. */
 #include <string.h>
 
 #include "math/tape_internal.h"
@@ -52,6 +52,81 @@ struct node *tape_sum_columns(struct tape *tape, struct node *x)
             sum += *from++;
         y->value[r] = sum;
     }
+    return y;
+}
+
+/* ---- insert ---- */
+
+static void insert_backward(struct tape *tape, const struct operation *op)
+{
+    (void)tape;
+    struct node *y = op->out, *piece = op->in[0];
+    real *d = tape_gradient_to_add(piece);
+    for (size_t r = 0; r < (size_t)y->rows; r++) {
+        const real *from = y->gradient + r * (size_t)y->cols + (size_t)op->as.insert.at[r];
+        real *to = d + (size_t)op->as.insert.from[r] * (size_t)piece->cols;
+        for (int a = 0; a < piece->cols; a++)
+            to[a] += from[a];
+    }
+}
+
+struct node *tape_insert(struct tape *tape, int R, int C, const real *base, struct node *piece, const int32_t *from,
+                         const int32_t *at)
+{
+    struct operation *op;
+    struct node *y = tape_result(tape, R, C, insert_backward, 1, &piece, &op);
+    if (op)
+        op->as.insert.from = from, op->as.insert.at = at;
+    memcpy(y->value, base, node_count(y) * sizeof *base);
+    for (size_t r = 0; r < (size_t)R; r++) {
+        ASSERT(from[r] >= 0 && from[r] < piece->rows && at[r] >= 0 && at[r] + piece->cols <= C);
+        memcpy(y->value + r * (size_t)C + (size_t)at[r], piece->value + (size_t)from[r] * (size_t)piece->cols,
+               (size_t)piece->cols * sizeof *base);
+    }
+    return y;
+}
+
+/* ---- straight-through Gumbel softmax ---- */
+
+/* d_z = p (d - sum d p) */
+static void gumbel_backward(struct tape *tape, const struct operation *op)
+{
+    (void)tape;
+    struct node *y = op->out, *logits = op->in[0];
+    real *d = tape_gradient_to_add(logits);
+    for (size_t r = 0; r < (size_t)y->rows; r++) {
+        const size_t at = r * (size_t)y->cols;
+        const real *p = op->saved[0] + at, *dy = y->gradient + at;
+        real sum = 0;
+        for (int a = 0; a < y->cols; a++)
+            sum += dy[a] * p[a];
+        for (int a = 0; a < y->cols; a++)
+            d[at + (size_t)a] += p[a] * (dy[a] - sum);
+    }
+}
+
+struct node *tape_gumbel(struct tape *tape, struct node *logits, const uint8_t *available, const real *noise)
+{
+    const int R = logits->rows, A = logits->cols;
+    struct operation *op;
+    struct node *y = tape_result(tape, R, A, gumbel_backward, 1, &logits, &op);
+    real *p = arena_array(&tape->arena, real, node_count(y));
+    if (op)
+        op->saved[0] = p;
+    size_t mark = arena_mark(&tape->arena);
+    real *noisy = arena_array(&tape->arena, real, node_count(y)), *log_p = arena_array(&tape->arena, real, node_count(y));
+    for (size_t i = 0; i < node_count(y); i++)
+        noisy[i] = logits->value[i] + noise[i];
+    tape_log_softmax(R, A, 1, &(const int32_t){A}, noisy, available, log_p, p, arena_array(&tape->arena, real, R));
+    memset(y->value, 0, node_count(y) * sizeof *y->value);
+    for (size_t r = 0; r < (size_t)R; r++) {
+        const real *z = log_p + r * (size_t)A;
+        int best = 0;
+        for (int a = 1; a < A; a++)
+            best = z[a] > z[best] ? a : best;
+        y->value[r * (size_t)A + (size_t)best] = 1;
+    }
+    arena_release(&tape->arena, mark);
     return y;
 }
 

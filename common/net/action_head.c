@@ -187,6 +187,39 @@ void action_head_logp(const struct action_head *head, int rows, const real *outp
     }
 }
 
+/* One of the available choices; their number goes to *count. */
+static int32_t draw_choice(struct rng *rng, int choices, const uint8_t *available, int *count)
+{
+    *count = 0;
+    for (int a = 0; a < choices; a++)
+        *count += available[a] != 0;
+    if (!*count)
+        return 0;
+    int skip = (int)rng_below(rng, (uint32_t)*count);
+    int32_t choice = 0;
+    while (!available[choice] || skip-- > 0)
+        choice++;
+    return choice;
+}
+
+void action_head_uniform(const struct action_head *head, struct rng *rng, const uint8_t *available, void *action, float *logp)
+{
+    int32_t *choice = action;
+    float *number = action, sum = 0;
+    for (int c = 0; c < head->C; c++) {
+        if (head->kind == ACTION_BOX) {
+            number[c] = (float)(2 * rng_double(rng) - 1);
+            sum -= logf(2);
+            continue;
+        }
+        int count;
+        choice[c] = draw_choice(rng, head->choices[c], available, &count);
+        sum -= logf((float)count);
+        available += head->choices[c];
+    }
+    *logp = sum;
+}
+
 void action_head_execute(const struct spec *spec, const float *action, float *executed)
 {
     for (int c = 0; c < spec->C; c++) {

@@ -39,6 +39,10 @@ void action_head_sample(const struct action_head *head, int rows, const real *ou
 void action_head_logp(const struct action_head *head, int rows, const real *output, const real *log_std, const uint8_t *available,
                       const void *action, float *logp);
 
+/* One agent's action drawn uniformly: over the available choices, component by component; of a box between its bounds. available [A] ->
+ * action [C], logp [1]. */
+void action_head_uniform(const struct action_head *head, struct rng *rng, const uint8_t *available, void *action, float *logp);
+
 /* The action in the environment's units: box components moved from [-1,1] to their bounds, without clipping. [C] each. */
 void action_head_execute(const struct spec *spec, const float *action, float *executed);
 /* And back, from an environment's own policy (a script) to policy units. */

@@ -1,12 +1,5 @@
 /* ZeroMQ sockets in a libuv loop: see loop_zmq.h.
- *
- * Why four handles. ZMQ_FD becomes readable when the socket's mailbox goes from empty to not empty, and every call on the socket
- * empties the mailbox: whoever sends in a timer has eaten the wake-up of a message that then waits for ever. So the descriptor only
- * wakes the loop, and the truth is asked for (ZMQ_EVENTS) at a place that no callback can get behind:
- *
- *     timers ... -> prepare: something to do? then start idle -> poll (timeout 0 while idle is active) -> check: stop idle, work
- *
- * libuv computes the poll's timeout after prepare; hence idle is started there, and stopped in check.
+ * How a socket is watched without losing a wake-up is loop_watch.c's business; this file reads, sends and sets options.
  * Invariants: the socket is used on the loop's thread only; parts[0..n_parts-1] are open messages; after loop_zmq_close no callback
  * but `closed` runs. */
 #include "wire/loop_zmq.h"
@@ -17,6 +10,7 @@
 
 #include "wire/blob.h"
 #include "wire/loop_endpoint.h"
+#include "wire/loop_watch.h"
 
 #define PARTS_MAX 3 /* routing id, envelope, payload */
 #define ZAP_DOMAIN "testudo"
@@ -27,16 +21,14 @@ struct loop_zmq {
     enum loop_zmq_kind kind;
     bool has_keys, is_closing, wants_writable;
     bool is_skipping; /* within a message of too many frames */
-    int quota, open_handles;
+    int quota;
     int n_parts;
     zmq_msg_t parts[PARTS_MAX];
     struct loop_zmq_callbacks callbacks;
     struct loop_zmq_counters counters;
     char endpoint[LOOP_ZMQ_ENDPOINT_MAX];
-    uv_poll_t poll;
-    uv_prepare_t prepare;
-    uv_check_t check;
-    uv_idle_t idle;
+    struct loop_watch watch;
+    struct loop_monitor *monitor;
 };
 
 /* --- receiving --- */
@@ -139,34 +131,17 @@ void loop_zmq_frame_free(struct loop_zmq_frame *frame)
 
 static int pending_events(const struct loop_zmq *socket)
 {
-    int events = 0;
-    size_t size = sizeof events;
-    if (zmq_getsockopt(socket->zmq, ZMQ_EVENTS, &events, &size))
-        return 0;
-    return events & (ZMQ_POLLIN | (socket->wants_writable ? ZMQ_POLLOUT : 0));
+    return loop_watch_events(socket->zmq) & (ZMQ_POLLIN | (socket->wants_writable ? ZMQ_POLLOUT : 0));
 }
 
-static void on_poll(uv_poll_t *handle, int status, int events)
+static bool is_pending(void *context)
 {
-    (void)handle, (void)status, (void)events; /* only wakes the loop; check does the work */
+    return pending_events(context) != 0;
 }
 
-static void on_idle(uv_idle_t *handle)
+static void work(void *context)
 {
-    (void)handle; /* only makes the poll's timeout 0 */
-}
-
-static void on_prepare(uv_prepare_t *handle)
-{
-    struct loop_zmq *socket = handle->data;
-    if (pending_events(socket))
-        uv_idle_start(&socket->idle, on_idle);
-}
-
-static void on_check(uv_check_t *handle)
-{
-    struct loop_zmq *socket = handle->data;
-    uv_idle_stop(&socket->idle);
+    struct loop_zmq *socket = context;
     for (int i = 0; i < socket->quota && !socket->is_closing && receive_frame(socket); i++) {
     }
     if (!socket->is_closing && socket->wants_writable && pending_events(socket) & ZMQ_POLLOUT) {
@@ -175,42 +150,40 @@ static void on_check(uv_check_t *handle)
     }
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+static void release(void *context)
 {
-    struct loop_zmq *socket = handle->data;
+    struct loop_zmq *socket = context;
     struct loop_zmq_callbacks callbacks = socket->callbacks;
-    if (--socket->open_handles > 0)
-        return;
     close_parts(socket);
-    zmq_close(socket->zmq); /* after the poll handle let go of its descriptor */
+    zmq_close(socket->zmq); /* after the watch and the monitor let go of it */
     free(socket);
     if (callbacks.closed)
         callbacks.closed(callbacks.context);
 }
 
+static void on_watch_closed(void *context)
+{
+    struct loop_zmq *socket = context;
+    if (socket->monitor)
+        loop_monitor_close(&socket->monitor); /* goes on in release */
+    else
+        release(socket);
+}
+
+static const struct loop_watch_ops watch_ops = {is_pending, work, on_watch_closed};
+
 static void close_handles(struct loop_zmq *socket)
 {
     socket->is_closing = true;
-    uv_poll_stop(&socket->poll);
-    uv_close((uv_handle_t *)&socket->poll, on_handle_closed);
-    uv_close((uv_handle_t *)&socket->prepare, on_handle_closed);
-    uv_close((uv_handle_t *)&socket->check, on_handle_closed);
-    uv_close((uv_handle_t *)&socket->idle, on_handle_closed);
+    loop_watch_close(&socket->watch);
 }
 
-static int start_handles(struct loop_zmq *socket, uv_loop_t *loop, uv_os_sock_t fd)
+static void on_failure(void *context, enum loop_failure failure)
 {
-    int code = uv_poll_init_socket(loop, &socket->poll, fd);
-    if (code)
-        return code;
-    uv_prepare_init(loop, &socket->prepare);
-    uv_check_init(loop, &socket->check);
-    uv_idle_init(loop, &socket->idle);
-    socket->poll.data = socket->prepare.data = socket->check.data = socket->idle.data = socket;
-    socket->open_handles = 4;
-    uv_prepare_start(&socket->prepare, on_prepare);
-    uv_check_start(&socket->check, on_check);
-    return uv_poll_start(&socket->poll, UV_READABLE, on_poll); /* readable for sending, too: ZMQ_FD is never anything else */
+    struct loop_zmq *socket = context;
+    socket->counters.failures[failure]++;
+    if (!socket->is_closing)
+        socket->callbacks.failed(socket->callbacks.context, failure);
 }
 
 /* --- options --- */
@@ -288,7 +261,7 @@ static int set_dealer(void *zmq, const struct loop_zmq_options *options)
 
 /* The domain alone is not enough: without enforcing it, a server that finds no ZAP handler admits everybody who knows its public
  * key (tested with 4.3.4). A library that does not know the option opens no socket with keys. */
-static int set_keys(void *zmq, const struct loop_zmq_keys *keys, enum loop_zmq_mode mode)
+int loop_zmq_set_keys(void *zmq, const struct loop_zmq_keys *keys, enum loop_zmq_mode mode)
 {
     const int is_server = mode == LOOP_ZMQ_BIND;
     if (zmq_setsockopt(zmq, ZMQ_CURVE_SERVER, &is_server, sizeof is_server) ||
@@ -311,7 +284,7 @@ static int set_options(struct loop_zmq *socket, enum loop_zmq_mode mode, const c
                  (socket->kind == LOOP_ZMQ_ROUTER ? set_router(socket->zmq, options) : set_dealer(socket->zmq, options));
     if (failed)
         return err_set(err, ERR_IO, "cannot set options of a ZeroMQ socket: %s", zmq_strerror(errno));
-    if (options->keys && set_keys(socket->zmq, options->keys, mode))
+    if (options->keys && loop_zmq_set_keys(socket->zmq, options->keys, mode))
         return err_set(err, ERR_INVALID, "cannot use the CURVE keys: %s",
                        zmq_has("curve") ? "a key is not 40 characters of Z85" : "this ZeroMQ has no CURVE");
     return 0;
@@ -341,22 +314,24 @@ static int attach(struct loop_zmq *socket, enum loop_zmq_mode mode, const char *
     return 0;
 }
 
-static int watch(struct loop_zmq *socket, uv_loop_t *loop, struct err *err)
+/* The monitor is there before the first connection. */
+static int watch_handshakes(struct loop_zmq *socket, uv_loop_t *loop, void *zmq_context, struct err *err)
 {
-    int fd;
-    size_t size = sizeof fd;
-    if (zmq_getsockopt(socket->zmq, ZMQ_FD, &fd, &size))
-        return err_set(err, ERR_IO, "cannot watch a ZeroMQ socket: %s", zmq_strerror(errno));
-    int code = start_handles(socket, loop, fd);
-    return code ? err_set(err, ERR_IO, "cannot watch a ZeroMQ socket: %s", uv_strerror(code)) : 0;
+    const struct loop_monitor_callbacks callbacks = {socket, on_failure, release};
+    return socket->callbacks.failed ? loop_monitor_open(&socket->monitor, loop, zmq_context, socket->zmq, &callbacks, err) : 0;
 }
 
 /* Undoes an open that failed: handles that live already are closed by the loop, silently. */
 static int abandon(struct loop_zmq *socket, int code)
 {
-    if (socket->open_handles > 0) {
-        socket->callbacks.closed = NULL;
+    socket->callbacks.closed = NULL;
+    socket->is_closing = true;
+    if (socket->watch.open_handles > 0) {
         close_handles(socket);
+        return code;
+    }
+    if (socket->monitor) {
+        loop_monitor_close(&socket->monitor);
         return code;
     }
     if (socket->zmq)
@@ -385,9 +360,11 @@ int loop_zmq_open(struct loop_zmq **out, uv_loop_t *loop, void *zmq_context, enu
         return abandon(socket, err_set(err, ERR_IO, "cannot open a ZeroMQ socket: %s", zmq_strerror(errno)));
     code = set_options(socket, mode, endpoint, options, err);
     if (!code)
+        code = watch_handshakes(socket, loop, zmq_context, err);
+    if (!code)
         code = attach(socket, mode, endpoint, err);
     if (!code)
-        code = watch(socket, loop, err);
+        code = loop_watch_start(&socket->watch, loop, socket->zmq, &watch_ops, socket, err);
     if (code)
         return abandon(socket, code);
     *out = socket;

@@ -22,6 +22,7 @@
 #include <zmq.h>
 
 #include "base/err.h"
+#include "wire/loop_monitor.h"
 
 #define LOOP_ZMQ_PEER_MAX 255 /* bytes of a routing id */
 #define LOOP_ZMQ_ENDPOINT_MAX 256
@@ -75,6 +76,9 @@ struct loop_zmq_callbacks {
     void (*receive)(void *context, const struct loop_zmq_message *message); /* may send, and may close */
     void (*writable)(void *context); /* DEALER: after a send was refused with ERR_AGAIN, once there is room; may be NULL */
     void (*closed)(void *context);   /* last call of all; may be NULL */
+    /* A handshake failed: on a server somebody was not let in, on a client the server did not let us in; after DENIED and PLAIN a client's
+     * connection is over for good, and only a new socket tries again. May close. NULL: nobody wants to know, and none is counted. */
+    void (*failed)(void *context, enum loop_failure failure);
 };
 
 /* Opens a socket on the loop. The text of *options is copied. ERR_INVALID: endpoint, routing id or key is malformed, or the endpoint
@@ -82,6 +86,9 @@ struct loop_zmq_callbacks {
 MUST_USE int loop_zmq_open(struct loop_zmq **socket, uv_loop_t *loop, void *zmq_context, enum loop_zmq_kind kind,
                            enum loop_zmq_mode mode, const char *endpoint, const struct loop_zmq_options *options,
                            const struct loop_zmq_callbacks *callbacks, struct err *err);
+
+/* For who has no loop: sets the keys on a ZeroMQ socket. 0, or ZeroMQ's -1 with errno. */
+MUST_USE int loop_zmq_set_keys(void *zmq, const struct loop_zmq_keys *keys, enum loop_zmq_mode mode);
 
 /* The endpoint with wildcards resolved ("tcp://127.0.0.1:41233"); borrowed. */
 const char *loop_zmq_endpoint(const struct loop_zmq *socket);
@@ -110,6 +117,7 @@ struct loop_zmq_counters {
     uint64_t received, received_bytes, sent, sent_bytes; /* whole messages; bytes of envelopes and payloads */
     uint64_t dropped_messages, dropped_frames;           /* more frames than a message has, or no envelope */
     uint64_t refused_full, refused_unknown;              /* sends: ERR_AGAIN, ERR_CLOSED */
+    uint64_t failures[LOOP_FAILURES];                    /* handshakes, by reason */
     uint64_t cut;                                        /* sends: the connection died between envelope and payload */
 };
 const struct loop_zmq_counters *loop_zmq_counters(const struct loop_zmq *socket);

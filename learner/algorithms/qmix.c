@@ -126,6 +126,7 @@ const struct algorithm_ops algorithm_qmix = {
     .destroy = destroy,
     .update = update,
     .models = models,
+    .reports = q_reports,
     .tables = tables,
     .save = save,
     .load = load,

@@ -74,6 +74,7 @@ const struct algorithm_ops algorithm_vdn = {
     .destroy = destroy,
     .update = update,
     .models = models,
+    .reports = q_reports,
     .tables = tables,
     .save = save,
     .load = load,

@@ -12,8 +12,7 @@
  *   hidden        N                the agent's recurrent state                 each against its own other steps
  *
  * The interface is rows of numbers, so that rollouts and replayed episodes use it alike. A backbone does, once an update:
- *   mi_remember   for every new real step, oldest first (a backbone with a replay of its own does so again after a restart only if
- *                 it did not add the ring to its checkpoint; the ring lies in `models` and is saved with them)
+ *   mi_remember   for every new real step, oldest first (the ring lies in `models`: a checkpoint brings it back)
  *   mi_fit        likelihood steps on the ring
  *   mi_information on the rows of its batch; then r - lambda * out
  * mi_shape_rewards is these three for a batch of rollouts. One thread. */

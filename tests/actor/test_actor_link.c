@@ -179,6 +179,54 @@ static void test_link_another_run_or_protocol_ends_it(void **state)
     assert_int_equal(submit(0), ERR_STATE);
 }
 
+/* STATE of a broker that still knows `run`, complete; there may be no learner any more. */
+static void finished_says(const char *run, monotonic_us now)
+{
+    in.kind = MESSAGE_STATE;
+    in.state = (struct message_state){.major = PROTOCOL_MAJOR,
+                                      .minor = PROTOCOL_MINOR,
+                                      .incarnation = 10,
+                                      .epoch = 5,
+                                      .recipe = {hash_bytes("abcd", 4), 4},
+                                      .version = {3, 100},
+                                      .is_finished = true};
+    strcpy(in.state.run, run);
+    int n = envelope_encode(&in, bytes, sizeof bytes);
+    actor_link_message(link_, now, bytes, (size_t)n, NULL, 0);
+}
+
+static void test_link_without_a_run_does_not_join_a_finished_one(void **state)
+{
+    (void)state;
+    actor_link_tick(link_, S);
+    for (monotonic_us now = S; now < 50 * S; now += S) {
+        finished_says("old", now);
+        actor_link_tick(link_, now);
+    }
+    assert_false(actor_link_finished(link_));
+    assert_int_equal(actor_link_state(link_), LINK_WAIT_STATE);
+    assert_int_equal(n_sent[MESSAGE_FETCH], 0);
+    state_says(5, 6, 0, 0, 50 * S); /* the learner of the next run is here, and its versions begin anew */
+    assert_int_equal(actor_link_state(link_), LINK_WAIT_RUN);
+    assert_int_equal(actor_link_stats(link_).version.number, 0);
+    assert_int_equal(submit(0), 0);
+    finished_says("r", 60 * S); /* its own run */
+    assert_true(actor_link_finished(link_));
+}
+
+static void test_link_without_a_run_goes_home_when_no_other_begins(void **state)
+{
+    (void)state;
+    actor_link_tick(link_, S);
+    for (monotonic_us now = S; now <= 60 * S; now += S) {
+        finished_says("old", now);
+        actor_link_tick(link_, now);
+        assert_false(actor_link_finished(link_));
+    }
+    actor_link_tick(link_, 62 * S);
+    assert_true(actor_link_finished(link_));
+}
+
 static void test_link_drains_and_says_good_bye(void **state)
 {
     (void)state;
@@ -201,6 +249,8 @@ int main(void)
         TEST(test_link_sends_again_without_progress_and_backs_off),
         TEST(test_link_ignores_what_is_meant_for_the_process_before),
         TEST(test_link_another_run_or_protocol_ends_it),
+        TEST(test_link_without_a_run_does_not_join_a_finished_one),
+        TEST(test_link_without_a_run_goes_home_when_no_other_begins),
         TEST(test_link_drains_and_says_good_bye),
     };
     struct err err;

@@ -30,6 +30,8 @@ static int on_send(void *context, const struct wire_peer *peer, const void *enve
     return 0;
 }
 
+static const struct broker_sender *sender; /* whose key messages come with */
+
 static const struct broker_core_ops ops = {on_send};
 
 static int set_up(void **state)
@@ -39,6 +41,7 @@ static int set_up(void **state)
     learner = wire_peer_of("learner", 7);
     other = wire_peer_of("other", 5);
     memset(n_sent, 0, sizeof n_sent);
+    sender = NULL;
     const struct broker_core_options options = {.epoch = 5, .cache_bytes = 1 << 20, .ops = &ops};
     return broker_core_create(&core, &options);
 }
@@ -53,7 +56,7 @@ static int tear_down(void **state)
 static void say(const struct wire_peer *peer, monotonic_us now)
 {
     int n = envelope_encode(&in, bytes, sizeof bytes);
-    broker_core_message(core, now, peer, bytes, (size_t)n, NULL, 0);
+    broker_core_receive(core, now, peer, sender, bytes, (size_t)n, NULL, 0);
 }
 
 static void actor_says_hello(uint64_t incarnation, uint64_t acked, monotonic_us now)
@@ -220,6 +223,77 @@ static void test_broker_stats_are_json(void **state)
     assert_int_equal(broker_core_stats(core, 0, json, 100), ERR_LIMIT);
 }
 
+static const struct broker_sender actor_key = {"gpu7", ROLE_ACTOR, 0, 100}, other_key = {"other", ROLE_ACTOR, 0, UINT32_MAX},
+                                  learner_key = {"learner", ROLE_LEARNER, 0, 0}, observer_key = {"watch", ROLE_OBSERVER, 0, 0};
+
+static void test_broker_takes_from_a_key_what_its_role_may_send(void **state)
+{
+    (void)state;
+    sender = &observer_key;
+    learner_says_hello(50, 1, 0);
+    actor_says_hello(10, 0, 0);
+    sender = &actor_key;
+    learner_says_hello(50, 1, 0);
+    sender = &learner_key;
+    actor_says_hello(10, 0, 0);
+    assert_int_equal(broker_core_counts(core).denied_role, 4);
+    assert_int_equal(broker_core_counts(core).learners, 0);
+    learner_says_hello(50, 1, 0);
+    sender = &actor_key;
+    actor_says_hello(10, 0, 0);
+    fates(50, 0, 0); /* an actor that raises its own grant, with the learner's routing id */
+    trajectory(1);
+    assert_int_equal(n_sent[1][MESSAGE_TRAJECTORY], 0);
+    sender = &learner_key;
+    fates(50, 0, 0);
+    sender = &actor_key;
+    trajectory(1);
+    assert_int_equal(n_sent[1][MESSAGE_TRAJECTORY], 1);
+    assert_int_equal(broker_core_counts(core).denied_role, 5);
+    sender = &observer_key;
+    in.kind = MESSAGE_STATS;
+    in.stats = (struct message_stats){PROTOCOL_MAJOR, PROTOCOL_MINOR};
+    say(&other, 0);
+    assert_int_equal(n_sent[0][MESSAGE_STATS_REPLY], 1);
+}
+
+static void test_actor_belongs_to_the_key_that_it_came_with(void **state)
+{
+    (void)state;
+    sender = &learner_key;
+    learner_says_hello(50, 1, 0);
+    sender = &actor_key;
+    actor_says_hello(10, 0, 0);
+    sender = &learner_key;
+    fates(50, 0, 0);
+    sender = &other_key;
+    actor_says_hello(11, 0, 0); /* a later process, which would replace the first */
+    trajectory(1);              /* under the first one's routing id */
+    in.kind = MESSAGE_BYE;
+    in.bye.incarnation = 10;
+    say(&actor, 0);
+    struct broker_counts c = broker_core_counts(core);
+    assert_int_equal(c.denied_actor, 2);
+    assert_int_equal(c.actors_gone, 0);
+    assert_int_equal(n_sent[1][MESSAGE_TRAJECTORY], 0);
+    sender = &actor_key;
+    trajectory(1);
+    assert_int_equal(n_sent[1][MESSAGE_TRAJECTORY], 1);
+    actor_says_hello(12, 0, 0); /* its own later process */
+    assert_int_equal(broker_core_counts(core).actors_gone, 1);
+}
+
+static void test_key_may_use_the_numbers_that_its_line_says(void **state)
+{
+    (void)state;
+    static const struct broker_sender narrow = {"narrow", ROLE_ACTOR, 5, 9};
+    sender = &narrow;
+    actor_says_hello(10, 0, 0); /* actor 1 */
+    assert_int_equal(broker_core_counts(core).denied_actor, 1);
+    assert_int_equal(last[0].kind, MESSAGE_REFUSED);
+    assert_int_equal(last[0].refused.code, ERR_DENIED);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -231,6 +305,9 @@ int main(void)
         TEST(test_broker_refuses_used_generations_and_replaced_processes),
         TEST(test_broker_notices_silence_but_forgives_its_own_pause),
         TEST(test_broker_stats_are_json),
+        cmocka_unit_test_setup_teardown(test_broker_takes_from_a_key_what_its_role_may_send, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_actor_belongs_to_the_key_that_it_came_with, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_key_may_use_the_numbers_that_its_line_says, set_up, tear_down),
     };
     struct err err;
     if (log_open("test", LOG_ERROR, NULL, &err))

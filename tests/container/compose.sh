@@ -103,6 +103,9 @@ all_healthy() {
 }
 wait_for 60 all_healthy
 [ "$(docker exec "$broker" id -u)" = 10001 ] || fail "not the user that it should be"
+docker exec "$broker" testudo stats --json --count 1 | grep -q '"mode":"curve"' || fail "the processes speak plain text"
+[ "$(docker exec "$(containers learner)" ls /keys)" = learner.key ] || fail "the learner holds other keys than its own"
+[ "$(docker exec "$(containers actor | head -n 1)" ls /keys)" = actor.key ] || fail "an actor holds other keys than its own"
 if docker exec "$broker" sh -c 'echo >/usr/local/x' 2>/dev/null; then fail "the file system can be written"; fi
 scale 6
 kill_one actor

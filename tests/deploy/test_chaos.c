@@ -11,7 +11,7 @@
 #include "deploy/chaos.h"
 
 struct fake {
-    int turns, end_after, killed, frozen, thawed, restarted, looked;
+    int turns, end_after, killed, frozen, thawed, restarted, filled, emptied, looked;
     int64_t version[3]; /* told one after the other */
     int64_t lag;
     bool fails;
@@ -21,10 +21,11 @@ struct fake {
 static int fake_members(void *target, struct chaos_member *members, int max)
 {
     (void)target;
-    assert_true(max >= 2);
+    assert_true(max >= 3);
     members[0] = (struct chaos_member){"broker/0", "b", 1};
     members[1] = (struct chaos_member){"actor/0", "a", 2};
-    return 2;
+    members[2] = (struct chaos_member){"learner/0", "l", 3};
+    return 3;
 }
 
 static int fake_kill(void *target, const struct chaos_member *member)
@@ -46,6 +47,14 @@ static int fake_restart(void *target, const struct chaos_member *member)
 {
     (void)member;
     ((struct fake *)target)->restarted++;
+    return 0;
+}
+
+static int fake_fill_disk(void *target, const struct chaos_member *member, bool is_full)
+{
+    struct fake *fake = target;
+    assert_string_equal(member->name, "learner/0");
+    *(is_full ? &fake->filled : &fake->emptied) += 1;
     return 0;
 }
 
@@ -76,20 +85,21 @@ static int fake_words(void *target, char *line, int size)
     return 0;
 }
 
-static const struct chaos_ops ops = {fake_members, fake_kill, fake_freeze, fake_restart, fake_state, fake_stats, fake_words};
+static const struct chaos_ops ops = {fake_members,   fake_kill,  fake_freeze, fake_restart,
+                                     fake_fill_disk, fake_state, fake_stats,  fake_words};
 static const char good[] =
     "run complete steps=4000 announced=210 trained=200 evaluated=10 stale=0 rejected=0 rolled_back=0 lost=0 away=0 "
     "held=0 unexplained=0";
 
 static struct fake calm(void)
 {
-    return (struct fake){.end_after = 100, .version = {3, 4, 5}, .words = good};
+    return (struct fake){.end_after = 150, .version = {3, 4, 5}, .words = good};
 }
 
 static int run(struct fake *fake, struct chaos_report *report)
 {
     const struct chaos_options options = {
-        .seed = 4, .every_ms = 60, .freeze_ms = 60000, .seconds = 60, .wait = 60, .allowed = {true, true, true}};
+        .seed = 4, .every_ms = 40, .freeze_ms = 400, .seconds = 60, .wait = 60, .allowed = {true, true, true, true}};
     struct err err;
     return chaos_run(&ops, fake, &options, true, report, &err);
 }
@@ -100,8 +110,10 @@ static void test_chaos_strikes_and_lets_go_what_it_froze(void **state)
     struct fake fake = calm();
     struct chaos_report report;
     assert_int_equal(run(&fake, &report), 0);
-    assert_true(fake.killed > 0 && fake.frozen > 0 && fake.restarted > 0);
-    assert_int_equal(fake.thawed, fake.frozen); /* long before their time: the run is over */
+    assert_true(fake.killed > 0 && fake.frozen > 0 && fake.restarted > 0 && fake.filled > 0);
+    assert_int_equal(fake.thawed, fake.frozen); /* those that still lasted when the run was over, too */
+    assert_int_equal(fake.emptied, fake.filled);
+    assert_int_equal(report.faults[CHAOS_DISK], fake.filled);
     assert_int_equal(report.faults[CHAOS_KILL], fake.killed);
     assert_int_equal(report.faults[CHAOS_FREEZE], fake.frozen);
     assert_true(report.looks >= 3);

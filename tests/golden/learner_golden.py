@@ -1,4 +1,4 @@
-"""Returns and whole updates in float64: the independent reference of tests/learner/test_returns.c and test_ppo.c.
+"""Returns and whole updates, plain and regularised, in float64: the independent reference of tests/learner/test_returns.c and test_ppo.c.
 
 Run by hand after a change of meaning (pip install torch numpy; python3 tests/golden/learner_golden.py). Writes learner/*.json beside
 this file; these are committed. Returns are computed from their definitions as sums over later steps, not by the recursion that
@@ -187,6 +187,93 @@ def ppo_loss(logits, available, taken, old, adv, s):
     return -surrogate.mean(), entropy
 
 
+# ---- draws, as common/base/rng.c names them ----
+
+MASK, RNG_NOISE, RNG_BATCH = (1 << 64) - 1, 6, 8
+
+
+def mix(x):
+    x = (x + 0x9E3779B97F4A7C15) & MASK
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & MASK
+    return x ^ (x >> 31)
+
+
+class Stream:
+    def __init__(self, seed, purpose, episode, step, agent):
+        self.key, self.count = mix(mix(mix(seed ^ (purpose << 56)) ^ episode) ^ (step << 32 | agent)), 0
+
+    def next(self):
+        self.count += 1
+        return mix(self.key ^ mix(self.count - 1))
+
+    def below(self, n):
+        while True:
+            product = (self.next() >> 32) * n
+            if product % 2**32 >= 2**32 % n:
+                return product >> 32
+
+    def double(self):
+        return (self.next() >> 11) * 2.0**-53
+
+    def normal(self):
+        u, angle = 1.0 - self.double(), 6.283185307179586 * self.double()
+        return (-2.0 * np.log(u)) ** 0.5 * np.cos(angle)
+
+
+# ---- ERNIE: the policy's change at inputs that one ascent found ----
+
+SMOOTH = dict(weight=0.3, radius=0.2, step=0.15, noise=0.05)
+
+
+def divergence(arch, net, x, nearby, available):
+    p, q = log_probs(forward(arch, net, x), available), log_probs(forward(arch, net, nearby), available)
+    return (p.exp() * (p - q)).sum(-1)
+
+
+def ascend(arch, net, x, available, rows, seed, epoch):
+    """x' of each row; rounded where the C code's floats are, so that the corners of the ball agree."""
+    start = x.clone()
+    for i, row in enumerate(rows):
+        draw = Stream(seed, RNG_NOISE, 0, epoch, row)
+        start[i] += f32(torch.tensor([SMOOTH["noise"] * draw.normal() for _ in range(x.shape[1])]))
+    start = f32(start).requires_grad_()
+    held = {name: w.detach() for name, w in net.items()}
+    (slope,) = torch.autograd.grad(divergence(arch, held, x, start, available).sum(), start)
+    delta = (start.detach() - x + SMOOTH["step"] * slope.sign()).clamp(-SMOOTH["radius"], SMOOTH["radius"])
+    return f32(x + delta)
+
+
+# ---- MIR3: the estimator's step, its bound, and the rewards it leaves ----
+
+MI = {"lambda": 0.05, "lr": 2e-3, "rows": 16}
+
+
+def joint_action_loss(arch, net, x, label, N, A):
+    return F.cross_entropy(forward(arch, net, x).reshape(-1, A), label.reshape(-1), reduction="none").reshape(-1, N).sum(-1)
+
+
+def shape_rewards(lanes, net, arch, N, A, seed, optimisers, report):
+    x, label = stack(lanes, "state")[:, :T, 0], stack(lanes, "action")
+    draw, L = Stream(seed, RNG_BATCH, 0, 0, 0), len(lanes)
+    ring = [(l, t) for t in range(T) for l in range(L)]  # time first
+    drawn = [ring[draw.below(len(ring))] for _ in range(MI["rows"])]
+    loss = joint_action_loss(arch, net, torch.stack([x[l, t] for l, t in drawn]), torch.stack([label[l, t] for l, t in drawn]), N, A).mean()
+    report["mi/nll"] = loss.item()
+    step(net, loss, MI["lr"], 0, optimisers, "mi/action")
+    rows, labels = x.reshape(L * T, -1), label.reshape(L * T, N)
+    log_q = F.log_softmax(forward(arch, net, rows).detach().reshape(L * T, N, A), -1)
+    pairs = torch.stack([log_q.gather(-1, labels[j].expand(L * T, N)[..., None])[..., 0].sum(-1) for j in range(L * T)], 1)
+    information = (torch.diagonal(pairs) - pairs.mean(1)).reshape(L, T)
+    mean, per_lane = information.mean(), information.sum(1)
+    half = 4.303 * ((per_lane - T * mean) ** 2).sum().mul(L / (L - 1)).sqrt() / (L * T)  # Student's t with 2 degrees of freedom
+    report.update({"mi/mean": mean.item(), "mi/low": (mean - half).item(), "mi/high": (mean + half).item(),
+                   "mi/min": information.min().item(), "mi/max": information.max().item(),
+                   "mi/share": (MI["lambda"] * mean.abs() / stack(lanes, "reward").abs().mean()).item()})
+    for l, lane in enumerate(lanes):
+        lane["reward"] = lane["reward"] - MI["lambda"] * information[l][:, None]
+
+
 class Norm:
     def __init__(self, numbers):
         self.mean, self.square, self.debias, self.beta = numbers
@@ -205,13 +292,19 @@ class Norm:
         return [self.mean, self.square, self.debias, self.beta]
 
 
-def train_policy(kind, nets, archs, lanes, adv, mask, N, K, s, max_norm, epochs, optimisers, report, prefix):
+def train_policy(kind, nets, archs, lanes, adv, mask, N, K, s, max_norm, epochs, optimisers, report, prefix, smooth=False):
     taken, old = ("intended", "intended_logp") if kind == "defender" else ("action", "action_logp")
     x, sign = policy_inputs(lanes, kind, N, K)[mask], 1 if kind == "defender" else -1
-    for _ in range(epochs):
+    rows, available = mask.reshape(-1).nonzero()[:, 0].tolist(), stack(lanes, "available")[mask]
+    for epoch in range(epochs):
+        nearby = ascend(archs[kind], nets[kind], x, available, rows, SEED, epoch) if smooth else None
         loss, entropy = ppo_loss(forward(archs[kind], nets[kind], x), stack(lanes, "available")[mask], stack(lanes, taken)[mask],
                                  stack(lanes, old)[mask], sign * adv[mask], s)
-        report[prefix + "norm"] = step(nets[kind], loss - s["entropy"] * entropy, s["lr"], max_norm, optimisers, kind)
+        whole = loss - s["entropy"] * entropy
+        if smooth:
+            term = divergence(archs[kind], nets[kind], x, nearby, available).mean()
+            whole, report["smoothness"] = whole + SMOOTH["weight"] * term, term.item()
+        report[prefix + "norm"] = step(nets[kind], whole, s["lr"], max_norm, optimisers, kind)
         report[prefix + "loss"], report[prefix + "entropy"] = loss.item(), entropy.item()
 
 
@@ -266,21 +359,30 @@ def evaluate(lanes, nets, archs, norm, N, K, joint, is_async, s):
     return v[:, :T], target, normalise(adv, alive & ~slot), alive & ~slot, alive & slot
 
 
-def update(name, seed, N, O, S, A, K, H, algorithm, joint, is_async, epochs, max_norm):
+SEED = 1
+
+
+def update(name, seed, N, O, S, A, K, H, algorithm, joint, is_async, epochs, max_norm, regulariser=None):
     n, s = Numbers(seed), SETTINGS
     base = dict(hidden=8, depth=2, activation=RELU, input_norm=1, layer_norm=1, gru=0)
     archs = dict(defender={**base, "in": O + K, "out": A}, critic={**base, "in": (S if joint else O) + K, "out": 1})
     if algorithm == "eir-mappo":
         archs["adversary"] = {**base, "in": O + (N if K else 0), "out": A}
         archs["belief"] = {**base, "in": O, "hidden": H, "depth": 1, "out": N, "gru": 1}
+    if regulariser == "mi":
+        archs["mi/action"] = {**base, "in": S, "out": N * A, "depth": 1, "input_norm": 0, "layer_norm": 0}
     nets = {key: parameters(arch, n) for key, arch in archs.items()}
     start = {key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}
     lanes = make_columns(n, N, O, S if joint else O, A, K, H)
     add_old_logp(n, lanes, nets, archs, N, K)
     norm = Norm([0.2, 0.9, 0.4, s["beta"]])
     begin, report, optimisers = norm.numbers(), {}, {}
+    columns = [dict(lane) for lane in lanes]
+    if regulariser == "mi":
+        shape_rewards(lanes, nets["mi/action"], archs["mi/action"], N, A, SEED, optimisers, report)
     old, target, adv, team, adversaries = evaluate(lanes, nets, archs, norm, N, K, joint, is_async, s)
-    train_policy("defender", nets, archs, lanes, adv, team, N, K, s, max_norm, epochs, optimisers, report, "policy/")
+    train_policy("defender", nets, archs, lanes, adv, team, N, K, s, max_norm, epochs, optimisers, report, "policy/",
+                 regulariser == "smoothness")
     if "adversary" in nets:
         train_policy("adversary", nets, archs, lanes, adv, adversaries, N, K, s, max_norm, epochs, optimisers, report, "adversary/")
     x = critic_input(lanes, None, joint)[:, :T]
@@ -298,10 +400,16 @@ def update(name, seed, N, O, S, A, K, H, algorithm, joint, is_async, epochs, max
               f"learner.c_bar={s['c_bar']}", "learner.block_rows=16", "eir.interval=1", f"eir.adversary_lr={s['lr']}",
               f"eir.belief_lr={s['lr']}", f"eir.adversary_entropy={s['entropy']}", f"eir.adversary_epochs={epochs}",
               f"eir.belief_epochs={epochs}"]
+    if regulariser:
+        recipe.append(f"run.seed={SEED}")
+    if regulariser == "mi":
+        recipe += [f"mi.lambda={MI['lambda']}", f"mi.lr={MI['lr']}", f"mi.fit_rows={MI['rows']}", "mi.hidden=8"]
+    if regulariser == "smoothness":
+        recipe += [f"smoothness.{key}={value}" for key, value in SMOOTH.items()]
     moments = {key: {p: flat(optimisers[key].state[w]["exp_avg"]) for p, w in net.items()} for key, net in nets.items()}
     write(name, dict(recipe=recipe, N=N, O=O, S=S if joint else O, A=A, K=K, H=H, joint=joint,
                      lanes=[dict(episodes=len(ENDS[l]), columns={k: flat(v) for k, v in lane.items() if k not in left_out})
-                            for l, lane in enumerate(lanes)],
+                            for l, lane in enumerate(columns)],
                      parameters=start, norm=begin, report=report, moments=moments,
                      result={key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}, norm_result=norm.numbers()))
 
@@ -311,3 +419,7 @@ if __name__ == "__main__":
     update("eir_one_epoch", 2, N=3, O=5, S=0, A=4, K=3, H=6, algorithm="eir-mappo", joint=False, is_async=False, epochs=1, max_norm=10)
     update("eir_three_epochs", 3, N=2, O=6, S=0, A=3, K=2, H=5, algorithm="eir-mappo", joint=False, is_async=False, epochs=3, max_norm=0.3)
     update("mappo_async", 4, N=3, O=5, S=7, A=4, K=0, H=0, algorithm="mappo", joint=True, is_async=True, epochs=1, max_norm=0.2)
+    update("mir3_mappo", 5, N=3, O=5, S=7, A=4, K=0, H=0, algorithm="mappo", joint=True, is_async=False, epochs=1, max_norm=10,
+           regulariser="mi")
+    update("ernie_mappo", 6, N=3, O=5, S=7, A=4, K=0, H=0, algorithm="mappo", joint=True, is_async=False, epochs=1, max_norm=10,
+           regulariser="smoothness")

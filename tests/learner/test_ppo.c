@@ -1,4 +1,4 @@
-/* Whole updates of EIR-MAPPO and MAPPO against float64 (tests/golden/learner_golden.py): advantages, losses, gradients, Adam steps and the
+/* Whole updates of EIR-MAPPO, MAPPO, MIR3 and ERNIE against float64 (tests/golden/learner_golden.py): advantages, losses, gradients, Adam steps and the
  * value normaliser, from a batch that is made up. A gradient is seen through Adam's first moment: 0.1 of it after one step. */
 #include "tests/learner/golden_update.h"
 
@@ -63,12 +63,27 @@ static void test_mappo_update_with_vtrace_and_joint_state(void **state)
     check_update("learner/mappo_async", 1e-5);
 }
 
+/* The estimator's step, its bound with an interval, and the update on the rewards that it leaves. */
+static void test_mir3_update_on_mappo(void **state)
+{
+    (void)state;
+    check_update("learner/mir3_mappo", 1e-5);
+}
+
+static void test_ernie_update_on_mappo(void **state)
+{
+    (void)state;
+    check_update("learner/ernie_mappo", 1e-5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_eir_update_of_one_epoch),
         cmocka_unit_test(test_eir_update_of_three_epochs_with_clipped_norms),
         cmocka_unit_test(test_mappo_update_with_vtrace_and_joint_state),
+        cmocka_unit_test(test_mir3_update_on_mappo),
+        cmocka_unit_test(test_ernie_update_on_mappo),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

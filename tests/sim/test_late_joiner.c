@@ -1,9 +1,11 @@
-/* A late joiner: the actor's link and the broker's core over a network with a delay, the learner played by hand. Delivery contract,
- * sentence 4: it knows the newest version within one heartbeat and starts to fetch it at once. */
+/* Late and early joiners: the actor's link and the broker's core over a network with a delay, the learner played by hand. Delivery contract,
+ * sentence 4: a late one knows the newest version within one heartbeat and starts to fetch it at once. An early one, which comes before
+ * the next run to a broker that still knows the last, waits for it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +37,9 @@ static struct weights *version;
 static unsigned char manifest[MANIFEST_BYTES_MAX];
 static struct blob_name manifest_name;
 static monotonic_us known_at, fetch_at; /* by the actor; 0: not yet */
+static const char *run;
+static uint64_t learner_incarnation;
+static bool is_learner_here, is_finished, has_recipe;
 
 static void put(int from, const void *envelope, size_t envelope_bytes, const void *payload, size_t payload_bytes)
 {
@@ -84,7 +89,7 @@ static void learner_publishes(uint64_t number)
     int n = manifest_encode(&version->manifest, manifest, sizeof manifest);
     assert_true(n > 0);
     manifest_name = (struct blob_name){hash_bytes(manifest, (size_t)n), (uint32_t)n};
-    message = (struct envelope){.kind = MESSAGE_PUBLISH, .publish = {50, {1, number}, manifest_name}};
+    message = (struct envelope){.kind = MESSAGE_PUBLISH, .publish = {learner_incarnation, {1, number}, manifest_name}};
     learner_says(NULL, 0);
 }
 
@@ -93,10 +98,11 @@ static void learner_beats(void)
     message = (struct envelope){.kind = MESSAGE_LEARNER_HELLO,
                                 .learner_hello = {.major = PROTOCOL_MAJOR,
                                                   .minor = PROTOCOL_MINOR,
-                                                  .run = "r",
+                                                  .is_finished = is_finished,
                                                   .generation = 1,
-                                                  .incarnation = 50,
+                                                  .incarnation = learner_incarnation,
                                                   .recipe = {hash_bytes(recipe, strlen(recipe)), (uint32_t)strlen(recipe)}}};
+    snprintf(message.learner_hello.run, sizeof message.learner_hello.run, "%s", run);
     learner_says(NULL, 0);
 }
 
@@ -149,7 +155,7 @@ static void pass_until(monotonic_us end)
             arrive(&packet);
             free(packet.bytes);
         }
-        if (now % PROTOCOL_HEARTBEAT_US == 0)
+        if (is_learner_here && now % PROTOCOL_HEARTBEAT_US == 0)
             learner_beats();
         if (now % TICK_US == 0)
             broker_core_tick(core, now);
@@ -160,10 +166,11 @@ static void pass_until(monotonic_us end)
     }
 }
 
-static void on_recipe(void *context, const char *run, const char *text, size_t length)
+static void on_recipe(void *context, const char *of_run, const char *text, size_t length)
 {
     (void)context;
-    assert_string_equal(run, "r");
+    has_recipe = true;
+    assert_string_equal(of_run, run);
     assert_int_equal(length, strlen(recipe));
     assert_memory_equal(text, recipe, length);
 }
@@ -199,6 +206,10 @@ static int set_up(void **state)
     learner_peer = wire_peer_of("learner", 7);
     now = TICK_US;
     known_at = fetch_at = n_queue = 0;
+    run = "r";
+    learner_incarnation = 50;
+    is_learner_here = true;
+    is_finished = has_recipe = false;
     return broker_core_create(&core, &options);
 }
 
@@ -254,6 +265,47 @@ static void test_a_new_version_is_told_without_waiting_for_the_next_heartbeat(vo
     assert_true(fetch_at && fetch_at - known_at <= TICK_US);
 }
 
+/* Whoever starts the next cluster on a living broker may start its actors first. */
+static void early_joiner(bool old_learner_stays)
+{
+    learner_beats();
+    learner_publishes(1);
+    pass_until(3000000);
+    is_finished = true;
+    learner_beats();
+    pass_until(4000000);
+    if (!old_learner_stays) {
+        message = (struct envelope){.kind = MESSAGE_BYE, .bye = {learner_incarnation}};
+        learner_says(NULL, 0);
+        is_learner_here = false;
+    }
+    actor_joins();
+    pass_until(LATE_US + 20 * PROTOCOL_HEARTBEAT_US);
+    assert_false(has_recipe || actor_link_finished(link_));
+    run = "next";
+    learner_incarnation = 51;
+    is_learner_here = true;
+    is_finished = false;
+    known_at = 0;
+    learner_beats();
+    learner_publishes(1);
+    pass_until(now + 3 * PROTOCOL_HEARTBEAT_US);
+    assert_true(has_recipe && known_at);
+    assert_false(actor_link_finished(link_));
+}
+
+static void test_an_early_joiner_waits_for_the_next_run_after_the_old_learner_left(void **state)
+{
+    (void)state;
+    early_joiner(false);
+}
+
+static void test_an_early_joiner_waits_for_the_next_run_while_the_old_learner_says_good_bye(void **state)
+{
+    (void)state;
+    early_joiner(true);
+}
+
 int main(void)
 {
     struct err err;
@@ -262,6 +314,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_late_joiner_knows_the_newest_version_within_a_heartbeat_and_fetches_it_at_once,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_new_version_is_told_without_waiting_for_the_next_heartbeat, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_early_joiner_waits_for_the_next_run_after_the_old_learner_left, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_early_joiner_waits_for_the_next_run_while_the_old_learner_says_good_bye, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,6 +46,9 @@ awk -v clean="$(result clean)" -v one="$(result blind:0.5)" -v all="$(result bli
     { cat out.txt; fail "clean $(result clean), one blind half of the time $(result blind:0.5), all blind $(result blind:1@all)"; }
 expect 0 "$testudo" eval "$run" eval.threats=clean,repeat:0.3@all eval.episodes=20 --quiet
 
+awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "a2c/advantage") at = i } NR > 1 && at && $at > 0 { n++ } END { exit n < 5 }' \
+    "$run/progress.csv" || fail "the method's own number is not in progress.csv"
+
 # And taking the files away again gives the program as it was.
 for file in $files; do rm "tree/$file"; done
 make -C tree PROFILE="$profile" program >make.out 2>&1 || { cat make.out; fail "building without the new files"; }

@@ -87,9 +87,11 @@ expect 1 "$testudo" train "$top/tests/system/tiny.yaml" --runs file --quiet
 refused 'cannot create folder "file/matrix": Not a directory'
 
 # Addresses.
-expect 2 "$testudo" actor --connect nowhere
+expect 2 "$testudo" actor --connect udp://nowhere:1
 refused "expected tcp://host:port or ipc://path"
-expect 2 "$testudo" broker --listen tcp://0.0.0.0:5998
-refused "0.0.0.0 is not this machine's loopback"
+expect 2 env HOME="$PWD" "$testudo" actor --connect nowhere
+refused "beyond this machine a key is needed"
+expect 2 env HOME="$PWD" "$testudo" broker --listen tcp://0.0.0.0:5998
+refused "beyond this machine a key is needed"
 expect 1 "$testudo" broker --listen "ipc://$PWD/none/broker"
 refused "cannot bind"

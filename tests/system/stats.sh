@@ -20,8 +20,8 @@ connect=(--connect "ipc://$folder/rt/b")
 
 expect 1 "$testudo" stats "${connect[@]}" --count 1 --timeout 1
 says err.txt "is a broker there?"
-expect 2 "$testudo" stats --connect tcp://192.0.2.1:5555 --count 1
-says err.txt "insecure"
+expect 2 env HOME="$PWD" "$testudo" stats --connect tcp://192.0.2.1:5555 --count 1
+says err.txt "--insecure"
 expect 2 "$testudo" stats "${connect[@]}" -i 0
 expect 2 "$testudo" top "${connect[@]}" -s q
 expect 1 "$testudo" health --monitor 127.0.0.1:1

@@ -1,7 +1,7 @@
 /* Partitions: which agents of an episode are adversaries. Keys `partition.*`. A partition is a bit mask over agents, drawn once
  * per episode at its reset, as a pure function of (run seed, episode id). */
-#ifndef TESTUDO_ACTOR_PARTITION_H
-#define TESTUDO_ACTOR_PARTITION_H
+#ifndef TESTUDO_NET_PARTITION_H
+#define TESTUDO_NET_PARTITION_H
 
 #include "base/config.h"
 #include "base/spec.h"

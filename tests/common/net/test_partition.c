@@ -1,7 +1,7 @@
 /* Who is an adversary: shares over many episodes, and that a draw depends on nothing but seed and episode. */
 #include "tests/local.h"
 
-#include "actor/partition.h"
+#include "net/partition.h"
 
 enum { EPISODES = 20000 };
 

@@ -1,4 +1,4 @@
-#include "actor/partition.h"
+#include "net/partition.h"
 
 #include "base/rng.h"
 

@@ -1,0 +1,370 @@
+/* Admission in the learner process: see learner_internal.h, admission.h, rescore.h, audit.h.
+ *
+ *   accepted by intake -drawn-> queue -thread-> fits: delivered | does not: REJECTED(rescore), its actor quarantined
+ *   delivered -drawn-> audit: ordered again from a second actor -> same | differs: a third, or the scores of both, tell who lies
+ *
+ * A quarantined actor gets no orders for the rest of this process, under whatever incarnation; what it had is given to others.
+ * In sync mode the last slice of an update may wait for the thread for as long as one slice takes to score. */
+#include "learner/learner_internal.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define LAST_AUDITS_US 10000000 /* how long a run's end waits for audits that are under way */
+
+/* ---- quarantine of actors ---- */
+
+static void quarantine_actor(struct learner *learner, uint32_t actor, const char *how, const struct misfit *misfit)
+{
+    struct admission_counts *counts = &learner->status.admission;
+    char text[PROTOCOL_TEXT_SIZE];
+    if (orders_is_quarantined(learner->orders, actor))
+        return;
+    misfit_text(misfit, text, sizeof text);
+    orders_quarantine(learner->orders, actor);
+    if (counts->n_quarantined < PROTOCOL_ACTORS_MAX)
+        counts->quarantined[counts->n_quarantined++] = actor;
+    log_error("actor quarantined actor=%" PRIu32 " how=%s quarantined_total=%d text=\"%s\" hint=\"quarantine/ in the run folder; "
+              "it gets no more orders: mend it and start it under another id\"",
+              actor, how, counts->n_quarantined, text);
+    if (orders_others(learner->orders, NULL, 0) == 0)
+        log_error("no actor is left that is not quarantined: the run waits for another");
+}
+
+/* ---- the thread ---- */
+
+static void score_work(uv_work_t *work)
+{
+    struct learner *learner = work->data;
+    struct admitting *a = &learner->admitting;
+    monotonic_us start = clock_us();
+    if (a->arrival)
+        a->result[0] = rescore_run(a->rescore, a->weights, &a->arrival->t, &a->misfit[0], &a->err);
+    for (int i = 0; a->dispute && i < 2; i++)
+        a->result[i] = rescore_run(a->rescore, a->weights, &a->dispute->answers[i].t, &a->misfit[i], &a->err);
+    a->seconds = clock_seconds_since(start);
+}
+
+/* What cannot be judged is let in: a fault of ours must not halt the run. Said once, and counted. */
+static void note_unjudged(struct learner *learner, const char *why)
+{
+    learner->status.admission.unjudged++;
+    if (!learner->admitting.has_warned)
+        log_warning("slice not scored again, and let in: %s", why);
+    learner->admitting.has_warned = true;
+}
+
+static void end_examination(struct learner *learner, struct arrival *arrival)
+{
+    struct admitting *a = &learner->admitting;
+    bool is_unfit = a->result[0] == ERR_MISMATCH;
+    learner->status.admission.rescored++;
+    learner->status.admission.unfit += is_unfit;
+    if (is_unfit)
+        quarantine_actor(learner, arrival->actor, "rescore", &a->misfit[0]);
+    else if (a->result[0])
+        note_unjudged(learner, a->err.text);
+    learner_link_examined(learner->link, &arrival, is_unfit ? &a->misfit[0] : NULL);
+}
+
+static void convict(struct learner *learner, struct audit **audit, int liar, const struct misfit *misfit)
+{
+    const struct audited *bad = &(*audit)->answers[liar];
+    char text[PROTOCOL_TEXT_SIZE];
+    misfit_text(misfit, text, sizeof text);
+    intake_keep(learner->intake, bad->actor, bad->incarnation, &bad->t, misfit, text);
+    quarantine_actor(learner, bad->actor, "audit", misfit);
+    audits_forget(learner->admitting.audits, audit);
+}
+
+static void leave_undecided(struct learner *learner, struct audit **audit)
+{
+    const struct audited *answers = (*audit)->answers;
+    learner->status.admission.undecided++;
+    log_warning("audit undecided actors=%" PRIu32 ",%" PRIu32 " lane=%d slice=%" PRIu64 " undecided_total=%" PRIu64
+                " hint=\"three actors let a third decide\"",
+                answers[0].actor, (*audit)->n_answers > 1 ? answers[1].actor : answers[0].actor, answers[0].t.lane,
+                answers[0].t.slice, learner->status.admission.undecided);
+    audits_forget(learner->admitting.audits, audit);
+}
+
+/* Exactly one of two answers does not fit its weights: that one lies. Both fit, or neither: nobody can tell. */
+static void end_dispute(struct learner *learner, struct audit *audit)
+{
+    struct admitting *a = &learner->admitting;
+    bool is_unfit[2] = {a->result[0] == ERR_MISMATCH, a->result[1] == ERR_MISMATCH};
+    if (is_unfit[0] != is_unfit[1])
+        convict(learner, &audit, is_unfit[1], &a->misfit[is_unfit[1]]);
+    else
+        leave_undecided(learner, &audit);
+}
+
+static void start_scoring(struct learner *learner);
+
+static void score_done(uv_work_t *work, int status)
+{
+    struct learner *learner = work->data;
+    struct admitting *a = &learner->admitting;
+    struct arrival *arrival = a->arrival;
+    struct audit *dispute = a->dispute;
+    (void)status;
+    weights_unref(&a->weights);
+    a->is_running = false;
+    learner->status.admission.rescore_seconds += a->seconds;
+    if (a->is_closing)
+        return; /* learner_end_admission gives the arrival back */
+    a->arrival = NULL;
+    a->dispute = NULL;
+    learner->now = clock_us();
+    if (arrival)
+        end_examination(learner, arrival);
+    else
+        end_dispute(learner, dispute);
+    start_scoring(learner);
+    learner_link_pump(learner->link, learner->now);
+}
+
+static struct audit *next_dispute(struct admitting *a)
+{
+    int at = 0;
+    for (struct audit *audit; a->audits && (audit = audits_next(a->audits, &at));)
+        if (audit->wants_scores)
+            return audit;
+    return NULL;
+}
+
+/* False: there was no need to score it any more. */
+static bool take_slice(struct learner *learner)
+{
+    struct admitting *a = &learner->admitting;
+    struct arrival *arrival = a->first;
+    struct weights *weights = learner_link_weights(learner->link, arrival->t.version);
+    a->first = arrival->next;
+    arrival->next = NULL;
+    if (!weights) { /* its order was taken back, or the version would be kept: a late copy */
+        learner_link_examined(learner->link, &arrival, NULL);
+        return false;
+    }
+    a->weights = weights_ref(weights);
+    a->arrival = arrival;
+    return true;
+}
+
+static bool take_dispute(struct admitting *a)
+{
+    if (!(a->dispute = next_dispute(a)))
+        return false;
+    a->weights = weights_ref(a->dispute->weights);
+    return true;
+}
+
+static void start_scoring(struct learner *learner)
+{
+    struct admitting *a = &learner->admitting;
+    bool has_work = false;
+    if (a->is_running)
+        return;
+    while (a->first && !has_work)
+        has_work = take_slice(learner);
+    if (!has_work && !take_dispute(a))
+        return;
+    a->is_running = true;
+    uv_queue_work(&learner->loop, &a->work, score_work, score_done);
+}
+
+/* ---- re-scoring ---- */
+
+bool learner_examine(struct learner *learner, struct arrival *arrival)
+{
+    struct admitting *a = &learner->admitting;
+    if (!a->rescore || arrival->t.purpose != ORDER_TRAIN || learner->stage != STAGE_TRAIN ||
+        !admission_rescores(&a->admission, arrival->actor, arrival->incarnation, arrival->t.sequence))
+        return false;
+    if (!learner_link_weights(learner->link, arrival->t.version)) {
+        note_unjudged(learner, "its version is no longer kept");
+        return false;
+    }
+    arrival->next = NULL;
+    *(a->first ? &a->last->next : &a->first) = arrival;
+    a->last = arrival;
+    start_scoring(learner);
+    return true;
+}
+
+/* ---- audits ---- */
+
+static int order_again(struct learner *learner, const struct trajectory *t, const void *snapshot, uint32_t bytes,
+                       const uint32_t *not_actors, int n)
+{
+    const struct order order = {.purpose = ORDER_AUDIT,
+                                .lane = t->lane,
+                                .slice = t->slice,
+                                .version = t->version,
+                                .victim = -1,
+                                .snapshot_bytes = bytes,
+                                .snapshot = snapshot};
+    return orders_add_task_beside(learner->orders, &order, not_actors, n);
+}
+
+void learner_consider_audit(struct learner *learner, const struct arrival *arrival)
+{
+    struct admitting *a = &learner->admitting;
+    const struct trajectory *t = &arrival->t;
+    uint32_t bytes = 0;
+    if (!a->audits || !admission_audits(&a->admission, arrival->actor, arrival->incarnation, t->sequence))
+        return;
+    const void *snapshot = orders_snapshot(learner->orders, t->lane, t->slice, &bytes);
+    struct weights *weights = learner_link_weights(learner->link, t->version);
+    int r = ERR_STATE;
+    if (weights && (snapshot || t->slice == 0) && orders_others(learner->orders, &arrival->actor, 1) > 0 &&
+        !(r = audits_begin(a->audits, arrival->actor, arrival->incarnation, t, weights, snapshot, bytes)) &&
+        (r = order_again(learner, t, snapshot, bytes, &arrival->actor, 1)))
+        audits_drop(a->audits, t);
+    learner->status.admission.skipped += r != 0;
+}
+
+static void drop_audit(struct learner *learner, struct audit *audit)
+{
+    const struct trajectory *t = &audit->answers[0].t;
+    orders_drop_task(learner->orders, ORDER_AUDIT, t->lane, t->slice);
+    audits_forget(learner->admitting.audits, &audit);
+    learner->status.admission.skipped++;
+}
+
+/* Two answers differ: a third actor from the same snapshot, else their scores. */
+static void ask_third(struct learner *learner, struct audit *audit)
+{
+    const uint32_t both[] = {audit->answers[0].actor, audit->answers[1].actor};
+    const struct trajectory *t = &audit->answers[0].t;
+    if (orders_others(learner->orders, both, 2) > 0 && !order_again(learner, t, audit->snapshot, audit->snapshot_bytes, both, 2))
+        return;
+    audit->wants_scores = true;
+    start_scoring(learner);
+}
+
+static void log_difference(const struct audit_verdict *verdict)
+{
+    char text[PROTOCOL_TEXT_SIZE];
+    misfit_text(&verdict->misfit, text, sizeof text);
+    log_warning("audit differs lane=%d slice=%" PRIu64 " first=%" PRIu32 " second=%" PRIu32 " text=\"second's %s\"",
+                verdict->audit->answers[0].t.lane, verdict->audit->answers[0].t.slice, verdict->audit->answers[0].actor,
+                verdict->audit->answers[1].actor, text);
+}
+
+static void follow_audit(struct learner *learner, struct audit_verdict *verdict)
+{
+    struct admission_counts *counts = &learner->status.admission;
+    struct audit *audit = verdict->audit;
+    switch (verdict->result) {
+    case AUDIT_UNKNOWN: break;
+    case AUDIT_SAME:
+        counts->audited++;
+        counts->same++;
+        audits_forget(learner->admitting.audits, &audit);
+        break;
+    case AUDIT_DIFFERENT:
+        counts->audited++;
+        counts->different++;
+        log_difference(verdict);
+        ask_third(learner, audit);
+        break;
+    case AUDIT_LIAR: convict(learner, &audit, verdict->liar, &verdict->misfit); break;
+    case AUDIT_UNDECIDED: leave_undecided(learner, &audit); break;
+    }
+}
+
+void learner_take_audited(struct learner *learner, struct arrival *arrival)
+{
+    struct audit_verdict verdict;
+    if (learner->admitting.audits) {
+        audits_take(learner->admitting.audits, arrival->actor, arrival->incarnation, &arrival->t, &verdict);
+        follow_audit(learner, &verdict);
+    }
+    learner_link_decide(learner->link, &arrival, FATE_EVALUATED);
+    learner_try_finish(learner);
+}
+
+/* Those of an actor that was found out meanwhile, and those that nobody is left to answer. */
+void learner_tend_audits(struct learner *learner)
+{
+    struct admitting *a = &learner->admitting;
+    int at = 0;
+    for (struct audit *audit; a->audits && (audit = audits_next(a->audits, &at));) {
+        const uint32_t actors[] = {audit->answers[0].actor, audit->answers[1].actor};
+        bool is_moot = orders_is_quarantined(learner->orders, actors[0]) ||
+                       (audit->n_answers == 2 && orders_is_quarantined(learner->orders, actors[1]));
+        bool is_alone = orders_others(learner->orders, actors, audit->n_answers) == 0;
+        if (audit->wants_scores)
+            continue;
+        if (is_moot || (is_alone && audit->n_answers == 1))
+            drop_audit(learner, audit);
+        else if (is_alone) {
+            orders_drop_task(learner->orders, ORDER_AUDIT, audit->answers[0].t.lane, audit->answers[0].t.slice);
+            audit->wants_scores = true;
+        }
+    }
+    learner->status.admission.audits_open = a->audits ? audits_open(a->audits) : 0;
+    if (!a->is_closing && a->audits)
+        start_scoring(learner);
+}
+
+bool learner_audits_are_done(struct learner *learner)
+{
+    struct admitting *a = &learner->admitting;
+    int at = 0;
+    if (!a->audits || !audits_open(a->audits))
+        return true;
+    if (!a->evaluated_us)
+        a->evaluated_us = learner->now;
+    if (learner->now - a->evaluated_us < LAST_AUDITS_US)
+        return false;
+    for (struct audit *audit; (audit = audits_next(a->audits, &at));)
+        if (!audit->wants_scores)
+            drop_audit(learner, audit);
+    return true;
+}
+
+/* ---- begin and end ---- */
+
+int learner_begin_admission(struct learner *learner, const struct spec *spec)
+{
+    struct admitting *a = &learner->admitting;
+    const struct batch *batch = trainer_batch(learner->trainer);
+    int r = 0;
+    if (learner->options->mode == LEARNER_EVAL)
+        return 0;
+    if (a->admission.share > 0 || a->admission.audit_share > 0)
+        r = rescore_create(&a->rescore, learner->recipe, batch, learner->err);
+    if (r || !(a->admission.audit_share > 0))
+        return r;
+    if (!spec->state_bytes) {
+        log_notice("replay audit is off: environment %s cannot save its state, so nobody can repeat a slice", spec->env);
+        return 0;
+    }
+    return audits_create(&a->audits, batch->schema, spec->N) ? err_set(learner->err, ERR_NOMEM, "no memory for audits") : 0;
+}
+
+void learner_log_admission(const struct learner *learner)
+{
+    const struct admission_counts *c = &learner->status.admission;
+    if (learner->admitting.rescore)
+        log_notice("admission rescored=%" PRIu64 " unfit=%" PRIu64 " unjudged=%" PRIu64 " rescore_seconds=%.3f audited=%" PRIu64
+                   " same=%" PRIu64 " different=%" PRIu64 " undecided=%" PRIu64 " skipped=%" PRIu64 " quarantined=%d",
+                   c->rescored, c->unfit, c->unjudged, c->rescore_seconds, c->audited, c->same, c->different, c->undecided,
+                   c->skipped, c->n_quarantined);
+}
+
+void learner_end_admission(struct learner *learner)
+{
+    struct admitting *a = &learner->admitting;
+    ASSERT(!a->is_running);
+    if (a->arrival)
+        intake_release(learner->intake, &a->arrival);
+    while (a->first) {
+        struct arrival *arrival = a->first;
+        a->first = arrival->next;
+        intake_release(learner->intake, &arrival);
+    }
+    audits_destroy(&a->audits);
+    rescore_destroy(&a->rescore);
+}

@@ -1,0 +1,78 @@
+/* The learner's checkpoints: written by a worker, tried again when the disk refuses one. See learner_internal.h and save_schedule.h. */
+#include "learner/learner_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+static void checkpoint_work(uv_work_t *work)
+{
+    struct learner *learner = work->data;
+    learner->job.result = checkpoint_write(learner->job.checkpoint, learner->job.path, learner->options->run, &learner->job.err);
+}
+
+/* Says when the alarm begins, at each failure after it, and when it ends. */
+static void note_attempt(struct learner *learner, bool is_written)
+{
+    struct save_schedule *save = &learner->save;
+    bool has_changed = save_schedule_done(save, learner->now, learner->updates, is_written);
+    learner->status.checkpoints_failed = (int64_t)save->failed;
+    learner->status.updates_at_stake = save->failing ? (int64_t)save_schedule_at_stake(save, learner->updates) : 0;
+    if (!is_written)
+        log_error("checkpoint failed: %s failed_total=%" PRIu64 " updates_at_stake=%" PRId64 " retry_seconds=%" PRId64
+                  " hint=\"training goes on, but a crash now would cost these updates\"",
+                  learner->job.err.text, save->failed, learner->status.updates_at_stake,
+                  (save->retry_at - learner->now + 500000) / 1000000);
+    else if (has_changed)
+        log_notice("checkpoint written again updates=%" PRIu64, learner->updates);
+}
+
+static void checkpoint_done(uv_work_t *work, int status)
+{
+    struct learner *learner = work->data;
+    (void)status;
+    learner_end_job(learner);
+    learner->now = clock_us();
+    safetensors_destroy(&learner->job.checkpoint);
+    note_attempt(learner, learner->job.result == 0);
+    if (!learner->job.result) {
+        learner->status.checkpoint_seconds = clock_seconds_since(learner->job.since);
+        learner->status.checkpoint_unix_seconds = (double)time(NULL);
+        log_detail("checkpoint written path=%s", learner->job.path);
+    }
+    learner_go_on(learner);
+}
+
+static int collect_checkpoint(struct learner *learner, struct safetensors *file)
+{
+    char steps[32];
+    snprintf(steps, sizeof steps, "%" PRId64, learner_steps_done(learner));
+    int r = trainer_save(learner->trainer, file, &learner->job.err);
+    if (!r)
+        r = safetensors_set_metadata(file, "steps", steps, &learner->job.err);
+    return r ? r : checkpoint_add_books(file, learner->ledger, learner->orders, &learner->convergence, &learner->job.err);
+}
+
+void learner_save(struct learner *learner)
+{
+    struct job *job = &learner->job;
+    learner->save_waits = false;
+    int r = safetensors_create(&job->checkpoint);
+    if (!r)
+        r = collect_checkpoint(learner, job->checkpoint);
+    if (r) {
+        safetensors_destroy(&job->checkpoint);
+        note_attempt(learner, false);
+        learner_go_on(learner);
+        return;
+    }
+    checkpoint_path(job->path, sizeof job->path, learner->options->run, learner->updates);
+    learner_begin_job(learner, checkpoint_work, checkpoint_done);
+}
+
+int learner_saved_all(struct learner *learner)
+{
+    uint64_t lost = save_schedule_at_stake(&learner->save, learner->updates);
+    return lost ? err_set(learner->err, ERR_IO, "the last %" PRIu64 " updates could not be saved: %s", lost, learner->job.err.text)
+                : 0;
+}
