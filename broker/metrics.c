@@ -67,6 +67,20 @@ static void add_peers(struct text *text, const struct broker_view *view)
         text_add(text, "testudo_actors{state=\"%s\"} %d\n", states[s], count[s]);
 }
 
+static void add_admission(struct text *text, const struct monitor *m)
+{
+    static const char *const results[] = {"rescored", "unfit", "unjudged", "audited", "different", "undecided", "skipped"};
+    if (!isfinite(monitor_number(m, "admission.rescored")))
+        return;
+    family(text, "testudo_admission_slices_total", counter,
+           "Training slices that this learner looked at more closely: scored again, repeated by a second actor.");
+    for (size_t i = 0; i < ARRAY_LEN(results); i++) {
+        char path[64];
+        snprintf(path, sizeof path, "admission.%s", results[i]);
+        text_add(text, "testudo_admission_slices_total{result=\"%s\"} %.0f\n", results[i], monitor_number(m, path));
+    }
+}
+
 static void add_book(struct text *text, const struct monitor *m)
 {
     static const enum monitor_total totals[FATES] = {
@@ -320,6 +334,7 @@ int broker_metrics(const struct broker_view *view, const char *version, char *ou
     add_peers(&text, view);
     add_learner(&text, view);
     add_book(&text, view->monitor);
+    add_admission(&text, view->monitor);
     add_rejects(&text, view->monitor);
     add_deliveries(&text, view->counts);
     add_security(&text, view);
