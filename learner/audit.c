@@ -188,7 +188,8 @@ bool audits_compare(const struct audits *audits, const struct trajectory *expect
 {
     struct schema_layout layout;
     *misfit = (struct misfit){.t = -1, .agent = -1};
-    if (differs(misfit, "steps", expected->steps, found->steps) || differs(misfit, "episodes", expected->episodes, found->episodes) ||
+    if (differs(misfit, "steps", expected->steps, found->steps) ||
+        differs(misfit, "episodes", expected->episodes, found->episodes) ||
         differs(misfit, "bytes", (int64_t)expected->bytes, (int64_t)found->bytes))
         return true;
     if (!memcmp(expected->frame, found->frame, expected->bytes))

@@ -13,7 +13,7 @@
  *
  * What cannot be re-scored, because it takes an environment: rewards, endings, observations, masks and states themselves, greedy's choice,
  * pgd's way from the clean observation to the recorded one (and the belief of an agent under pgd, which ran on the clean one), teams
- * that a script plays, and the state that the slice started from. A forgery that is consistent with itself there is found by the replay
+ * that a script plays or that act.* gives a memory or another behaviour, and the state that the slice started from. A forgery that is consistent with itself there is found by the replay
  * audit (audit.h). Evaluated episodes ship no steps, so there is nothing to re-score. */
 #ifndef TESTUDO_LEARNER_RESCORE_H
 #define TESTUDO_LEARNER_RESCORE_H
@@ -29,9 +29,11 @@ struct rescore;
 MUST_USE int rescore_create(struct rescore **rescore, const struct recipe *recipe, const struct batch *batch, struct err *err);
 void rescore_destroy(struct rescore **rescore);
 
-/* Judges a training or audit slice whose frame passed intake's checks. One thread at a time. 0: it fits. ERR_MISMATCH: it does not, *misfit
+/* Judges a training or audit slice whose frame passed intake's checks, or a share of it: chosen [rescore_chunks] says which chunks are
+ * done again (NULL: all); episodes and records are always looked at. One thread at a time. 0: it fits. ERR_MISMATCH: it does not, *misfit
  * says where and err in a line. Anything else: it could not be judged (no memory, a net that the version lacks), err says why. */
 MUST_USE int rescore_run(struct rescore *rescore, const struct weights *weights, const struct trajectory *trajectory,
-                         struct misfit *misfit, struct err *err);
+                         const bool *chosen, struct misfit *misfit, struct err *err);
+int rescore_chunks(const struct rescore *rescore);
 
 #endif

@@ -3,8 +3,9 @@
 
 const char *world_fault_name(enum world_fault fault)
 {
-    static const char *const names[WORLD_FAULTS] = {"kill actor", "leave",     "kill broker", "kill learner", "kill both",  "pause",
-                                                    "disconnect", "half-open", "slow reader", "full disk",    "clock jump", "stranger"};
+    static const char *const names[WORLD_FAULTS] = {"kill actor",  "leave",     "kill broker", "kill learner",
+                                                    "kill both",   "pause",     "disconnect",  "half-open",
+                                                    "slow reader", "full disk", "clock jump",  "stranger"};
     return names[fault];
 }
 

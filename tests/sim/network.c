@@ -125,8 +125,7 @@ void disconnect(struct world *world, int link)
         if (message->link == link && message->connection == connection->number && !chance(world, 0.3))
             message->connection = -1;
     }
-    *connection =
-        (struct connection){.number = connection->number + 1, .up_at = world->now + between(world, 50000, 600000)};
+    *connection = (struct connection){.number = connection->number + 1, .up_at = world->now + between(world, 50000, 600000)};
 }
 
 void network_tick(struct world *world)

@@ -90,8 +90,8 @@ struct actor_context { /* the link's context: which actor of which world */
 struct sim_actor {
     struct actor_link *link;
     struct actor_context context;
-    int incarnation;           /* index, -1 when dead */
-    monotonic_us clock_offset; /* of this process's monotonic clock */
+    int incarnation;                                              /* index, -1 when dead */
+    monotonic_us clock_offset;                                    /* of this process's monotonic clock */
     monotonic_us start_at, frozen_until, busy_until, leave_until; /* leave_until: it drains, and no longer than this */
     struct work *queue[4096];
     int start, count;
@@ -127,7 +127,7 @@ struct sim_learner {
     struct save_schedule save;
 };
 
-struct sim_disk { /* the learner's */
+struct sim_disk {                         /* the learner's */
     struct sim_checkpoint checkpoints[2]; /* [0] newest */
     uint32_t generation;
     monotonic_us full_until;

@@ -15,9 +15,9 @@ void violated(struct world *world, int sentence, const char *format, ...)
     if (world->result->sentence)
         return; /* the first one counts */
     world->result->sentence = sentence;
-    int used = snprintf(world->result->text, sizeof world->result->text, "seed %llu (%s) at %.3f s: sentence %d: ",
-                        (unsigned long long)world->options.seed, world->options.is_async ? "async" : "sync",
-                        (double)world->now * 1e-6, sentence);
+    int used = snprintf(world->result->text, sizeof world->result->text,
+                        "seed %llu (%s) at %.3f s: sentence %d: ", (unsigned long long)world->options.seed,
+                        world->options.is_async ? "async" : "sync", (double)world->now * 1e-6, sentence);
     va_list args;
     va_start(args, format);
     vsnprintf(world->result->text + used, sizeof world->result->text - (size_t)used, format, args);

@@ -39,11 +39,11 @@ enum mutation {
 
 enum world_fault {
     WORLD_KILL_ACTOR,
-    WORLD_LEAVE,       /* an actor is asked to go, and comes back some time later as a new process */
+    WORLD_LEAVE, /* an actor is asked to go, and comes back some time later as a new process */
     WORLD_KILL_BROKER,
     WORLD_KILL_LEARNER,
-    WORLD_KILL_BOTH,   /* broker and learner */
-    WORLD_PAUSE,       /* any process stands still for up to 30 s, as with SIGSTOP */
+    WORLD_KILL_BOTH, /* broker and learner */
+    WORLD_PAUSE,     /* any process stands still for up to 30 s, as with SIGSTOP */
     WORLD_DISCONNECT,
     WORLD_HALF_OPEN,   /* one or both directions of a connection carry nothing for a while, and nobody is told */
     WORLD_SLOW_READER, /* somebody reads slowly, so that queues fill up */
