@@ -128,6 +128,7 @@ static void on_fetch(struct relay_core *core, const struct wire_peer *peer)
     for (int i = 0; i < core->n_waiters; i++)
         if (wire_peer_equal(&core->waiters[i].peer, peer) && hash_equal(core->waiters[i].fetch.hash, fetch.hash))
             return;
+    fetcher_unkeep_all(core->cache); /* whatever is complete may go when room is needed: versions follow each other for ever */
     if (!fetcher_want(core->cache, (struct blob_name){fetch.hash, fetch.bytes}) && core->n_waiters < WAITERS_MAX)
         core->waiters[core->n_waiters++] = (struct waiter){*peer, fetch};
 }

@@ -206,6 +206,22 @@ static void test_relay_fetches_a_blob_once_for_all(void **state)
     assert_int_equal(c.hits, 52);
 }
 
+/* More blobs than it has entries for, one after the other as versions come. */
+static void test_relay_makes_room_for_ever_new_blobs(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3000; i++) {
+        struct blob_name one = {hash_bytes(&i, sizeof i), sizeof i};
+        in = (struct envelope){.kind = MESSAGE_FETCH};
+        in.fetch = (struct message_fetch){one.hash, one.bytes, 0};
+        say(&first, i, 0);
+        in = (struct envelope){.kind = MESSAGE_CHUNK};
+        in.chunk = (struct message_chunk){one.hash, 0, one.bytes};
+        broker_says(i, &i, sizeof i);
+        assert_int_equal(n_down[MESSAGE_CHUNK], i + 1);
+    }
+}
+
 static void test_relay_asks_again_for_a_blob_that_does_not_come(void **state)
 {
     (void)state;
@@ -280,6 +296,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_relay_finds_the_actor_that_is_meant, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_relay_itself_can_be_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_relay_fetches_a_blob_once_for_all, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_relay_makes_room_for_ever_new_blobs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_relay_asks_again_for_a_blob_that_does_not_come, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_relay_tells_who_waits_that_a_blob_does_not_exist, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_relay_takes_nothing_that_steers_from_behind_it, set_up, tear_down),
