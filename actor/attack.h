@@ -12,13 +12,13 @@
 
 enum attack_channel { ATTACK_OBSERVATION = 1, ATTACK_ACTION = 2, ATTACK_MESSAGE = 4 };
 
-/* One step of all lanes of a group. R = B*N rows, I = O + K numbers of policy input (K knowledge slots). */
+/* One step of all lanes of a group. R = B*N rows, I = O + K + M numbers of policy input (K knowledge slots). */
 struct stage {
     const struct vec *vec; /* the environments before the step; clean observations and masks */
     const struct env_instance *env;
     const struct nets *nets;
     const struct net_weights *defender; /* NULL when a script plays the team */
-    int B, N, O, K, A, C;
+    int B, N, O, K, M, A, C;            /* M: numbers of the last action in the input, act.last_action */
     struct action_head head;
     uint64_t seed;
     const uint64_t *episode;     /* [B] */
@@ -28,7 +28,7 @@ struct stage {
     float strength;       /* the number behind the colon: "pgd:0.5" */
     const void *previous; /* [R,C] executed at the step before; of a row whose episode_step is 0 it means nothing */
 
-    float *input;       /* [R,I] observation as acted on, then knowledge; observation hooks change the first O numbers */
+    float *input;       /* [R,I] observation as acted on, knowledge, last action; observation hooks change the first O numbers */
     float *probability; /* [R,A] of the defender policy on the input */
     void *action; /* [R,C] executed, int32_t choices or floats of a box in policy units; the defender's until a hook changes it */
     float *action_logp; /* [R] */
@@ -66,6 +66,11 @@ const struct net_weights *adversary_net(const struct nets *nets, int agent);
  * ERR_MISMATCH when an agent has no net, or one of another shape. */
 MUST_USE int adversary_output(struct stage *stage, const int32_t *rows, int n, float *output, const float **log_std,
                               struct err *err);
+
+static inline int stage_width(const struct stage *stage)
+{
+    return stage->O + stage->K + stage->M;
+}
 
 /* Row `row` of stage->action: its C cells. */
 static inline void *attack_action(const struct stage *stage, int row)

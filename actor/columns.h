@@ -28,6 +28,7 @@
     X(final_observation, COLUMN_F32, SPAN_EPISODE, N *O, -1e6, 1e6)                                   \
     X(final_state, COLUMN_F32, SPAN_EPISODE, spec->state_is_observation ? 0 : N * spec->S, -1e6, 1e6) \
     X(final_knowledge, COLUMN_F32, SPAN_EPISODE, N *K, -20, 20)                                       \
+    X(final_available, COLUMN_U8, SPAN_EPISODE, N *A, 0, 1)                                           \
     X(record_episode, COLUMN_I64, SPAN_EPISODE, 1, 0, 9e18)                                           \
     X(record_partition, COLUMN_I64, SPAN_EPISODE, 1, -9.3e18, 9.3e18)                                 \
     X(record_return, COLUMN_F32, SPAN_EPISODE, 1, -1e9, 1e9)                                          \

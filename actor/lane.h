@@ -1,8 +1,8 @@
 /* Lanes: everything that one environment slot of a run carries from slice to slice. A lane's snapshot is a plain copy of it; the
  * learner keeps the newest one of each lane with its checkpoint, and an order carries it when the lane changes hands.
  *
- * Snapshot layout: struct lane_head, environment state [state_bytes], belief state [N,H], script memory [N,64]; each part at a
- * multiple of 16 bytes. It travels between our own processes on one kind of machine, so numbers are in host order
+ * Snapshot layout: struct lane_head, environment state [state_bytes], belief state [N,H], script memory [N,64], recurrent state of the
+ * defender's net [N,P], last actions as it reads them [N,M]; each part at a multiple of 16 bytes. It travels between our own processes on one kind of machine, so numbers are in host order
  * (little-endian); a length or range that does not fit is refused. */
 #ifndef TESTUDO_ACTOR_LANE_H
 #define TESTUDO_ACTOR_LANE_H
@@ -19,18 +19,25 @@ struct lane_head {
     float episode_return; /* team return so far: mean over agents of their rewards */
 };
 
+struct lane_widths { /* numbers per agent; 0 where a recipe has no such part */
+    int H, P, M;     /* belief state, state of the defender's GRU, last action */
+};
+
 struct lanes { /* structs of arrays over `count` places; a place holds one lane */
-    int count, N, H;
+    int count, N;
+    struct lane_widths widths;
     size_t state_bytes;
     struct lane_head *head; /* [count] */
     float *belief_state;    /* [count,N,H] */
+    float *policy_state;    /* [count,N,P] */
+    float *last_action;     /* [count,N,M] */
     unsigned char *memory;  /* [count,N,SCRIPT_MEMORY_MAX] */
 };
 
-MUST_USE int lanes_init(struct lanes *lanes, int count, const struct env_instance *env, int H);
+MUST_USE int lanes_init(struct lanes *lanes, int count, const struct env_instance *env, const struct lane_widths *widths);
 void lanes_deinit(struct lanes *lanes); /* safe on a zeroed struct */
 
-size_t lane_snapshot_bytes(const struct env_instance *env, int H);
+size_t lane_snapshot_bytes(const struct env_instance *env, const struct lane_widths *widths);
 void lane_save(const struct lanes *lanes, const struct vec *vec, int place, unsigned char *bytes);
 /* ERR_MISMATCH, ERR_RANGE, ERR_FORMAT or ERR_NOT_FINITE when the bytes, which may come from the network, are no snapshot. */
 MUST_USE int lane_load(struct lanes *lanes, struct vec *vec, int place, const unsigned char *bytes, size_t length, struct err *err);

@@ -15,7 +15,7 @@
 #include "actor/lane.h"
 #include "actor/rollout_config.h"
 #include "base/clock.h"
-#include "net/action_head.h"
+#include "net/acting.h"
 #include "net/knowledge.h"
 #include "net/partition.h"
 #include "wire/run.h"
@@ -23,7 +23,7 @@
 enum { PLACES_MIN = 64 }; /* evaluation groups are at least this wide */
 
 struct buffers {               /* one step of all places; R = places * N rows */
-    float *input;              /* [R,O+K] */
+    float *input;              /* [R,O+K+M] */
     float *logits;             /* [R,max(A,N)] outputs of a net */
     float *probability;        /* [R,A] */
     float *logp, *action_logp; /* [R] */
@@ -52,6 +52,7 @@ struct rollout {
     struct knowledge_config knowledge;
     struct partition_config partition;
     struct rollout_config config;
+    struct acting_config acting;
     struct env_instance env;
     struct schema schema;
     struct schema_layout step_layout, staging_layout;
@@ -60,7 +61,8 @@ struct rollout {
     struct threat training_threat;
     struct nets nets;
     struct action_head head;
-    int K, H, n_places;
+    int K, M, n_places; /* knowledge slots, numbers of the last action */
+    struct lane_widths widths;
     struct lanes held, work;
     struct vec held_vec, work_vec;
     bool *is_held; /* [run.lanes] */
@@ -80,6 +82,7 @@ struct group { /* the orders in hand */
     struct threat threat;
     uint64_t seed;
     double attack_probability;
+    float epsilon; /* of the defender's behaviour; 0 in evaluations */
     struct hash weights_hash;
 };
 
@@ -140,8 +143,8 @@ static int find_script(struct rollout *rollout, struct err *err)
 static int declare_schema(struct rollout *rollout, struct err *err)
 {
     schema_init(&rollout->schema, (int32_t)rollout->run.T, (int32_t)rollout->run.chunk);
-    int r = columns_declare(&rollout->columns, &rollout->schema, &rollout->env.spec, rollout->K, rollout->H,
-                            (int)lane_snapshot_bytes(&rollout->env, rollout->H), err);
+    int r = columns_declare(&rollout->columns, &rollout->schema, &rollout->env.spec, rollout->K, rollout->widths.H,
+                            (int)lane_snapshot_bytes(&rollout->env, &rollout->widths), err);
     schema_layout(&rollout->schema, (int32_t)rollout->run.T, 0, &rollout->step_layout);
     schema_layout(&rollout->schema, 0, (int32_t)rollout->run.T, &rollout->staging_layout);
     return r;
@@ -150,8 +153,9 @@ static int declare_schema(struct rollout *rollout, struct err *err)
 static int allocate_buffers(struct rollout *rollout)
 {
     const struct spec *spec = &rollout->env.spec;
-    size_t places = (size_t)rollout->n_places, R = places * (size_t)spec->N, I = (size_t)(spec->O + rollout->K);
-    size_t A = (size_t)spec->A, wide = (size_t)(spec->A > spec->N ? spec->A : spec->N), H = (size_t)rollout->H, C = (size_t)spec->C;
+    size_t places = (size_t)rollout->n_places, R = places * (size_t)spec->N, I = (size_t)(spec->O + rollout->K + rollout->M);
+    size_t A = (size_t)spec->A, wide = (size_t)(spec->A > spec->N ? spec->A : spec->N), H = (size_t)rollout->widths.H,
+           C = (size_t)spec->C;
     size_t bytes =
         R * (I + wide + A + H + 5 * C + 12) * 4 + places * (rollout->staging_layout.bytes + 64 + sizeof(struct place)) + 64 * 64;
     int r = arena_init(&rollout->memory, "rollout", bytes + places * 256);
@@ -189,9 +193,9 @@ static int allocate(struct rollout *rollout)
 {
     int lanes = (int)rollout->run.lanes, r;
     rollout->n_places = lanes > PLACES_MIN ? lanes : PLACES_MIN;
-    if ((r = lanes_init(&rollout->held, lanes, &rollout->env, rollout->H)) ||
+    if ((r = lanes_init(&rollout->held, lanes, &rollout->env, &rollout->widths)) ||
         (r = vec_init(&rollout->held_vec, &rollout->env, lanes)) ||
-        (r = lanes_init(&rollout->work, rollout->n_places, &rollout->env, rollout->H)) ||
+        (r = lanes_init(&rollout->work, rollout->n_places, &rollout->env, &rollout->widths)) ||
         (r = vec_init(&rollout->work_vec, &rollout->env, rollout->n_places)))
         return r;
     if (!(rollout->is_held = calloc((size_t)lanes, sizeof *rollout->is_held)))
@@ -208,8 +212,14 @@ int rollout_create(struct rollout **out, const struct recipe *recipe, struct err
     if ((r = bind_config(rollout, recipe, err)) || (r = find_script(rollout, err)))
         goto failed;
     rollout->head = action_head_of(&rollout->env.spec);
+    if ((r = acting_config_bind(&rollout->acting, recipe, &rollout->head, err)))
+        goto failed;
     rollout->K = knowledge_width(&rollout->knowledge, &rollout->env.spec);
-    rollout->H = rollout->knowledge.kind == KNOWLEDGE_BELIEF ? (int)rollout->knowledge.belief_hidden : 0;
+    rollout->M = acting_width(&rollout->acting, &rollout->head);
+    rollout->widths =
+        (struct lane_widths){.H = rollout->knowledge.kind == KNOWLEDGE_BELIEF ? (int)rollout->knowledge.belief_hidden : 0,
+                             .P = (int)rollout->acting.recurrent,
+                             .M = rollout->M};
     if ((r = declare_schema(rollout, err)))
         goto failed;
     if ((r = allocate(rollout))) {
@@ -282,10 +292,17 @@ static size_t row_floats(const struct rollout *rollout, int width)
     return (size_t)rollout->env.spec.N * (size_t)width;
 }
 
+static void clear_state(const struct rollout *rollout, float *states, int place, int width)
+{
+    memset(states + (size_t)place * row_floats(rollout, width), 0, row_floats(rollout, width) * sizeof(float));
+}
+
 static void clear_recurrent(struct rollout *rollout, int place)
 {
-    memset(rollout->work.belief_state + (size_t)place * row_floats(rollout, rollout->H), 0,
-           row_floats(rollout, rollout->H) * sizeof(float));
+    const struct lane_widths *widths = &rollout->widths;
+    clear_state(rollout, rollout->work.belief_state, place, widths->H);
+    clear_state(rollout, rollout->work.policy_state, place, widths->P);
+    clear_state(rollout, rollout->work.last_action, place, widths->M);
     memset(rollout->work.memory + (size_t)place * row_floats(rollout, SCRIPT_MEMORY_MAX), 0,
            row_floats(rollout, SCRIPT_MEMORY_MAX));
 }
@@ -358,7 +375,7 @@ static int check_net(const struct rollout *rollout, const char *id, int in, int 
     if (!net)
         return err_set(err, ERR_MISMATCH, "the weights have no net \"%s\"", id);
     const struct net_arch *arch = net_weights_arch(net);
-    bool is_gaussian = !strcmp(id, "defender") && rollout->head.kind == ACTION_BOX;
+    bool is_gaussian = !strcmp(id, "defender") && acting_is_gaussian(&rollout->acting, &rollout->head);
     if (arch->log_std != is_gaussian)
         return err_set(err, ERR_MISMATCH, "net %s has %s standard deviations, actions of %s need %s", id,
                        arch->log_std ? "its" : "no", rollout->env.spec.env, is_gaussian ? "them" : "none");
@@ -374,11 +391,12 @@ static int take_weights(struct rollout *rollout, const struct weights *weights, 
     int r = nets_update(&rollout->nets, weights, err);
     if (r)
         return r;
-    if (!rollout->script && (r = check_net(rollout, "defender", spec->O + rollout->K, spec->A, 0, err)))
+    if (!rollout->script &&
+        (r = check_net(rollout, "defender", spec->O + rollout->K + rollout->M, spec->A, rollout->widths.P, err)))
         return r;
-    if (rollout->knowledge.kind == KNOWLEDGE_BELIEF && (r = check_net(rollout, "belief", spec->O, spec->N, rollout->H, err)))
+    if (rollout->knowledge.kind == KNOWLEDGE_BELIEF && (r = check_net(rollout, "belief", spec->O, spec->N, rollout->widths.H, err)))
         return r;
-    size_t need = attack_scratch(&rollout->nets, spec, spec->O + rollout->K, rollout->n_places * spec->N) +
+    size_t need = attack_scratch(&rollout->nets, spec, spec->O + rollout->K + rollout->M, rollout->n_places * spec->N) +
                   rollout->env.state_bytes + ARENA_ALIGN;
     if (need > rollout->scratch.size) {
         arena_deinit(&rollout->scratch);
@@ -412,6 +430,7 @@ static struct stage make_stage(struct rollout *rollout, const struct group *grou
         .N = rollout->env.spec.N,
         .O = rollout->env.spec.O,
         .K = rollout->K,
+        .M = rollout->M,
         .A = rollout->env.spec.A,
         .C = rollout->env.spec.C,
         .head = rollout->head,
@@ -461,9 +480,11 @@ static void know(struct rollout *rollout, int B, const float *observation, float
 
 static void fill_input(struct rollout *rollout, const struct stage *stage)
 {
-    size_t O = (size_t)stage->O, I = O + (size_t)stage->K;
-    for (size_t row = 0; row < (size_t)(stage->B * stage->N); row++)
+    size_t O = (size_t)stage->O, I = (size_t)stage_width(stage), M = (size_t)stage->M;
+    for (size_t row = 0; row < (size_t)(stage->B * stage->N); row++) {
         memcpy(stage->input + row * I, rollout->work_vec.observation + row * O, O * sizeof(float));
+        memcpy(stage->input + (row + 1) * I - M, rollout->work.last_action + row * M, M * sizeof(float));
+    }
     know(rollout, stage->B, rollout->work_vec.observation, rollout->work.belief_state, rollout->work.head, stage->input + O, I);
 }
 
@@ -507,7 +528,7 @@ static void decide_by_script(struct rollout *rollout, const struct stage *stage)
     for (int row = 0; row < stage->B * stage->N; row++) {
         float *probability = buffers->probability + (size_t)row * (size_t)stage->A;
         rollout->script->act(rollout->env.params, row % stage->N, stage->episode_step[row / stage->N],
-                             stage->input + (size_t)row * (size_t)(stage->O + stage->K),
+                             stage->input + (size_t)row * (size_t)stage_width(stage),
                              rollout->work_vec.available + (size_t)row * (size_t)stage->A,
                              rollout->work.memory + (size_t)row * SCRIPT_MEMORY_MAX, probability);
         take_script_action(rollout, probability, buffers->noise + (size_t)row * C, (int32_t *)buffers->intended + (size_t)row * C,
@@ -515,7 +536,34 @@ static void decide_by_script(struct rollout *rollout, const struct stage *stage)
     }
 }
 
-static void decide(struct rollout *rollout, const struct stage *stage)
+static void act_by_outputs(struct rollout *rollout, const struct stage *stage, float epsilon)
+{
+    const struct buffers *buffers = &rollout->buffers;
+    size_t A = (size_t)stage->A, C = (size_t)stage->C;
+    for (size_t row = 0; row < (size_t)(stage->B * stage->N); row++) {
+        size_t b = row / (size_t)stage->N;
+        struct rng explore = rng_stream(stage->seed, RNG_EXPLORE, stage->episode[b], (uint32_t)stage->episode_step[b],
+                                        (uint32_t)(row % (size_t)stage->N));
+        buffers->logp[row] = acting_row((enum behaviour)rollout->acting.behaviour, &rollout->head, buffers->logits + row * A,
+                                        rollout->work_vec.available + row * A, epsilon, &explore,
+                                        (int32_t *)buffers->intended + row * C, buffers->probability + row * A);
+    }
+}
+
+static void decide_by_net(struct rollout *rollout, const struct stage *stage, float epsilon)
+{
+    const struct buffers *buffers = &rollout->buffers;
+    const struct net_weights *defender = nets_find(&rollout->nets, "defender");
+    int R = stage->B * stage->N;
+    net_act(defender, R, stage->input, rollout->widths.P ? rollout->work.policy_state : NULL, buffers->logits, &rollout->scratch);
+    if (rollout->acting.behaviour == BEHAVIOUR_SAMPLE)
+        action_head_sample(&rollout->head, R, buffers->logits, net_weights_log_std(defender), rollout->work_vec.available,
+                           buffers->noise, buffers->intended, buffers->logp, buffers->probability);
+    else
+        act_by_outputs(rollout, stage, epsilon);
+}
+
+static void decide(struct rollout *rollout, const struct stage *stage, float epsilon)
 {
     const struct buffers *buffers = &rollout->buffers;
     int R = stage->B * stage->N;
@@ -523,14 +571,10 @@ static void decide(struct rollout *rollout, const struct stage *stage)
         action_head_noise(&rollout->head, stage->seed, RNG_POLICY, stage->episode[row / stage->N],
                           (uint32_t)stage->episode_step[row / stage->N], (uint32_t)(row % stage->N),
                           buffers->noise + (size_t)row * (size_t)stage->C);
-    if (rollout->script) {
+    if (rollout->script)
         decide_by_script(rollout, stage);
-    } else {
-        const struct net_weights *defender = nets_find(&rollout->nets, "defender");
-        net_act(defender, R, stage->input, NULL, buffers->logits, &rollout->scratch);
-        action_head_sample(&rollout->head, R, buffers->logits, net_weights_log_std(defender), rollout->work_vec.available,
-                           buffers->noise, buffers->intended, buffers->logp, buffers->probability);
-    }
+    else
+        decide_by_net(rollout, stage, epsilon);
     memcpy(buffers->action, buffers->intended, (size_t)R * (size_t)stage->C * sizeof(int32_t));
     memcpy(buffers->action_logp, buffers->logp, (size_t)R * sizeof *buffers->action_logp);
 }
@@ -551,7 +595,7 @@ static void record_input(const struct rollout *rollout, const struct stage *stag
     const struct frame *frame = &rollout->places[b].frame;
     size_t O = (size_t)stage->O, K = (size_t)stage->K, N = (size_t)stage->N, S = (size_t)rollout->env.spec.S;
     for (size_t n = 0; n < N; n++) {
-        const float *input = stage->input + ((size_t)b * N + n) * (O + K);
+        const float *input = stage->input + ((size_t)b * N + n) * (size_t)stage_width(stage);
         memcpy(PUT(frame, observation, float, t, N *O) + n * O, input, O * sizeof(float));
         if (K)
             memcpy(PUT(frame, knowledge, float, t, N *K) + n * K, input + O, K * sizeof(float));
@@ -564,7 +608,7 @@ static void record_input(const struct rollout *rollout, const struct stage *stag
 static void record_belief_state(const struct rollout *rollout, int b, int t)
 {
     const struct frame *frame = &rollout->places[b].frame;
-    size_t width = row_floats(rollout, rollout->H);
+    size_t width = row_floats(rollout, rollout->widths.H);
     if (frame->at[COL_belief_state] && t % rollout->schema.chunk == 0)
         memcpy(PUT(frame, belief_state, float, t / rollout->schema.chunk, width), rollout->work.belief_state + (size_t)b * width,
                width * sizeof(float));
@@ -604,17 +648,18 @@ static void record_final_view(struct rollout *rollout, int b, int e)
 {
     const struct frame *staging = &rollout->places[b].staging;
     size_t N = (size_t)rollout->env.spec.N, O = (size_t)rollout->env.spec.O, S = (size_t)rollout->env.spec.S,
-           K = (size_t)rollout->K;
+           K = (size_t)rollout->K, A = (size_t)rollout->env.spec.A;
     const float *observation = rollout->work_vec.observation + (size_t)b * N * O;
     put_rows(PUT(staging, final_observation, float, e, N *O), observation, N * O * sizeof(float));
     if (staging->at[COL_final_state])
         memcpy(PUT(staging, final_state, float, e, N *S), rollout->work_vec.state + (size_t)b * N * S, N * S * sizeof(float));
+    memcpy(PUT(staging, final_available, uint8_t, e, N * A), rollout->work_vec.available + (size_t)b * N * A, N * A);
     if (!K)
         return;
     float *knowledge = PUT(staging, final_knowledge, float, e, N *K);
     memset(knowledge, 0, N * K * sizeof(float));
     if (rollout->work_vec.truncated[b]) {
-        size_t width = row_floats(rollout, rollout->H);
+        size_t width = row_floats(rollout, rollout->widths.H);
         put_rows(rollout->buffers.belief_copy, rollout->work.belief_state + (size_t)b * width, width * sizeof(float));
         know(rollout, 1, observation, rollout->buffers.belief_copy, &rollout->work.head[b], knowledge, K);
     }
@@ -674,6 +719,14 @@ static const void *execute(struct rollout *rollout, int R)
     return buffers->executed;
 }
 
+/* What the defenders will be told they did: the executed actions. */
+static void remember_actions(struct rollout *rollout, const struct stage *stage)
+{
+    size_t M = (size_t)stage->M, C = (size_t)stage->C;
+    for (size_t row = 0; M && row < (size_t)(stage->B * stage->N); row++)
+        acting_last_action(&rollout->head, (const int32_t *)stage->action + row * C, rollout->work.last_action + row * M);
+}
+
 static void step_environments(struct rollout *rollout, const struct group *group)
 {
     monotonic_us start = clock_us();
@@ -703,7 +756,7 @@ static int step_group(struct rollout *rollout, const struct group *group, int t,
     fill_input(rollout, &stage);
     if (stage.n_attacked && attack->observation && (r = attack->observation(&stage, err)))
         return r;
-    decide(rollout, &stage);
+    decide(rollout, &stage, group->epsilon);
     if (stage.n_attacked && attack->action && (r = attack->action(&stage, err)))
         return r;
     rollout->times.acting += clock_seconds_since(start);
@@ -713,6 +766,7 @@ static int step_group(struct rollout *rollout, const struct group *group, int t,
         record_decision(rollout, &stage, b, t);
     }
     rollout->times.building += clock_seconds_since(start);
+    remember_actions(rollout, &stage);
     step_environments(rollout, group);
     for (int b = 0; t >= 0 && b < stage.B; b++)
         record_outcome(rollout, b, t);
@@ -724,8 +778,8 @@ static int step_group(struct rollout *rollout, const struct group *group, int t,
 static void record_after_slice(struct rollout *rollout, const struct group *group)
 {
     struct stage stage = make_stage(rollout, group);
-    size_t O = (size_t)stage.O, I = O + (size_t)stage.K, R = (size_t)(stage.B * stage.N);
-    put_rows(rollout->buffers.belief_copy, rollout->work.belief_state, R * (size_t)rollout->H * sizeof(float));
+    size_t O = (size_t)stage.O, I = (size_t)stage_width(&stage), R = (size_t)(stage.B * stage.N);
+    put_rows(rollout->buffers.belief_copy, rollout->work.belief_state, R * (size_t)rollout->widths.H * sizeof(float));
     for (size_t row = 0; row < R; row++)
         memcpy(stage.input + row * I, rollout->work_vec.observation + row * O, O * sizeof(float));
     know(rollout, stage.B, rollout->work_vec.observation, rollout->buffers.belief_copy, rollout->work.head, stage.input + O, I);
@@ -840,6 +894,7 @@ int rollout_run(struct rollout *rollout, const struct weights *weights, const st
                           .attack_probability =
                               weights_scalar(weights, "attack_probability", (float)rollout->partition.probability),
                           .weights_hash = weights_hash(&weights->manifest)};
+    whole.epsilon = whole.is_evaluation ? 0 : weights_scalar(weights, "epsilon", 0);
     if (!r && whole.is_evaluation) {
         whole.seed = rng_bits(whole.seed, RNG_EVALUATE, 0, 0, 0);
         r = threat_parse(&whole.threat, orders[0]->threat, err);

@@ -230,6 +230,8 @@ static void add_learner(struct text *text, const struct broker_view *view)
     single(text, "testudo_checkpoint_write_seconds", gauge, "How long writing it took.", monitor_number(m, "checkpoint_seconds"));
     single(text, "testudo_checkpoint_failures_total", counter, "Checkpoints that failed, this learner process.",
            monitor_number(m, "checkpoints_failed"));
+    single(text, "testudo_checkpoint_at_stake_updates", gauge, "Updates that a crash would cost while checkpoints fail.",
+           monitor_number(m, "updates_at_stake"));
     single(text, "testudo_skipped_steps_total", counter, "Optimiser steps skipped because something was not finite.",
            monitor_number(m, "skipped"));
     single(text, "testudo_mutual_information_nats", gauge, "Estimate of the last update.", monitor_number(m, "mutual_information"));

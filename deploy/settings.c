@@ -14,6 +14,7 @@
 #include "envs/vec.h"
 #include "learner/algorithm.h"
 #include "learner/learner.h"
+#include "net/acting.h"
 #include "net/knowledge.h"
 #include "net/partition.h"
 #include "wire/run.h"
@@ -32,7 +33,7 @@ static const struct config_row naming_rows[] = {
 static const struct config_table naming_table = {"names", naming_rows, ARRAY_LEN(naming_rows)};
 
 static const struct config_table *const room_tables[] = {
-    &naming_table, &run_table, &rollout_table, &partition_table, &knowledge_table,
+    &naming_table, &run_table, &rollout_table, &partition_table, &knowledge_table, &acting_table,
 };
 
 /* A table that two rooms name is listed once. */

@@ -1,7 +1,7 @@
 /* What an algorithm is: a file in algorithms/ (or threats/) that exports `algorithm_<name>` and is found by the build.
  *
  * It sees a batch, its models and an updater: no socket, no environment, no file, no clock. What it needs to survive a restart
- * lies in its models and value normalisers, which the checkpoint saves. */
+ * lies in its models and value normalisers, which the checkpoint saves, or is saved and loaded by the two functions at the end. */
 #ifndef TESTUDO_LEARNER_ALGORITHM_H
 #define TESTUDO_LEARNER_ALGORITHM_H
 
@@ -9,6 +9,7 @@
 #include "learner/batch.h"
 #include "learner/updater.h"
 #include "net/knowledge.h"
+#include "net/safetensors.h"
 
 struct progress {    /* where in the run an update stands; counts updates, never seconds */
     uint64_t update; /* updates done before this one */
@@ -49,6 +50,10 @@ struct algorithm_ops {
     struct models *(*models)(struct algorithm *algorithm);
     /* Values of named tables that travel with the weights of the NEXT rollout (attack_probability); may be NULL. */
     int (*tables)(const struct algorithm *algorithm, const struct progress *progress, struct weights *weights, struct err *err);
+    /* What else must survive a restart (a replay); both NULL when nothing. load with only_looks changes nothing: ERR_MISMATCH when the file
+     * does not fit. */
+    int (*save)(const struct algorithm *algorithm, struct safetensors *file, struct err *err);
+    int (*load)(struct algorithm *algorithm, const struct safetensors *file, bool only_looks, struct err *err);
     /* Names of numbers that its updates report beside those of learner/status.c: columns of progress.csv. NULL-terminated, at most
      * REPORT_MAX; NULL: none. */
     const char *const *reports;

@@ -33,7 +33,8 @@ static int wanted_width(const struct batch_shape *s, enum batch_column column)
     case BATCH_knowledge:
     case BATCH_final_knowledge: return s->N * s->K;
     case BATCH_belief_state: return s->N * s->H;
-    case BATCH_available: return s->N * s->A;
+    case BATCH_available:
+    case BATCH_final_available: return s->N * s->A;
     case BATCH_intended:
     case BATCH_action: return s->N * s->head.C;
     case BATCH_terminated:
@@ -59,6 +60,7 @@ static double wanted_max(const struct batch_shape *s, enum batch_column column)
     case BATCH_intended:
     case BATCH_action: return s->head.kind == ACTION_BOX ? INFINITY : most - 1;
     case BATCH_available:
+    case BATCH_final_available:
     case BATCH_alive:
     case BATCH_slot:
     case BATCH_terminated:
@@ -163,6 +165,8 @@ void batch_map(const struct batch *batch, const struct trajectory *trajectory, s
     BATCH_COLUMNS(BATCH_POINT)
 #undef BATCH_POINT
     view->episodes = trajectory->episodes;
+    view->lane = trajectory->lane;
+    view->slice = trajectory->slice;
 }
 
 /* action [C], available [A] */

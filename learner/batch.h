@@ -31,6 +31,7 @@
     X(float, final_observation, COLUMN_F32, SPAN_EPISODE)                      \
     X(float, final_state, COLUMN_F32, SPAN_EPISODE)                            \
     X(float, final_knowledge, COLUMN_F32, SPAN_EPISODE)                        \
+    X(uint8_t, final_available, COLUMN_U8, SPAN_EPISODE)                       \
     X(int64_t, record_episode, COLUMN_I64, SPAN_EPISODE)                       \
     X(int64_t, record_partition, COLUMN_I64, SPAN_EPISODE)                     \
     X(float, record_return, COLUMN_F32, SPAN_EPISODE)                          \
@@ -42,7 +43,8 @@ struct batch_view { /* one trajectory's columns; NULL where the schema has none 
 #define BATCH_FIELD(type, name, column_type, span) const type *name;
     BATCH_COLUMNS(BATCH_FIELD)
 #undef BATCH_FIELD
-    int32_t episodes;
+    int32_t episodes, lane;
+    uint64_t slice;
 };
 
 struct batch_shape {
@@ -53,7 +55,7 @@ struct batch_shape {
 
 struct batch {
     struct batch_shape shape;
-    int index[24];                           /* column of each field in the schema, -1 when absent */
+    int index[28];                           /* column of each field in the schema, -1 when absent */
     const struct schema *schema;             /* borrowed */
     struct batch_view *view;                 /* [L] */
     real *reward;                            /* [L,T,N] may be shaped by a regulariser */

@@ -37,6 +37,8 @@ const struct config_table *learner_tables(int *count)
     tables[n++] = trainer_table;
     tables[n++] = ppo_table;
     tables[n++] = mi_table;
+    tables[n++] = q_table;
+    tables[n++] = replay_table;
     tables[n++] = smoothness_table;
     tables[n++] = evaluation_table;
     tables[n++] = convergence_table;

@@ -20,6 +20,7 @@
 #include "learner/learner_link.h"
 #include "learner/metrics.h"
 #include "learner/partitions.h"
+#include "learner/q_learning.h"
 #include "learner/quarantine.h"
 #include "learner/regularisers/mi.h"
 #include "learner/regularisers/smoothness.h"

@@ -38,6 +38,28 @@ void model_changed(struct model *model)
     net_weights_set(model->weights, model->w);
 }
 
+void model_step(struct model *model, double lr, double scale, const real *gradient)
+{
+    if (model->optimiser == OPTIMISER_RMSPROP)
+        rmsprop_step_scaled(&model->adam, lr, scale, gradient, model->w);
+    else
+        adam_step_scaled(&model->adam, lr, scale, gradient, model->w);
+    model_changed(model);
+}
+
+void model_init_uniform(struct model *model, uint64_t seed)
+{
+    net_init_uniform(&model->arch, seed, (uint32_t)hash_bytes(model->id, strlen(model->id)).low, model->w);
+    model_changed(model);
+}
+
+void model_follow(struct model *model, const struct model *from, double share)
+{
+    for (size_t i = 0; i < model->count; i++)
+        model->w[i] = (real)(share * (double)model->w[i] + (1 - share) * (double)from->w[i]);
+    model_changed(model);
+}
+
 struct model *models_add(struct models *models, const char *id, const struct net_arch *arch, uint64_t seed, double head_gain,
                          bool is_published, struct err *err)
 {

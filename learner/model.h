@@ -9,12 +9,15 @@
 #include "net/value_norm.h"
 #include "wire/weights.h"
 
+enum optimiser { OPTIMISER_ADAM, OPTIMISER_RMSPROP };
+
 struct model {
     char id[32]; /* policy id on the wire: "defender", "adversary", "belief", "critic" */
     struct net_arch arch;
     size_t count;
-    real *w; /* [count] owned */
-    struct adam adam;
+    real *w;                     /* [count] owned */
+    struct adam adam;            /* RMSprop uses its v and beta2 */
+    enum optimiser optimiser;    /* Adam unless the algorithm says otherwise */
     struct net_weights *weights; /* follows w after every step */
     bool is_published;           /* actors need it */
     bool is_frozen;              /* loaded from another run, never trained */
@@ -25,6 +28,11 @@ MUST_USE int model_init(struct model *model, const char *id, const struct net_ar
                         bool is_published, struct err *err);
 void model_deinit(struct model *model);  /* safe on a zeroed struct */
 void model_changed(struct model *model); /* after w was written */
+/* One step of its optimiser on gradient * scale, which is finite. */
+void model_step(struct model *model, double lr, double scale, const real *gradient);
+void model_init_uniform(struct model *model, uint64_t seed); /* net_init_uniform, a pure function of (seed, id) too */
+/* w = share * w + (1 - share) * from, for targets; nets of one architecture. share 0 copies. */
+void model_follow(struct model *model, const struct model *from, double share);
 
 /* Adds the net, as floats, to a version under construction. ERR_NOMEM, or what weights_add_net refuses. */
 MUST_USE int model_add_to(struct weights *weights, const struct model *model, struct err *err);

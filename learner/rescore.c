@@ -66,6 +66,14 @@ static enum threat_kind threat_of(const char *text)
     return !strcmp(text, "none") ? THREAT_NONE : THREAT_OTHER;
 }
 
+/* act.*: a hidden state at the start of a slice and a table's epsilon are not in the frame. */
+static bool acts_by_other_rules(const struct recipe *recipe)
+{
+    return strcmp(recipe_value(recipe, "act.behaviour", "sample"), "sample") ||
+           strcmp(recipe_value(recipe, "act.recurrent", "0"), "0") ||
+           strcmp(recipe_value(recipe, "act.last_action", "false"), "false");
+}
+
 static int bind(struct rescore *r, const struct recipe *recipe, struct err *err)
 {
     const struct schema *schema = r->batch->schema;
@@ -74,7 +82,7 @@ static int bind(struct rescore *r, const struct recipe *recipe, struct err *err)
         (code = partition_config_bind(&r->partition, recipe, err)))
         return code;
     r->threat = threat_of(recipe_value(recipe, "attack.threat", "clean"));
-    r->is_scripted = strcmp(recipe_value(recipe, "rollout.defender", "net"), "net") != 0;
+    r->is_scripted = strcmp(recipe_value(recipe, "rollout.defender", "net"), "net") || acts_by_other_rules(recipe);
     r->episode_column = schema_find(schema, "episode");
     r->channels_column = schema_find(schema, "channels");
     if (r->episode_column < 0 || schema->columns[r->episode_column].type != COLUMN_I64 ||

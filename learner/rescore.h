@@ -13,7 +13,7 @@
  *
  * What cannot be re-scored, because it takes an environment: rewards, endings, observations, masks and states themselves, greedy's choice,
  * pgd's way from the clean observation to the recorded one (and the belief of an agent under pgd, which ran on the clean one), teams
- * that a script plays, and the state that the slice started from. A forgery that is consistent with itself there is found by the replay
+ * that a script plays or that act.* gives a memory or another behaviour, and the state that the slice started from. A forgery that is consistent with itself there is found by the replay
  * audit (audit.h). Evaluated episodes ship no steps, so there is nothing to re-score. */
 #ifndef TESTUDO_LEARNER_RESCORE_H
 #define TESTUDO_LEARNER_RESCORE_H

@@ -252,6 +252,8 @@ int trainer_save(const struct trainer *trainer, struct safetensors *file, struct
         r = safetensors_add(file, "lanes", TENSOR_U8, 2, lanes, trainer->lanes, err);
     if (!r)
         r = safetensors_add(file, "progress", TENSOR_I64, 1, &two, progress, err);
+    if (!r && trainer->ops->save)
+        r = trainer->ops->save(trainer->algorithm, file, err);
     return r;
 }
 
@@ -386,6 +388,8 @@ static int load_pass(struct trainer *trainer, const struct safetensors *file, en
         r = load_norms(models, file, pass, err);
     if (!r)
         r = load_states(models, file, pass, err);
+    if (!r && trainer->ops->load)
+        r = trainer->ops->load(trainer->algorithm, file, pass == LOAD_LOOK, err);
     return r ? r : load_progress(trainer, file, pass, err);
 }
 
@@ -444,8 +448,13 @@ struct hash checkpoint_hash(const struct safetensors *file)
     struct hash hash = {0};
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         hash = hash_combine(hash, safetensors_hash(file, parts[i]));
-    for (int i = 0; i < safetensors_count(file); i++)
-        if (!strncmp(safetensors_at(file, i)->name, "state/", 6)) /* most methods have none */
-            return hash_combine(hash, safetensors_hash(file, "state/"));
+    static const char *const few_have[] = {"state/", "replay/"};
+    for (size_t p = 0; p < ARRAY_LEN(few_have); p++) {
+        bool has_part = false;
+        for (int i = 0; i < safetensors_count(file); i++)
+            has_part |= !strncmp(safetensors_at(file, i)->name, few_have[p], strlen(few_have[p]));
+        if (has_part) /* hashes of methods without stay what they were */
+            hash = hash_combine(hash, safetensors_hash(file, few_have[p]));
+    }
     return hash;
 }

@@ -2,7 +2,7 @@
  * weights and checkpoints out. trainer_update may run on any one thread at a time.
  *
  * Learning state in a checkpoint (what its hash covers): nets/<id>/<parameter>, adam/<id>/{m,v,step}, norms/<id>, state/<id> (other
- * bytes of a method), lanes (the newest snapshot of each lane), progress (updates done). */
+ * bytes of a method), lanes (the newest snapshot of each lane), progress (updates done), replay/ where there is one (replay.h). */
 #ifndef TESTUDO_LEARNER_TRAINER_H
 #define TESTUDO_LEARNER_TRAINER_H
 

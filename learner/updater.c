@@ -6,7 +6,9 @@
 
 struct work {
     struct updater *updater;
-    struct model *model;
+    struct model *const *models;
+    int n_models;
+    size_t count; /* parameters of all models */
     const struct net_weights *weights;
     int n_items, block_items, n_blocks;
     bool has_gradient;
@@ -68,6 +70,9 @@ static void run_block(struct work *work, int shard, int which, int thread)
         .count = work->n_items - first < work->block_items ? work->n_items - first : work->block_items,
         .stats = work->stats[shard],
     };
+    size_t start = 0;
+    for (int m = 0; m < work->n_models; start += work->models[m]->count, m++)
+        block.gradients[m] = block.gradient + start;
     size_t mark = arena_mark(block.scratch);
     if (work->has_gradient)
         tape_begin(block.tape);
@@ -83,7 +88,7 @@ static void run_shard(void *context, int shard, int thread)
 {
     struct work *work = context;
     if (work->has_gradient)
-        memset(work->updater->gradients[shard], 0, work->model->count * sizeof(real));
+        memset(work->updater->gradients[shard], 0, work->count * sizeof(real));
     for (int which = shard; which < work->n_blocks; which += UPDATER_SHARDS)
         run_block(work, shard, which, thread);
 }
@@ -94,7 +99,7 @@ static void sum_stretch(void *context, int stretch, int thread)
     (void)thread;
     struct work *work = context;
     int shards = work->n_blocks < UPDATER_SHARDS ? work->n_blocks : UPDATER_SHARDS;
-    size_t count = work->model->count, begin = count * (size_t)stretch / UPDATER_SHARDS,
+    size_t count = work->count, begin = count * (size_t)stretch / UPDATER_SHARDS,
            end = count * ((size_t)stretch + 1) / UPDATER_SHARDS;
     real *restrict sum = work->updater->gradients[0];
     for (int shard = 1; shard < shards; shard++) {
@@ -115,15 +120,37 @@ static void prepare(struct work *work, struct updater *updater, int n_items, int
     work->context = context;
 }
 
-void updater_step(struct updater *updater, struct model *model, double lr, double max_norm, int n_items, int block_items,
-                  updater_block *function, void *context, struct updater_result *result)
+/* Clips over all models and steps each. False when the gradient is not finite. */
+static bool step_models(const struct work *work, const real *gradient, double lr, double max_norm, double *norm)
 {
-    struct work work = {.model = model, .weights = model->weights, .has_gradient = true};
+    double square = 0, size = 0;
+    const real *piece = gradient;
+    for (int m = 0; m < work->n_models; piece += work->models[m]->count, m++) {
+        size = gradient_norm(work->models[m]->count, piece);
+        square += size * size;
+    }
+    *norm = work->n_models == 1 ? size : sqrt(square); /* a root of a square may lose a bit */
+    if (!isfinite(*norm))
+        return false;
+    double scale = max_norm > 0 && *norm > max_norm ? max_norm / *norm : 1;
+    piece = gradient;
+    for (int m = 0; m < work->n_models; piece += work->models[m]->count, m++)
+        model_step(work->models[m], lr, scale, piece);
+    return true;
+}
+
+void updater_step_joint(struct updater *updater, struct model *const *models, int n, double lr, double max_norm, int n_items,
+                        int block_items, updater_block *function, void *context, struct updater_result *result)
+{
+    struct work work = {.models = models, .n_models = n, .weights = models[0]->weights, .has_gradient = true};
+    ASSERT(n >= 1 && n <= UPDATER_MODELS_MAX);
+    for (int m = 0; m < n; m++)
+        work.count += models[m]->count;
     prepare(&work, updater, n_items, block_items, function, context);
     *result = (struct updater_result){0};
     if (n_items == 0)
         return;
-    ASSERT(model->count <= updater->capacity);
+    ASSERT(work.count <= updater->capacity);
     pool_run(updater->pool, work.n_blocks < UPDATER_SHARDS ? work.n_blocks : UPDATER_SHARDS, run_shard, &work);
     pool_run(updater->pool, UPDATER_SHARDS, sum_stretch, &work);
     for (int shard = 0; shard < UPDATER_SHARDS; shard++) {
@@ -131,12 +158,16 @@ void updater_step(struct updater *updater, struct model *model, double lr, doubl
         for (int i = 0; i < UPDATER_STATS; i++)
             result->stats[i] += work.stats[shard][i];
     }
-    if (!isfinite(result->loss) || adam_step(&model->adam, lr, max_norm, updater->gradients[0], model->w, &result->norm)) {
+    if (!isfinite(result->loss) || !step_models(&work, updater->gradients[0], lr, max_norm, &result->norm)) {
         result->is_skipped = true;
         updater->skipped++;
-        return;
     }
-    model_changed(model);
+}
+
+void updater_step(struct updater *updater, struct model *model, double lr, double max_norm, int n_items, int block_items,
+                  updater_block *function, void *context, struct updater_result *result)
+{
+    updater_step_joint(updater, &model, 1, lr, max_norm, n_items, block_items, function, context, result);
 }
 
 void updater_forward(struct updater *updater, const struct model *model, int n_items, int block_items, updater_block *function,

@@ -9,7 +9,7 @@
 #include "base/pool.h"
 #include "learner/model.h"
 
-enum { UPDATER_SHARDS = 8, UPDATER_STATS = 8, UPDATER_THREADS_MAX = 64 };
+enum { UPDATER_SHARDS = 8, UPDATER_STATS = 8, UPDATER_THREADS_MAX = 64, UPDATER_MODELS_MAX = 16 };
 
 struct updater {
     struct pool *pool; /* owned */
@@ -25,9 +25,10 @@ struct block {
     struct tape *tape;     /* begun */
     struct arena *scratch; /* empty */
     const struct net_weights *weights;
-    real *gradient;   /* to add to; pass to net_forward */
-    int first, count; /* items first..first+count-1 */
-    double *stats;    /* [UPDATER_STATS] of the shard: sums, to add to */
+    real *gradient;                      /* to add to; pass to net_forward */
+    real *gradients[UPDATER_MODELS_MAX]; /* the same of each model of a joint step; NULL beyond */
+    int first, count;                    /* items first..first+count-1 */
+    double *stats;                       /* [UPDATER_STATS] of the shard: sums, to add to */
 };
 typedef void updater_block(void *context, struct block *block);
 
@@ -37,7 +38,7 @@ struct updater_result {
     bool is_skipped;
 };
 
-/* capacity: parameters of the largest net. tape_bytes: of one thread's tape. */
+/* capacity: parameters of the largest net, or of all nets of the largest joint step. tape_bytes: of one thread's tape. */
 MUST_USE int updater_init(struct updater *updater, int n_threads, size_t capacity, size_t tape_bytes, size_t scratch_bytes,
                           struct err *err);
 void updater_deinit(struct updater *updater);
@@ -46,6 +47,11 @@ void updater_deinit(struct updater *updater);
  * sets is_skipped and raises `skipped`. Allocates nothing. */
 void updater_step(struct updater *updater, struct model *model, double lr, double max_norm, int n_items, int block_items,
                   updater_block *function, void *context, struct updater_result *result);
+
+/* The same for n models that one loss trains, each with its own optimiser; the gradient's norm is clipped over all of them. The block gets
+ * the first model's weights and every model's gradient. */
+void updater_step_joint(struct updater *updater, struct model *const *models, int n, double lr, double max_norm, int n_items,
+                        int block_items, updater_block *function, void *context, struct updater_result *result);
 
 /* Runs blocks without gradients (values of a critic): gradient in the block is NULL, the block function records nothing. */
 void updater_forward(struct updater *updater, const struct model *model, int n_items, int block_items, updater_block *function,

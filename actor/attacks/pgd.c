@@ -53,7 +53,7 @@ static void step_and_project(const struct stage *stage, struct pgd *pgd)
 
 static struct pgd take_rows(struct stage *stage)
 {
-    size_t n = (size_t)stage->n_attacked, I = (size_t)(stage->O + stage->K), A = (size_t)stage->A;
+    size_t n = (size_t)stage->n_attacked, I = (size_t)stage_width(stage), A = (size_t)stage->A;
     struct pgd pgd = {.n = stage->n_attacked,
                       .I = (int)I,
                       .x = arena_array(stage->scratch, float, n *I),
@@ -78,6 +78,8 @@ static int perturb(struct stage *stage, struct err *err)
 {
     if (!stage->defender)
         return err_set(err, ERR_MISMATCH, "pgd needs the gradient of a defender net, but a script plays the team");
+    if (net_weights_arch(stage->defender)->gru)
+        return err_set(err, ERR_MISMATCH, "pgd takes gradients of a net without memory, but the defender has a GRU");
     size_t mark = arena_mark(stage->scratch);
     struct pgd pgd = take_rows(stage);
     int r = adversary_output(stage, stage->attacked, pgd.n, pgd.target, NULL, err);

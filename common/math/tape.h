@@ -5,7 +5,7 @@
  * after the first block of a size nothing is allocated. A node whose inputs need no gradient records no backward work.
  *
  * Each operation keeps forward and backward side by side in its file (tape.c: linear, norm, activations, elementwise;
- * tape_gru.c; tape_policy.c, tape_loss.c, tape_density.c). Losses do not divide by batch sizes: every row brings its weight (1/n, or active/sum(active)), so
+ * tape_gru.c; tape_mix.c; tape_policy.c, tape_loss.c, tape_density.c). Losses do not divide by batch sizes: every row brings its weight (1/n, or active/sum(active)), so
  * that the gradient of a batch is the plain sum over its blocks, and a block of a batch never needs to know the others.
  *
  * Every product goes through math/product.h and is row-invariant: a row of a forward value or of an input gradient has the
@@ -71,6 +71,21 @@ struct node *tape_add(struct tape *tape, struct node *a, struct node *b);      /
 struct node *tape_multiply(struct tape *tape, struct node *a, struct node *b); /* same shape, elementwise */
 struct node *tape_scale(struct tape *tape, struct node *a, real factor);
 struct node *tape_concat(struct tape *tape, struct node *a, struct node *b); /* columns side by side */
+
+/* Of each of the first R*N rows of x [.,A] the number in column choice[row], N rows side by side: [R,N]. */
+struct node *tape_choose(struct tape *tape, struct node *x, const int32_t *choice, int R, int N);
+struct node *tape_sum_columns(struct tape *tape, struct node *x); /* [R,N] -> [R,1] */
+
+/* base [R,C] with columns at[r]..at[r]+A-1 of row r replaced by row from[r] of piece [.,A]; all but piece borrowed and constant. */
+struct node *tape_insert(struct tape *tape, int R, int C, const real *base, struct node *piece, const int32_t *from,
+                         const int32_t *at);
+/* Straight-through Gumbel softmax at temperature 1: one-hot of the highest available logit + noise, with the gradient of the softmax over the
+ * available ones (Jang et al. 2017, arXiv:1611.01144, eq. 2 and section 2.2). logits, noise [R,A], available [R,A]. */
+struct node *tape_gumbel(struct tape *tape, struct node *logits, const uint8_t *available, const real *noise);
+
+/* QMIX's monotonic mixing (Rashid et al. 2018, arXiv:1803.11485, section 4.1 and figure 2), one hypernetwork output a row:
+ *   q [R,N], w1 [R,N*E], b1 [R,E], w2 [R,E], v [R,1] -> elu(q |w1| + b1) |w2| + v  [R,1] */
+struct node *tape_mix(struct tape *tape, struct node *q, struct node *w1, struct node *b1, struct node *w2, struct node *v);
 
 /* Losses: add the block's loss to the tape's scalar (tape_loss) and its diagnostics to *stats, both in double. */
 

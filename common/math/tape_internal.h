@@ -24,6 +24,10 @@ struct operation {
     union {
         enum activation activation;
         real factor;
+        const int32_t *choice; /* [rows] borrowed until the next tape_begin */
+        struct {
+            const int32_t *from, *at; /* [rows] likewise */
+        } insert;
         struct {
             int T, B;
             const real *keep;

@@ -25,8 +25,8 @@ void adam_deinit(struct adam *adam)
     *adam = (struct adam){0};
 }
 
-/* L2 norm in double, over eight partial sums in a fixed order; NaN or infinite if any number is. */
-static double gradient_norm(size_t count, const real *gradient)
+/* Over eight partial sums. */
+double gradient_norm(size_t count, const real *gradient)
 {
     double part[8] = {0};
     size_t i = 0;
@@ -45,16 +45,33 @@ int adam_step(struct adam *adam, double lr, double max_norm, const real *gradien
         *norm = size;
     if (!isfinite(size))
         return ERR_NOT_FINITE;
-    adam->step++;
-    double t = (double)adam->step;
+    adam_step_scaled(adam, lr, max_norm > 0 && size > max_norm ? max_norm / size : 1, gradient, w);
+    return 0;
+}
+
+void adam_step_scaled(struct adam *adam, double lr, double scale, const real *gradient, real *w)
+{
+    double t = (double)++adam->step;
     const struct adam_rates rates = {
         .beta1 = (real)adam->beta1,
         .beta2 = (real)adam->beta2,
-        .scale = max_norm > 0 && size > max_norm ? (real)(max_norm / size) : 1,
+        .scale = (real)scale,
         .step = (real)(lr / (1 - pow(adam->beta1, t))),
         .root = (real)(1 / sqrt(1 - pow(adam->beta2, t))),
         .eps = (real)adam->eps,
     };
     layer_ops()->adam(adam->count, &rates, gradient, adam->m, adam->v, w);
-    return 0;
+}
+
+void rmsprop_step_scaled(struct adam *adam, double lr, double scale, const real *gradient, real *w)
+{
+    const real alpha = (real)adam->beta2, rest = (real)(1 - adam->beta2), size = (real)scale, step = (real)lr,
+               eps = (real)adam->eps;
+    real *v = adam->v;
+    adam->step++;
+    for (size_t i = 0; i < adam->count; i++) {
+        real g = gradient[i] * size;
+        v[i] = alpha * v[i] + rest * g * g;
+        w[i] -= step * g / ((real)sqrt((double)v[i]) + eps);
+    }
 }

@@ -30,7 +30,7 @@ int net_arch_check(const struct net_arch *arch, struct err *err)
         {"activation", arch->activation, ACTIVATION_NONE, ACTIVATION_SIGMOID},
         {"input_norm", arch->input_norm, 0, 1},
         {"layer_norm", arch->layer_norm, 0, 1},
-        {"gru", arch->gru, 0, 1},
+        {"gru", arch->gru, NET_NO_GRU, NET_GRU},
         {"log_std", arch->log_std, 0, 1},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -73,13 +73,14 @@ static struct net_layer_at layout_linear(struct net_layout *layout, int in, int 
     return at;
 }
 
-static void layout_gru(struct net_layout *layout, int in, int H)
+static void layout_gru(struct net_layout *layout, int in, int H, enum net_recurrence kind)
 {
     layout->gru_weight_x = layout_add(layout, in, 3 * H, "gru.weight_x");
     layout->gru_weight_h = layout_add(layout, H, 3 * H, "gru.weight_h");
     layout->gru_bias_x = layout_add(layout, 1, 3 * H, "gru.bias_x");
     layout->gru_bias_h = layout_add(layout, 1, 3 * H, "gru.bias_h");
-    layout->gru_norm = layout_norm(layout, H, "gru.norm");
+    if (kind == NET_GRU_NORM)
+        layout->gru_norm = layout_norm(layout, H, "gru.norm");
 }
 
 void net_layout(const struct net_arch *arch, struct net_layout *layout)
@@ -98,7 +99,7 @@ void net_layout(const struct net_arch *arch, struct net_layout *layout)
             layout->trunk[l].norm = layout_norm(layout, width, prefix);
     }
     if (arch->gru) {
-        layout_gru(layout, width, arch->hidden);
+        layout_gru(layout, width, arch->hidden, (enum net_recurrence)arch->gru);
         width = arch->hidden;
     }
     layout->head = layout_linear(layout, width, arch->out, "head");
@@ -270,7 +271,8 @@ struct node *net_forward(struct tape *tape, const struct net_weights *weights, r
         x = record_gru(&r, x, T, B, h0, keep);
         if (h_out)
             *h_out = x;
-        x = record_norm(&r, at->gru_norm, x);
+        if (arch->gru == NET_GRU_NORM)
+            x = record_norm(&r, at->gru_norm, x);
     }
     return record_linear(&r, at->head, x, ACTIVATION_NONE);
 }

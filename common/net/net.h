@@ -1,7 +1,7 @@
 /* The networks of all methods: one family, described by a few numbers.
  *
- *   input [in] -> (input_norm: LayerNorm) -> depth x (Linear -> activation -> (layer_norm: LayerNorm)) -> (gru: GRU(hidden),
- *   then LayerNorm on its output only, not fed back) -> Linear -> out; (log_std: [out] free parameters beside it)
+ *   input [in] -> (input_norm: LayerNorm) -> depth x (Linear -> activation -> (layer_norm: LayerNorm)) -> (gru: GRU(hidden), with
+ *   NET_GRU_NORM then LayerNorm on its output only, not fed back) -> Linear -> out; (log_std: [out] free parameters beside it)
  *
  * EIR-MAPPO's actor, adversary and critic are depth 3 without GRU, its belief depth 3 with GRU (Li et al. 2024, section on
  * implementation; LayerNorm after the activation). A net's parameters are one flat array; net_parameters names the pieces.
@@ -14,11 +14,14 @@
 #include "base/arena.h"
 #include "math/tape.h"
 
+enum net_recurrence { NET_NO_GRU, NET_GRU_NORM, NET_GRU }; /* NET_GRU: as value-based methods have it, no LayerNorm behind it */
+
 struct net_arch {
     int32_t in, hidden, depth, out;
-    int32_t activation;                  /* enum activation */
-    int32_t input_norm, layer_norm, gru; /* 0 or 1 */
-    int32_t log_std;                     /* 0 or 1: a Gaussian policy's log standard deviations */
+    int32_t activation;             /* enum activation */
+    int32_t input_norm, layer_norm; /* 0 or 1 */
+    int32_t gru;                    /* enum net_recurrence */
+    int32_t log_std;                /* 0 or 1: a Gaussian policy's log standard deviations */
 };
 
 #define NET_PARAMETERS_MAX 64
@@ -36,6 +39,9 @@ int net_parameters(const struct net_arch *arch, struct net_parameter table[NET_P
 /* Orthogonal weights (gain sqrt(2) for ReLU, 1 otherwise; GRU matrices over the stacked [H,3H], gain 1; head: head_gain),
  * zero biases, unit LayerNorm gains, log_std -0.5. Pure function of (seed, which). w [net_parameter_count]. Saxe et al. 2014, arXiv:1312.6120. */
 void net_init(const struct net_arch *arch, uint64_t seed, uint32_t which, real head_gain, real *w);
+/* What value-based methods start from: weights and biases uniform in +-1/sqrt(inputs of the layer), of a GRU +-1/sqrt(hidden); LayerNorms and
+ * log_std as above. The same purity. He et al. 2015, arXiv:1502.01852, with the slope that makes the bound this simple. */
+void net_init_uniform(const struct net_arch *arch, uint64_t seed, uint32_t which, real *w);
 
 /* Weights made ready for computing: the flat array and the transposes that input gradients need. Immutable between sets, so
  * any number of threads may compute with it. Until the first set all parameters are 0. */

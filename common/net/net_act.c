@@ -73,8 +73,11 @@ static void act_block(const struct net_weights *w, int rows, const real *x, real
     }
     if (arch->gru) {
         act_gru(w, rows, x, h, buffers);
-        act_norm(w, w->layout.gru_norm, rows, h, free_turn, NULL);
-        x = free_turn;
+        x = h;
+        if (arch->gru == NET_GRU_NORM) {
+            act_norm(w, w->layout.gru_norm, rows, h, free_turn, NULL);
+            x = free_turn;
+        }
     }
     act_linear(w, w->layout.head, rows, x, ACTIVATION_NONE, out);
 }

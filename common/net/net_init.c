@@ -1,4 +1,4 @@
-/* First weights: orthogonal matrices, zero biases, unit gains. */
+/* First weights: orthogonal matrices with zero biases, or uniform ones; unit gains. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,5 +74,31 @@ void net_init(const struct net_arch *arch, uint64_t seed, uint32_t which, real h
         else
             for (int j = 0; j < p->cols; j++)
                 piece[j] = strstr(p->name, ".gain") ? 1 : strcmp(p->name, "log_std") ? 0 : LOG_STD_FIRST;
+    }
+}
+
+/* Of a linear layer's bias: the table has it behind its weight. */
+static double uniform_bound(const struct net_arch *arch, const struct net_parameter *p, int inputs)
+{
+    return 1 / sqrt(strncmp(p->name, "gru.", 4) ? inputs : arch->hidden);
+}
+
+void net_init_uniform(const struct net_arch *arch, uint64_t seed, uint32_t which, real *w)
+{
+    struct net_layout layout;
+    int inputs = 1;
+    net_layout(arch, &layout);
+    for (int i = 0; i < layout.count; i++) {
+        const struct net_parameter *p = &layout.table[i];
+        real *piece = w + p->start;
+        bool is_norm = strstr(p->name, "norm.") != NULL, is_log_std = !strcmp(p->name, "log_std");
+        if (strstr(p->name, ".weight"))
+            inputs = p->rows;
+        struct rng rng = rng_stream(seed, RNG_INIT, which, (uint32_t)i, 0);
+        double bound = uniform_bound(arch, p, inputs);
+        for (size_t j = 0; j < (size_t)p->rows * (size_t)p->cols; j++)
+            piece[j] = is_log_std ? LOG_STD_FIRST
+                       : is_norm  ? strstr(p->name, ".gain") != NULL
+                                  : (real)((2 * rng_double(&rng) - 1) * bound);
     }
 }

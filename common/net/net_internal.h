@@ -25,8 +25,8 @@ struct net_layout {
     struct net_norm_at input_norm;
     struct net_layer_at trunk[NET_DEPTH_MAX], head;
     int gru_weight_x, gru_weight_h, gru_bias_x, gru_bias_h;
-    struct net_norm_at gru_norm;
-    int log_std; /* only with arch.log_std */
+    struct net_norm_at gru_norm; /* only with NET_GRU_NORM */
+    int log_std;                 /* only with arch.log_std */
 };
 
 void net_layout(const struct net_arch *arch, struct net_layout *layout);

@@ -20,9 +20,9 @@ static void setup(struct fixture *f)
     if (env_open(&f->env, recipe, &err))
         fail_msg("%s", err.text);
     recipe_destroy(&recipe);
-    assert_int_equal(lanes_init(&f->lanes, COUNT, &f->env, H), 0);
+    assert_int_equal(lanes_init(&f->lanes, COUNT, &f->env, &(struct lane_widths){.H = H}), 0);
     assert_int_equal(vec_init(&f->vec, &f->env, COUNT), 0);
-    f->bytes = lane_snapshot_bytes(&f->env, H);
+    f->bytes = lane_snapshot_bytes(&f->env, &(struct lane_widths){.H = H});
     f->snapshot = malloc(f->bytes);
     for (int p = 0; p < COUNT; p++) {
         struct rng rng = rng_stream(1, RNG_RESET, (uint64_t)p, 0, 0);

@@ -50,7 +50,8 @@ def parameters(arch, numbers):
     if arch["gru"]:
         shapes["gru.weight_x"], shapes["gru.weight_h"] = (width, 3 * hidden), (hidden, 3 * hidden)
         shapes["gru.bias_x"], shapes["gru.bias_h"] = (1, 3 * hidden), (1, 3 * hidden)
-        norm("gru.norm", hidden)
+        if arch["gru"] == 1:
+            norm("gru.norm", hidden)
         width = hidden
     shapes["head.weight"], shapes["head.bias"] = (width, arch["out"]), (1, arch["out"])
     if arch.get("log_std"):
@@ -81,7 +82,9 @@ def forward(arch, p, x, T=1, h=None, keep=None):
             h = torch.gru_cell(steps[t], h * keep[t][:, None], p["gru.weight_x"].T, p["gru.weight_h"].T, p["gru.bias_x"][0],
                                p["gru.bias_h"][0])
             outputs.append(h)
-        x = layer_norm(p, "gru.norm", torch.cat(outputs))
+        x = torch.cat(outputs)
+        if arch["gru"] == 1:
+            x = layer_norm(p, "gru.norm", x)
     return F.linear(x, p["head.weight"].T, p["head.bias"][0])
 
 

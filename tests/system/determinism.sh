@@ -17,6 +17,24 @@ for actors in 1 4; do
 done
 cmp <(final_hash eir1) <(final_hash eir4) || fail "EIR-MAPPO: 1 and 4 actors differ"
 
+# And with a replay, agents that remember, and random actions that become fewer; killed and resumed, too.
+qmix="method=qmix env.name=foraging env.scenario=8x8-2p-1f rollout.lanes=6 rollout.steps=20 rollout.chunk=10 q.batch=8 q.hidden=16
+      act.recurrent=16 q.target_every=10 q.epsilon_steps=3000 replay.episodes=60 run.steps=6k"
+for actors in 1 4; do
+    # shellcheck disable=SC2086
+    tiny "qmix$actors" --actors $actors $qmix >out.txt 2>err.txt || { cat out.txt err.txt; fail "QMIX with $actors actors"; }
+done
+cmp <(final_hash qmix1) <(final_hash qmix4) || fail "QMIX: 1 and 4 actors differ"
+# shellcheck disable=SC2086
+tiny_exec qmix-killed --actors 2 $qmix >out.txt 2>err.txt &
+pid=$!
+wait_for 60 test -e "runs/qmix-killed/foraging/8x8-2p-1f/qmix/default/seed-1/checkpoints/00000010.safetensors"
+kill -INT $pid
+wait $pid || true
+# shellcheck disable=SC2086
+tiny qmix-killed --actors 2 $qmix >out.txt 2>err.txt || { cat out.txt err.txt; fail "QMIX resumed"; }
+cmp <(final_hash qmix1) <(final_hash qmix-killed) || fail "QMIX: resumed and straight through differ"
+
 # And with actions that are several choices, or real numbers; attacked by a learned adversary of the same kind.
 for task in "name=mpe env.scenario=simple_reference" "name=rendezvous env.scenario=mir3-4"; do
     kind=${task%% *}

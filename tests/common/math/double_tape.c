@@ -240,6 +240,20 @@ static void build_kl(struct tape *t, struct node **l)
     tape_kl_loss(t, tape_activation(t, l[1], ACTIVATION_TANH), l[0], NULL, weights, 2, choices);
 }
 
+/* Choices of the first four rows only: the fifth and sixth get no gradient but through the second use. */
+static void build_choose(struct tape *t, struct node **l)
+{
+    static const int32_t choice[4] = {2, 0, 1, 1};
+    struct node *chosen = tape_choose(t, l[0], choice, 2, 2);
+    tape_squared_loss(t, tape_sum_columns(t, chosen), targets, weights);
+    end(t, l[0]);
+}
+
+static void build_mix(struct tape *t, struct node **l)
+{
+    end(t, tape_mix(t, l[0], l[1], l[2], l[3], l[4]));
+}
+
 static const struct check checks[] = {
     {"linear", {{7, 5}, {5, 6, 1}, {1, 6, 1}}, 3, build_linear_none},
     {"linear relu", {{7, 5}, {5, 6, 1}, {1, 6, 1}}, 3, build_linear_relu},
@@ -259,6 +273,8 @@ static const struct check checks[] = {
     {"clipped value", {{12, 1}}, 1, build_value},
     {"plain value", {{12, 1}}, 1, build_value_unclipped},
     {"bce", {{6, 3}}, 1, build_bce},
+    {"choose and sum", {{6, 3}}, 1, build_choose},
+    {"mix", {{4, 3}, {4, 15}, {4, 5}, {4, 5}, {4, 1}}, 5, build_mix},
     {"cross-entropy", {{6, 6}}, 1, build_cross_entropy},
     {"cross-entropy of components", {{6, 6}}, 1, build_cross_entropy_of_components},
     {"gaussian likelihood", {{5, 6}}, 1, build_gaussian},

@@ -23,6 +23,7 @@ static const struct net_arch archs[] = {
     {.in = 4, .hidden = 6, .depth = 2, .out = 2, .activation = ACTIVATION_SIGMOID, .input_norm = 1},
     {.in = 5, .hidden = 6, .depth = 2, .out = 3, .activation = ACTIVATION_RELU, .input_norm = 1, .layer_norm = 1, .gru = 1},
     {.in = 3, .hidden = 4, .depth = 0, .out = 2, .activation = ACTIVATION_NONE, .gru = 1},
+    {.in = 4, .hidden = 5, .depth = 1, .out = 3, .activation = ACTIVATION_RELU, .gru = NET_GRU},
 };
 
 static const double keep[ROWS] = {1, 0, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1};

@@ -26,6 +26,7 @@ static const struct net_arch archs[] = {
     {.in = 12, .hidden = 8, .depth = 0, .out = 3, .activation = ACTIVATION_NONE},
     {.in = 21, .hidden = 128, .depth = 3, .out = 4, .activation = ACTIVATION_RELU, .input_norm = 1, .layer_norm = 1, .gru = 1},
     {.in = 9, .hidden = 24, .depth = 0, .out = 5, .activation = ACTIVATION_TANH, .gru = 1},
+    {.in = 17, .hidden = 64, .depth = 1, .out = 9, .activation = ACTIVATION_RELU, .gru = NET_GRU},
 };
 
 struct fixture {

@@ -1,0 +1,368 @@
+/* One optimiser step runs over blocks of a few episodes. Within a block rows are (t * episodes + b) * N + n, steps 0..T with T the length of
+ * its longest episode; live and target net are unrolled over all T + 1 of them in one go each. */
+#include "learner/q_learning.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "learner/ppo_config.h"
+
+#define OFF(field) offsetof(struct q_config, field)
+
+static const struct config_row rows[] = {
+    {"q.hidden", CONFIG_INT, OFF(hidden), "64", 1, 4096, "", NULL,
+     "width of the agent net before its GRU, which has act.recurrent"},
+    {"q.batch", CONFIG_INT, OFF(batch), "32", 1, 4096, "episodes", NULL, "drawn for an optimiser step"},
+    {"q.updates_per_episode", CONFIG_REAL, OFF(updates_per_episode), "1", 0, 1000, "", NULL,
+     "optimiser steps for each episode that ended"},
+    {"q.optimiser", CONFIG_CHOICE, OFF(optimiser), "rmsprop", 0, 0, "", "adam|rmsprop", "RMSprop as published"},
+    {"q.lr", CONFIG_REAL, OFF(lr), "5e-4", 0, 1, "per step", NULL, "step size"},
+    {"q.alpha", CONFIG_REAL, OFF(alpha), "0.99", 0, 1, "", NULL, "memory of RMSprop's squares; Adam keeps 0.999"},
+    {"q.eps", CONFIG_REAL, OFF(eps), "1e-5", 0, 1, "", NULL, "added to the optimiser's root"},
+    {"q.max_norm", CONFIG_REAL, OFF(max_norm), "10", 0, 1e9, "", NULL, "ceiling on the gradient's norm over all nets; 0: none"},
+    {"q.gamma", CONFIG_REAL, OFF(gamma), "0.99", 0, 1, "per step", NULL, "discount"},
+    {"q.double", CONFIG_BOOL, OFF(is_double), "true", 0, 0, "", NULL, "the live net chooses the target's actions"},
+    {"q.target_every", CONFIG_INT, OFF(target_every), "200", 0, 1e9, "episodes", NULL,
+     "between copies of the nets to their targets; 0: they follow by q.target_share"},
+    {"q.target_share", CONFIG_REAL, OFF(target_share), "0.01", 0, 1, "per step", NULL,
+     "with target_every 0: share by which targets follow after each optimiser step"},
+    {"q.epsilon_start", CONFIG_REAL, OFF(epsilon_start), "1", 0, 1, "", NULL, "share of random actions at the start"},
+    {"q.epsilon_finish", CONFIG_REAL, OFF(epsilon_finish), "0.05", 0, 1, "", NULL, "and at the end of the schedule"},
+    {"q.epsilon_steps", CONFIG_INT, OFF(epsilon_steps), "50000", 1, 1e12, "environment steps", NULL,
+     "over which epsilon falls, counted over the whole run"},
+};
+
+const struct config_table q_table = {"q", rows, ARRAY_LEN(rows)};
+
+const char *const q_reports[] = {"q/loss",    "q/norm",    "q/chosen",        "q/target",        "q/error",
+                                 "q/updates", "q/epsilon", "replay/episodes", "replay/left_out", NULL};
+
+enum { CONFIG_ADAM, CONFIG_RMSPROP }; /* q.optimiser */
+
+int q_state_width(const struct batch_shape *shape)
+{
+    return shape->state_is_observation ? shape->N * shape->O : shape->S;
+}
+
+/* ---- create ---- */
+
+static int check_recipe(const struct q_team *team, const struct algorithm_context *context, struct err *err)
+{
+    if (context->shape->head.kind != ACTION_DISCRETE)
+        return err_set(err, ERR_INVALID, "%s values one discrete action an agent, and %s has others", "learner.algorithm",
+                       context->spec->env);
+    if (team->acting.behaviour != BEHAVIOUR_EPSILON)
+        return err_set(err, ERR_INVALID, "act.behaviour must be epsilon: learner.algorithm learns action values, not a policy");
+    return 0;
+}
+
+int q_add(struct q_team *team, const char *id, const struct net_arch *arch, struct err *err)
+{
+    struct model *model = models_add(&team->models, id, arch, team->seed, 1.0, team->models.count == 0, err);
+    if (!model)
+        return ERR_INVALID;
+    if (++team->n_live > Q_NETS_MAX)
+        return err_set(err, ERR_LIMIT, "more than %d nets of one team", Q_NETS_MAX);
+    model_init_uniform(model, team->seed);
+    model->adam.eps = team->config.eps;
+    if (team->config.optimiser == CONFIG_RMSPROP) {
+        model->optimiser = OPTIMISER_RMSPROP;
+        model->adam.beta2 = team->config.alpha;
+    }
+    return 0;
+}
+
+int q_begin(struct q_team *team, const struct algorithm_context *context, q_mixer *mix, struct err *err)
+{
+    const struct batch_shape *s = context->shape;
+    *team = (struct q_team){.shape = *s, .seed = context->seed, .steps_per_update = (int64_t)s->L * s->T, .mix = mix};
+    int r;
+    if ((r = config_bind(rows, ARRAY_LEN(rows), context->recipe, &team->config, err)) ||
+        (r = acting_config_bind(&team->acting, context->recipe, &s->head, err)) || (r = check_recipe(team, context, err)))
+        return r;
+    struct net_arch agent = {.in = s->O + s->K + acting_width(&team->acting, &s->head),
+                             .hidden = (int32_t)team->config.hidden,
+                             .depth = 1,
+                             .out = s->A,
+                             .activation = ACTIVATION_RELU,
+                             .gru = team->acting.recurrent ? NET_GRU : NET_NO_GRU};
+    if (team->acting.recurrent && team->acting.recurrent != team->config.hidden)
+        return err_set(err, ERR_INVALID, "act.recurrent is %lld and q.hidden %lld: the agent net has one width",
+                       (long long)team->acting.recurrent, (long long)team->config.hidden);
+    return q_add(team, "defender", &agent, err);
+}
+
+static int add_targets(struct q_team *team, struct err *err)
+{
+    for (int i = 0; i < team->n_live; i++) {
+        char id[48];
+        snprintf(id, sizeof id, "target/%s", team->models.model[i].id);
+        ASSERT(strlen(id) < sizeof team->models.model[i].id);
+        struct model *target = models_add(&team->models, id, &team->models.model[i].arch, team->seed, 1.0, false, err);
+        if (!target)
+            return ERR_LIMIT;
+        target->is_frozen = true; /* it has no optimiser of its own */
+        model_follow(target, &team->models.model[i], 0);
+    }
+    return 0;
+}
+
+/* Episodes of a block: as many blocks as there are shards, where there are enough. */
+static int block_episodes(const struct q_team *team)
+{
+    return ((int)team->config.batch + UPDATER_SHARDS - 1) / UPDATER_SHARDS;
+}
+
+static int ready_updater(struct q_team *team, const struct algorithm_context *context, struct err *err)
+{
+    const struct batch_shape *s = &team->shape;
+    size_t steps = (size_t)block_episodes(team) * (size_t)(context->spec->horizon + 1), agent_rows = steps * (size_t)s->N;
+    size_t capacity = 0, tape = (size_t)4 << 20, state = steps * (size_t)q_state_width(s),
+           input = (size_t)team->models.model[0].arch.in;
+    for (int i = 0; i < team->n_live; i++) {
+        const struct model *model = &team->models.model[i];
+        capacity += model->count;
+        tape += 2 * updater_tape_bytes(&model->arch, (int)(i ? steps : agent_rows));
+    }
+    size_t scratch = (agent_rows * (input + 4) + 2 * state + 16 * steps) * sizeof(real) + ((size_t)1 << 20);
+    struct ppo_config shared;
+    int r = ppo_config_bind(&shared, context->recipe, err);
+    long threads = shared.n_threads ? shared.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
+    threads = threads > UPDATER_SHARDS ? UPDATER_SHARDS : threads < 1 ? 1 : threads;
+    return r ? r : updater_init(&team->updater, (int)threads, capacity, tape, scratch, err);
+}
+
+int q_ready(struct q_team *team, const struct algorithm_context *context, struct err *err)
+{
+    int r;
+    if ((r = add_targets(team, err)) ||
+        (r = replay_create(&team->replay, context->recipe, context->shape, context->spec->horizon, err)) ||
+        (r = ready_updater(team, context, err)))
+        return r;
+    if (sample_init(&team->sample, replay_shape(team->replay), (int)team->config.batch))
+        return err_set(err, ERR_NOMEM, "no memory for a sample of %d episodes", (int)team->config.batch);
+    return 0;
+}
+
+void q_deinit(struct q_team *team)
+{
+    models_deinit(&team->models);
+    updater_deinit(&team->updater);
+    replay_destroy(&team->replay);
+    sample_deinit(&team->sample);
+}
+
+/* ---- one block ---- */
+
+enum { STAT_CHOSEN, STAT_TARGET, STAT_ERROR };
+
+struct q_block { /* B episodes of the sample, T the longest of them; R = T * B steps that count, (T + 1) * B in all */
+    const struct q_team *team;
+    const struct sample *sample;
+    const struct episode *episode;
+    int first, B, T, N, A, I;
+};
+
+static const int32_t *action_at(const struct episode *episode, int t, int n, int N)
+{
+    return &episode->action[t * N + n];
+}
+
+static void gather_actions(const struct q_block *q, int32_t *out)
+{
+    for (int t = 0; t < q->T; t++)
+        for (int b = 0; b < q->B; b++)
+            for (int n = 0; n < q->N; n++)
+                *out++ = t < q->episode[b].length ? *action_at(&q->episode[b], t, n, q->N) : 0;
+}
+
+/* The target net's values of the actions that are best at t + 1; out [R,N]. */
+static void choose_next(const struct q_block *q, const struct node *live, const struct node *target, real *out)
+{
+    const struct node *judge = q->team->config.is_double ? live : target;
+    for (int t = 1; t <= q->T; t++)
+        for (int b = 0; b < q->B; b++)
+            for (int n = 0; n < q->N; n++) {
+                const struct episode *episode = &q->episode[b];
+                size_t row = ((size_t)t * (size_t)q->B + (size_t)b) * (size_t)q->N + (size_t)n;
+                int32_t best = -1; /* none: behind the end, or an ended episode that offers nothing */
+                if (t <= episode->length)
+                    best = acting_best(q->A, judge->value + row * (size_t)q->A,
+                                       episode->available + ((size_t)t * (size_t)q->N + (size_t)n) * (size_t)q->A);
+                *out++ = best < 0 ? 0 : target->value[row * (size_t)q->A + (size_t)best];
+            }
+}
+
+/* y and the weights of the squared loss, which takes half the square; both [R]. */
+static void make_targets(const struct q_block *q, const real *next, real *target, real *weight)
+{
+    const struct sample *sample = q->sample;
+    const real gamma = (real)q->team->config.gamma;
+    for (int t = 0; t < q->T; t++)
+        for (int b = 0; b < q->B; b++) {
+            const struct episode *episode = &q->episode[b];
+            int r = t * q->B + b;
+            bool is_real = t < episode->length, is_end = is_real && episode->is_terminated && t == episode->length - 1;
+            weight[r] = is_real ? (real)(2.0 / (double)sample->steps) : 0;
+            target[r] = is_real ? sample->reward[(size_t)(q->first + b) * (size_t)sample->T + (size_t)t] : 0;
+            if (is_real && !is_end)
+                target[r] += gamma * next[r];
+        }
+}
+
+static struct node *mix(const struct q_block *q, struct block *block, struct node *chosen, const real *state, bool is_target)
+{
+    const struct q_team *team = q->team;
+    const struct net_weights *nets[Q_NETS_MAX] = {NULL};
+    for (int i = 1; i < team->n_live; i++)
+        nets[i - 1] = team->models.model[i + (is_target ? team->n_live : 0)].weights;
+    struct q_mixing mixing = {.tape = block->tape,
+                              .R = chosen->rows,
+                              .N = q->N,
+                              .A = q->A,
+                              .Z = q->sample->shape->Z,
+                              .chosen = chosen,
+                              .state = state,
+                              .nets = nets,
+                              .gradients = is_target ? NULL : block->gradients + 1};
+    return team->mix(&mixing);
+}
+
+static void count_stats(const struct q_block *q, const struct node *total, const real *target, const real *weight, double *stats)
+{
+    for (int r = 0; r < total->rows; r++) {
+        if (weight[r] == 0)
+            continue;
+        stats[STAT_CHOSEN] += (double)total->value[r] / (double)q->sample->steps;
+        stats[STAT_TARGET] += (double)target[r] / (double)q->sample->steps;
+        stats[STAT_ERROR] += fabs((double)total->value[r] - (double)target[r]) / (double)q->sample->steps;
+    }
+}
+
+static void q_block_update(void *context, struct block *block)
+{
+    const struct q_team *team = context;
+    const struct model *agent = &team->models.model[0];
+    struct q_block q = {.team = team,
+                        .sample = &team->sample,
+                        .episode = team->sample.episode + block->first,
+                        .first = block->first,
+                        .B = block->count,
+                        .T = team->sample.episode[block->first].length,
+                        .N = team->shape.N,
+                        .A = team->shape.A,
+                        .I = agent->arch.in};
+    const size_t R = (size_t)q.T * (size_t)q.B, steps = R + (size_t)q.B, N = (size_t)q.N, Z = (size_t)team->sample.shape->Z;
+    real *input = arena_array(block->scratch, real, steps * N * (size_t)q.I), *state = arena_array(block->scratch, real, steps * Z);
+    int32_t *action = arena_array(block->scratch, int32_t, R * N);
+    real *next = arena_array(block->scratch, real, R * N), *target = arena_array(block->scratch, real, R);
+    real *weight = arena_array(block->scratch, real, R);
+    struct sample_block rows_of = sample_block(&team->sample, block->first, block->count);
+    sample_gather_input(&rows_of, &team->shape.head, team->acting.has_last_action, q.I, input);
+    sample_gather_states(&rows_of, state);
+    gather_actions(&q, action);
+
+    struct node *x = tape_input(block->tape, (int)(steps * N), q.I, input, false);
+    int sequences = q.B * q.N;
+    struct node *live = net_forward(block->tape, agent->weights, block->gradients[0], x, q.T + 1, sequences, NULL, NULL, NULL);
+    struct node *late =
+        net_forward(block->tape, team->models.model[team->n_live].weights, NULL, x, q.T + 1, sequences, NULL, NULL, NULL);
+    choose_next(&q, live, late, next);
+    struct node *next_total = mix(&q, block, tape_input(block->tape, (int)R, q.N, next, false), state + (size_t)q.B * Z, true);
+    make_targets(&q, next_total->value, target, weight);
+    struct node *total = mix(&q, block, tape_choose(block->tape, live, action, (int)R, q.N), state, false);
+    tape_squared_loss(block->tape, total, target, weight);
+    count_stats(&q, total, target, weight, block->stats);
+}
+
+/* ---- an update ---- */
+
+struct q_sums {
+    int updates;
+    double loss, norm, stats[3];
+};
+
+static void optimise(struct q_team *team, const struct progress *progress, int64_t episode, int which, struct q_sums *sums,
+                     struct report *report)
+{
+    struct rng rng = rng_stream(team->seed, RNG_BATCH, (uint64_t)episode, (uint32_t)which, 0);
+    struct model *live[Q_NETS_MAX];
+    struct updater_result result;
+    sample_draw(&team->sample, team->replay, &rng);
+    if (team->shaping.shape) {
+        report->count = sums->updates ? report->count : 0;
+        team->shaping.shape(team->shaping.context, &team->updater, &team->sample, progress, report);
+    }
+    for (int i = 0; i < team->n_live; i++)
+        live[i] = &team->models.model[i];
+    updater_step_joint(&team->updater, live, team->n_live, team->config.lr, team->config.max_norm, team->sample.B,
+                       block_episodes(team), q_block_update, team, &result);
+    sums->updates++;
+    sums->loss += result.loss;
+    sums->norm += result.norm;
+    for (int i = 0; i < 3; i++)
+        sums->stats[i] += result.stats[i];
+}
+
+static void follow(struct q_team *team, double share)
+{
+    for (int i = 0; i < team->n_live; i++)
+        model_follow(&team->models.model[team->n_live + i], &team->models.model[i], share);
+}
+
+/* What is due when the run's episode number `episode` (from 1) has come in: both are functions of that number alone. */
+static void take_episode(struct q_team *team, const struct progress *progress, int64_t episode, struct q_sums *sums,
+                         struct report *report)
+{
+    const struct q_config *config = &team->config;
+    int due =
+        (int)(floor((double)episode * config->updates_per_episode) - floor((double)(episode - 1) * config->updates_per_episode));
+    for (int i = 0; i < due && replay_count(team->replay) >= team->sample.B; i++) {
+        optimise(team, progress, episode, i, sums, report);
+        if (config->target_every == 0)
+            follow(team, 1 - config->target_share);
+    }
+    if (config->target_every && episode % config->target_every == 0)
+        follow(team, 0);
+}
+
+static void add_report(const struct q_team *team, const struct progress *progress, const struct q_sums *sums, struct report *report)
+{
+    if (sums->updates) {
+        report_add(report, "q/loss", sums->loss / sums->updates);
+        report_add(report, "q/norm", sums->norm / sums->updates);
+        report_add(report, "q/chosen", sums->stats[STAT_CHOSEN] / sums->updates);
+        report_add(report, "q/target", sums->stats[STAT_TARGET] / sums->updates);
+        report_add(report, "q/error", sums->stats[STAT_ERROR] / sums->updates);
+    }
+    report_add(report, "q/updates", sums->updates);
+    report_add(report, "q/epsilon", q_epsilon(team, progress));
+    report_add(report, "replay/episodes", replay_count(team->replay));
+    report_add(report, "replay/left_out", (double)replay_left_out(team->replay));
+    report_add(report, "skipped", (double)team->updater.skipped);
+}
+
+void q_update(struct q_team *team, const struct batch *batch, const struct progress *progress, struct report *report)
+{
+    struct q_sums sums = {0};
+    int64_t before = replay_total(team->replay);
+    int kept = replay_add(team->replay, batch);
+    for (int64_t episode = before + 1; episode <= before + kept; episode++)
+        take_episode(team, progress, episode, &sums, report);
+    add_report(team, progress, &sums, report);
+}
+
+double q_epsilon(const struct q_team *team, const struct progress *progress)
+{
+    double done = (double)progress->update * (double)team->steps_per_update / (double)team->config.epsilon_steps;
+    double start = team->config.epsilon_start, finish = team->config.epsilon_finish;
+    return done >= 1 ? finish : start + (finish - start) * done;
+}
+
+int q_tables(const struct q_team *team, const struct progress *progress, struct weights *weights, struct err *err)
+{
+    const float epsilon = (float)q_epsilon(team, progress);
+    return weights_add_table(weights, "epsilon", &epsilon, 1, err);
+}

@@ -1,0 +1,153 @@
+"""One update of value-decomposition methods in float64: the independent reference of tests/learner/test_q_learning.c.
+
+Run by hand after a change of meaning (pip install torch numpy; python3 tests/golden/off_policy_golden.py). Writes learner/*.json beside
+this file. Episode by episode, step by step, through torch's GRU cell, autograd and optimisers; the C code works on sorted blocks of episodes.
+The sample is the whole replay, so that no draw has to be repeated here.
+"""
+import torch
+import torch.nn.functional as F
+
+from learner_golden import f32, write
+from net_golden import ELU, RELU, Numbers, flat, forward, parameters
+
+ENDS = [{2: "truncated", 5: "terminated"}, {1: "terminated", 4: "truncated"}, {0: "truncated", 5: "terminated"}]
+T, CHUNK = 6, 3
+
+
+def make_columns(n, N, O, S, A):
+    lanes = []
+    for ends in ENDS:
+        c, E = {}, len(ends)
+        c["observation"], c["state"] = n.normal(T + 1, N, O), n.normal(T + 1, N, S)
+        c["available"] = (n.uniform(0, 1, T, N, A) < 0.7).to(torch.int64)
+        c["final_available"] = (n.uniform(0, 1, E, N, A) < 0.7).to(torch.int64)
+        c["action"], steps, step = n.integers(A, T, N), [], 0
+        for t in range(T):
+            steps.append(step)
+            step = 0 if t in ends else step + 1
+            for a in range(N):
+                c["available"][t, a, c["action"][t, a]] = 1
+        c["final_available"][:, :, 1] = 1
+        c["intended"], c["alive"], c["slot"] = c["action"], torch.ones(T, N, dtype=torch.int64), torch.zeros(T, N, dtype=torch.int64)
+        c["reward"] = n.normal(T, N)
+        c["terminated"] = torch.tensor([int(ends.get(t) == "terminated") for t in range(T)])
+        c["truncated"] = torch.tensor([int(ends.get(t) == "truncated") for t in range(T)])
+        c["episode_step"] = torch.tensor(steps)
+        c["final_observation"], c["final_state"] = n.normal(E, N, O), n.normal(E, N, S)
+        lanes.append(c)
+    return lanes
+
+
+def episodes_of(lanes):
+    """Each with `length` steps and one more observation, state and mask."""
+    found = []
+    for ends, c in zip(ENDS, lanes):
+        start = 0
+        for e, (end, kind) in enumerate(sorted(ends.items())):
+            part = slice(start, end + 1)
+            whole = lambda name, final: torch.cat([c[name][part], c[final][e : e + 1]])
+            found.append(dict(observation=whole("observation", "final_observation"), state=whole("state", "final_state")[:, 0],
+                              available=whole("available", "final_available").bool(), action=c["action"][part],
+                              reward=c["reward"][part].mean(-1), terminated=kind == "terminated", length=end + 1 - start))
+            start = end + 1
+    return found
+
+
+def agent_input(episode, N, A, last_action):
+    x = episode["observation"]
+    if not last_action:
+        return x
+    before = torch.cat([torch.zeros(1, N, A), F.one_hot(episode["action"], A).to(torch.float64)])
+    return torch.cat([x, before], -1)
+
+
+def values(arch, net, episode, N, A, last_action):
+    """[length+1,N,A]"""
+    x, steps = agent_input(episode, N, A, last_action), episode["length"] + 1
+    keep = torch.ones(steps, N)
+    return forward(arch, net, x.reshape(steps * N, -1), steps, torch.zeros(N, arch["hidden"]), keep).reshape(steps, N, A)
+
+
+def qmix(archs, nets, prefix, q, state):
+    """The published mixer: matrices for each step."""
+    R, N = q.shape
+    out = {k: forward(archs[f"mixer/{k}"], nets[f"{prefix}mixer/{k}"], state) for k in ("w1", "b1", "w2", "v")}
+    hidden = F.elu(torch.bmm(q[:, None, :], out["w1"].abs().reshape(R, N, -1))[:, 0] + out["b1"])
+    return (hidden * out["w2"].abs()).sum(-1) + out["v"][:, 0]
+
+
+def total_of(algorithm, archs, nets, prefix, q, state):
+    return q.sum(-1) if algorithm == "vdn" else qmix(archs, nets, prefix, q, state)
+
+
+def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, is_double, max_norm, target_every):
+    n = Numbers(seed)
+    joint, E, hyper, lr, gamma, share = S > 0, 4, 7, 2e-3, 0.95, 0.25
+    Z = S if joint else N * O
+    base = dict(activation=RELU, input_norm=0, layer_norm=0, gru=0)
+    archs = {"defender": {**base, "in": O + (A if last_action else 0), "hidden": H, "depth": 1, "out": A, "gru": 2}}
+    if algorithm == "qmix":
+        archs["mixer/w1"] = {**base, "in": Z, "hidden": hyper, "depth": 1, "out": N * E}
+        archs["mixer/b1"] = {**base, "in": Z, "hidden": 1, "depth": 0, "out": E}
+        archs["mixer/w2"] = {**base, "in": Z, "hidden": hyper, "depth": 1, "out": E}
+        archs["mixer/v"] = {**base, "in": Z, "hidden": E, "depth": 1, "out": 1}
+    live = list(archs)
+    nets = {prefix + key: parameters(archs[key], n) for prefix in ("", "target/") for key in live}
+    start = {key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}
+    lanes = make_columns(n, N, O, S if joint else O, A)
+    episodes = episodes_of(lanes)
+    steps = sum(e["length"] for e in episodes)
+
+    loss, chosen_sum, target_sum = 0.0, 0.0, 0.0
+    for e in episodes:
+        L = e["length"]
+        state = e["state"] if joint else e["observation"].reshape(L + 1, -1)
+        q = values(archs["defender"], nets["defender"], e, N, A, last_action)
+        late = values(archs["defender"], nets["target/defender"], e, N, A, last_action).detach()
+        judge = (q.detach() if is_double else late).masked_fill(~e["available"], -9999999)
+        best = late.gather(-1, judge.argmax(-1, keepdim=True))[..., 0][1:]
+        after = total_of(algorithm, archs, nets, "target/", best, state[1:]).detach()
+        if e["terminated"]:
+            after[-1] = 0
+        y = e["reward"] + gamma * after
+        total = total_of(algorithm, archs, nets, "", q[:-1].gather(-1, e["action"][..., None])[..., 0], state[:-1])
+        loss = loss + ((total - y) ** 2).sum() / steps
+        chosen_sum, target_sum = chosen_sum + total.sum().item() / steps, target_sum + y.sum().item() / steps
+    loss.backward()
+
+    weights = [w for key in live for w in nets[key].values()]
+    norm = torch.nn.utils.clip_grad_norm_(weights, max_norm if max_norm > 0 else 1e30, error_if_nonfinite=True)
+    if optimiser == "rmsprop":
+        torch_optimiser = torch.optim.RMSprop(weights, lr=lr, alpha=0.9, eps=1e-4)
+    else:
+        torch_optimiser = torch.optim.Adam(weights, lr=lr, eps=1e-4)
+    torch_optimiser.step()
+    moment = "square_avg" if optimiser == "rmsprop" else "exp_avg"
+    with torch.no_grad():
+        for key in live:
+            for p, w in nets[key].items():
+                late = nets["target/" + key][p]
+                if target_every == 0:
+                    late.copy_((1 - share) * late + share * w)
+                elif len(episodes) % target_every == 0:
+                    late.copy_(w)
+
+    recipe = [f"learner.algorithm={algorithm}", "act.behaviour=epsilon", f"act.recurrent={H}", f"act.last_action={'true' if last_action else 'false'}",
+              f"rollout.lanes={len(lanes)}", f"rollout.steps={T}", f"rollout.chunk={CHUNK}", f"q.hidden={H}", f"q.batch={len(episodes)}",
+              f"q.updates_per_episode={1 / len(episodes)}", f"q.optimiser={optimiser}", f"q.lr={lr}", "q.alpha=0.9", "q.eps=1e-4",
+              f"q.max_norm={max_norm}", f"q.gamma={gamma}", f"q.double={'true' if is_double else 'false'}", f"q.target_every={target_every}",
+              f"q.target_share={share}", f"qmix.embed={E}", f"qmix.hypernet={hyper}", "replay.episodes=20"]
+    left_out = [] if joint else ["state", "final_state"]
+    write(name, dict(recipe=recipe, N=N, O=O, S=S if joint else O, A=A, K=0, H=0, joint=joint, moment="v" if optimiser == "rmsprop" else "m",
+                     lanes=[dict(episodes=len(ENDS[l]), columns={k: flat(v) for k, v in lane.items() if k not in left_out})
+                            for l, lane in enumerate(lanes)],
+                     parameters=start, norm=[0, 0, 0, 0], horizon=6,
+                     report={"q/loss": loss.item(), "q/norm": norm.item(), "q/chosen": chosen_sum, "q/target": target_sum},
+                     moments={key: {p: flat(torch_optimiser.state[w][moment]) for p, w in nets[key].items()} for key in live},
+                     result={key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}))
+
+
+if __name__ == "__main__":
+    value_update("qmix", 11, "qmix", N=3, O=5, S=7, A=4, H=6, last_action=True, optimiser="rmsprop", is_double=True, max_norm=0.5, target_every=6)
+    value_update("qmix_soft", 12, "qmix", N=2, O=4, S=0, A=3, H=5, last_action=False, optimiser="adam", is_double=False, max_norm=0, target_every=0)
+    value_update("vdn", 13, "vdn", N=3, O=5, S=0, A=4, H=6, last_action=True, optimiser="adam", is_double=True, max_norm=10, target_every=7)
