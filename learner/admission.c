@@ -13,7 +13,7 @@ static const struct config_row rows[] = {
     {"admission.share", CONFIG_REAL, OFF(share), "0.1", 0, 1, "of steps", NULL,
      "share of each training slice, in chunks and at least one, that the learner scores again before it trains on it; 0: none"},
     {"admission.audit_share", CONFIG_REAL, OFF(audit_share), "0.025", 0, 1, "of slices", NULL,
-     "share of training slices that a second actor repeats for comparison; 0: none"},
+     "share of training slices that a second actor repeats for comparison, ten times as many of its first 32; 0: none"},
 };
 
 const struct config_table admission_table = {"admission", rows, ARRAY_LEN(rows)};
@@ -55,5 +55,5 @@ bool admission_choose(const struct admission *admission, uint32_t actor, uint64_
 bool admission_audits(const struct admission *admission, uint32_t actor, uint64_t incarnation, uint64_t sequence)
 {
     struct rng rng = draw(admission, actor, incarnation, sequence, DRAW_AUDIT);
-    return rng_double(&rng) < admission->audit_share;
+    return rng_double(&rng) < admission->audit_share * (sequence <= ADMISSION_PROBATION ? ADMISSION_PROBATION_FACTOR : 1);
 }

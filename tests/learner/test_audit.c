@@ -206,7 +206,7 @@ static double caught_within_200(draw *is_drawn, uint64_t every)
     for (uint64_t key = 1; key <= KEYS; key++) {
         admission.key = rng_bits(key, RNG_TEST, 0, 0, 0);
         for (uint64_t s = 1; s <= 200; s++)
-            if (is_drawn(&admission, (uint32_t)(key % 8), key, s * every)) {
+            if (is_drawn(&admission, (uint32_t)(key % 8), key, ADMISSION_PROBATION + s * every)) {
                 caught++;
                 break;
             }
@@ -256,6 +256,17 @@ static void test_draws_have_the_share_and_depend_on_the_key(void **state)
     assert_true(both < 650 && agree < 250); /* independent: 500 and 125 are expected */
 }
 
+static void test_a_new_process_is_audited_more_often(void **state)
+{
+    (void)state;
+    struct admission a = with_defaults(1);
+    int early = 0, late = 0;
+    for (uint64_t process = 1; process <= 2000; process++)
+        for (uint64_t s = 1; s <= 2 * ADMISSION_PROBATION; s++)
+            *(s <= ADMISSION_PROBATION ? &early : &late) += admission_audits(&a, 1, process, s);
+    assert_true(abs(early - 16000) < 500 && abs(late - 1600) < 200);
+}
+
 static void test_at_least_one_chunk_is_always_chosen(void **state)
 {
     (void)state;
@@ -283,6 +294,7 @@ int main(void)
         cmocka_unit_test(test_three_different_answers_are_undecided),
         cmocka_unit_test(test_memory_is_bounded),
         cmocka_unit_test(test_default_shares_catch_within_200_forged_slices),
+        cmocka_unit_test(test_a_new_process_is_audited_more_often),
         cmocka_unit_test(test_at_least_one_chunk_is_always_chosen),
         cmocka_unit_test(test_draws_have_the_share_and_depend_on_the_key),
     };

@@ -141,7 +141,7 @@ static void test_one_bit_anywhere_in_what_was_acted_is_found(void **state)
     learn(&s.run);
     next_slice(&s);
     must_fit(&s);
-    int n, l = attacked_lane(&s, &n), other = (n + 1) % 4, H = 8;
+    int n = 0, l = attacked_lane(&s, &n), other = (n + 1) % 4, H = 8;
     change_bit(&s, l, "intended_logp", 9 * 4 + other, 4, "intended_logp", 9, other);
     change_bit(&s, l, "action_logp", 3 * 4 + n, 4, "action_logp", 3, n);
     change_bit(&s, l, "action_logp", 3 * 4 + other, 4, "action_logp", 3, other);
