@@ -29,7 +29,7 @@ struct rescore {
     struct knowledge_config knowledge;
     struct partition_config partition;
     enum threat_kind threat;
-    bool is_scripted;
+    bool is_scripted, hits_all; /* "@all": every agent is attacked, whatever its slot */
     int episode_column, channels_column;
     struct ready_nets *nets;
     real *input, *output; /* [rows,O+max(K,N)], [rows,max(A,N)] */
@@ -59,7 +59,7 @@ struct slice { /* in hand */
 
 static enum threat_kind threat_of(const char *text)
 {
-    size_t length = strcspn(text, ":");
+    size_t length = strcspn(text, ":@");
     for (size_t i = 0; i < ARRAY_LEN(threats); i++)
         if (strlen(threats[i].name) == length && !memcmp(threats[i].name, text, length))
             return (enum threat_kind)i;
@@ -82,6 +82,7 @@ static int bind(struct rescore *r, const struct recipe *recipe, struct err *err)
         (code = partition_config_bind(&r->partition, recipe, err)))
         return code;
     r->threat = threat_of(recipe_value(recipe, "attack.threat", "clean"));
+    r->hits_all = r->threat != THREAT_NONE && strchr(recipe_value(recipe, "attack.threat", "clean"), '@');
     r->is_scripted = strcmp(recipe_value(recipe, "rollout.defender", "net"), "net") || acts_by_other_rules(recipe);
     r->episode_column = schema_find(schema, "episode");
     r->channels_column = schema_find(schema, "channels");
@@ -274,9 +275,14 @@ static int check_records(const struct slice *s)
 
 /* ---- knowledge ---- */
 
+static bool is_attacked(const struct slice *s, int row)
+{
+    return s->r->threat != THREAT_NONE && (s->r->hits_all || s->view.slot[row]);
+}
+
 static bool is_blinded(const struct slice *s, int row) /* it sees another observation than its belief did */
 {
-    return s->r->threat == THREAT_OTHER || (s->r->threat == THREAT_PGD && s->view.slot[row]);
+    return (s->r->threat == THREAT_OTHER || s->r->threat == THREAT_PGD) && is_attacked(s, row);
 }
 
 static int chunks_of(const struct slice *s)
@@ -510,7 +516,7 @@ static int check_adversary(const struct slice *s, int n, const struct net_weight
         return missing("adversary", err);
     for (int i = n; i < rows_in_hand(s); i += b->N) {
         int row = row_in_hand(s, i);
-        if (!s->view.slot[row])
+        if (!is_attacked(s, row))
             continue;
         float *input = r->input + (size_t)count * in;
         memset(input, 0, in * sizeof(float));
@@ -552,11 +558,11 @@ static int check_executed(const struct slice *s, int row)
 {
     const struct rescore *r = s->r;
     const struct batch_shape *b = &r->batch->shape;
-    bool is_attacked = s->view.slot[row] && r->threat != THREAT_NONE;
-    uint8_t channel = is_attacked && r->threat != THREAT_OTHER ? (uint8_t)threats[r->threat].channel : 0;
+    bool is_target = is_attacked(s, row);
+    uint8_t channel = is_target && r->threat != THREAT_OTHER ? (uint8_t)threats[r->threat].channel : 0;
     const float zero = 0;
     int code;
-    if (is_attacked && r->threat == THREAT_OTHER)
+    if (is_target && r->threat == THREAT_OTHER)
         return 0;
     if ((code = compare(s, "channels", COLUMN_U8, row / b->N, row % b->N, 1, &channel, s->channels + row)))
         return code;
@@ -581,7 +587,7 @@ static int check_decisions(const struct slice *s, const struct net_weights *defe
         char id[32];
         bool is_needed = false;
         for (int i = n; i < rows_in_hand(s); i += b->N)
-            is_needed |= s->view.slot[row_in_hand(s, i)] != 0;
+            is_needed |= is_attacked(s, row_in_hand(s, i));
         if (!is_needed)
             continue;
         snprintf(id, sizeof id, "adversary/%d", n);

@@ -11,10 +11,11 @@
  *   channels, action, action_logp what the threat does with it: learned (the adversary net and its draw), random (its draw), greedy (its
  *                                 log-probability only), pgd and no threat (the intended action)
  *
- * What cannot be re-scored, because it takes an environment: rewards, endings, observations, masks and states themselves, greedy's choice,
- * pgd's way from the clean observation to the recorded one (and the belief of an agent under pgd, which ran on the clean one), teams
- * that a script plays or that act.* gives a memory or another behaviour, and the state that the slice started from. A forgery that is consistent with itself there is found by the replay
- * audit (audit.h). Evaluated episodes ship no steps, so there is nothing to re-score. */
+ * What cannot be re-scored, because it takes an environment or a state that no column holds: rewards, endings, observations, masks and
+ * states themselves; greedy's choice; how pgd and threats that are not named here come from the clean observation or action to the
+ * recorded one (and the beliefs of agents under them, which ran on the clean one); teams that a script plays, or that act.* gives a
+ * memory or another behaviour; the state that the slice started from. A forgery that is consistent with itself there is found by the
+ * replay audit (audit.h). Evaluated episodes ship no steps, so there is nothing to re-score. */
 #ifndef TESTUDO_LEARNER_RESCORE_H
 #define TESTUDO_LEARNER_RESCORE_H
 

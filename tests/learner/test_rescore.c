@@ -74,6 +74,9 @@ static void test_honest_slices_fit(void **state)
                      "attack.threat=learned", "learner.algorithm=eir-mappo"));
     honest(ARGUMENTS(MATRIX, "partition.kind=by-lane", "attack.threat=random"));
     honest(ARGUMENTS(MATRIX, "partition.kind=fixed", "attack.threat=greedy"));
+    honest(ARGUMENTS(MATRIX, "attack.threat=random@all"));
+    honest(ARGUMENTS(MATRIX, "attack.threat=noise:0.3@all"));
+    honest(ARGUMENTS(MATRIX, "partition.kind=k-of-n", "attack.threat=noise:0.3"));
     honest(ARGUMENTS(FORAGING, "partition.kind=k-of-n", "attack.threat=random", "rollout.defender=greedy"));
     honest(ARGUMENTS("env.name=rendezvous", "rollout.lanes=2", "rollout.steps=20", SMALL_NETS));
     honest(ARGUMENTS("env.name=rendezvous", "rollout.lanes=2", "rollout.steps=20", "partition.kind=k-of-n", "attack.threat=random",
