@@ -51,6 +51,7 @@ struct broker {
     struct gate *gate; /* NULL: no endpoint needs keys */
     struct http *http;
     const char *version;
+    struct loop_zmq_frame *passing; /* payload of the message that is being heard: sent on without a copy */
     bool is_closing;
 };
 
@@ -82,12 +83,16 @@ static int on_send(void *context, const struct wire_peer *peer, const void *enve
                    size_t payload_bytes)
 {
     struct broker *broker = context;
+    size_t bytes;
+    bool is_passed_on =
+        broker->passing && payload && payload == loop_zmq_frame_data(broker->passing, &bytes) && payload_bytes == bytes;
     const struct loop_zmq_outgoing message = {.peer = peer->id,
                                               .peer_bytes = peer->length,
                                               .envelope = envelope,
                                               .envelope_bytes = envelope_bytes,
-                                              .payload = payload,
-                                              .payload_bytes = payload_bytes};
+                                              .payload = is_passed_on ? NULL : payload,
+                                              .payload_bytes = is_passed_on ? 0 : payload_bytes,
+                                              .frame = is_passed_on ? broker->passing : NULL};
     struct loop_zmq *socket = broker->listeners[route_of(broker, peer)].socket;
     return socket ? loop_zmq_send(socket, &message) : ERR_CLOSED;
 }
@@ -110,8 +115,19 @@ static void on_receive(void *context, const struct loop_zmq_message *message)
     if (allowed)
         sender = (struct broker_sender){allowed->name, allowed->role, allowed->first_actor, allowed->last_actor};
     route_learn(broker, &peer, listener->index);
+    struct loop_zmq_frame frame;
+    size_t bytes = message->payload_bytes;
+    const unsigned char *payload = NULL;
+    if (message->payload) {
+        loop_zmq_keep(message, &frame);
+        payload = loop_zmq_frame_data(&frame, &bytes);
+        broker->passing = &frame;
+    }
     broker_core_receive(broker->core, clock_us(), &peer, allowed ? &sender : NULL, message->envelope, message->envelope_bytes,
-                        message->payload, message->payload_bytes);
+                        payload, bytes);
+    if (payload)
+        loop_zmq_frame_free(&frame);
+    broker->passing = NULL;
 }
 
 static void on_failed(void *context, enum loop_failure failure)

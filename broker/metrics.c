@@ -67,6 +67,20 @@ static void add_peers(struct text *text, const struct broker_view *view)
         text_add(text, "testudo_actors{state=\"%s\"} %d\n", states[s], count[s]);
 }
 
+static void add_admission(struct text *text, const struct monitor *m)
+{
+    static const char *const results[] = {"rescored", "unfit", "unjudged", "audited", "different", "undecided", "skipped"};
+    if (!isfinite(monitor_number(m, "admission.rescored")))
+        return;
+    family(text, "testudo_admission_slices_total", counter,
+           "Training slices that this learner looked at more closely: scored again, repeated by a second actor.");
+    for (size_t i = 0; i < ARRAY_LEN(results); i++) {
+        char path[64];
+        snprintf(path, sizeof path, "admission.%s", results[i]);
+        text_add(text, "testudo_admission_slices_total{result=\"%s\"} %.0f\n", results[i], monitor_number(m, path));
+    }
+}
+
 static void add_book(struct text *text, const struct monitor *m)
 {
     static const enum monitor_total totals[FATES] = {
@@ -216,6 +230,8 @@ static void add_learner(struct text *text, const struct broker_view *view)
     single(text, "testudo_checkpoint_write_seconds", gauge, "How long writing it took.", monitor_number(m, "checkpoint_seconds"));
     single(text, "testudo_checkpoint_failures_total", counter, "Checkpoints that failed, this learner process.",
            monitor_number(m, "checkpoints_failed"));
+    single(text, "testudo_checkpoint_at_stake_updates", gauge, "Updates that a crash would cost while checkpoints fail.",
+           monitor_number(m, "updates_at_stake"));
     single(text, "testudo_skipped_steps_total", counter, "Optimiser steps skipped because something was not finite.",
            monitor_number(m, "skipped"));
     single(text, "testudo_mutual_information_nats", gauge, "Estimate of the last update.", monitor_number(m, "mutual_information"));
@@ -318,6 +334,7 @@ int broker_metrics(const struct broker_view *view, const char *version, char *ou
     add_peers(&text, view);
     add_learner(&text, view);
     add_book(&text, view->monitor);
+    add_admission(&text, view->monitor);
     add_rejects(&text, view->monitor);
     add_deliveries(&text, view->counts);
     add_security(&text, view);

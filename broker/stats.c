@@ -60,7 +60,8 @@ static void add_actor(struct text *text, const struct broker_view *view, const s
     text_add(text, "{\"actor\":%u,\"incarnation\":%llu,\"host\":", a->actor, N(a->incarnation));
     text_string(text, a->host, strnlen(a->host, sizeof a->host));
     bool is_quarantined = !is_gone && monitor_is_quarantined(view->monitor, a->actor);
-    text_add(text, ",\"key\":\"%s\"", a->owner);
+    text_add(text, ",\"key\":\"%s\",\"relayed\":%s", a->owner,
+             a->peer.length > 6 && !memcmp(a->peer.id, "relay-", 6) ? "true" : "false");
     text_add(text, ",\"state\":\"%s\",\"lanes\":%u,\"silent_seconds\":%.3f,",
              is_quarantined ? "quarantined" : presences[a->presence], a->lanes, (double)(view->now - a->heard_at) * 1e-6);
     text_add(text, "\"announced\":%llu,\"forwarded\":%llu,\"received\":%llu,\"acked\":%llu,\"may_send\":%llu,\"orders\":%llu,",

@@ -8,9 +8,9 @@
 #include "math/blas_core.h"
 
 static const struct verb *const verbs[] = {
-    &verb_train, &verb_eval,    &verb_attack, &verb_report, &verb_demo,      &verb_envs,  &verb_render,
-    &verb_keys,  &verb_inspect, &verb_bench,  &verb_broker, &verb_learner,   &verb_actor, &verb_stats,
-    &verb_top,   &verb_health,  &verb_chaos,  &verb_keygen, &verb_reproduce,
+    &verb_train, &verb_eval,    &verb_attack, &verb_report, &verb_demo,    &verb_envs,      &verb_render,
+    &verb_keys,  &verb_inspect, &verb_bench,  &verb_broker, &verb_learner, &verb_actor,     &verb_stats,
+    &verb_top,   &verb_health,  &verb_chaos,  &verb_keygen, &verb_doctor,  &verb_reproduce,
 };
 
 static int print_help(FILE *out)

@@ -82,7 +82,7 @@ int security_client(struct security_client *client, const char *connect, const c
     if ((r = key_file_read(&client->key, client->path, err)))
         return r;
     if (client->key.role == ROLE_BROKER)
-        return err_set(err, ERR_MISMATCH, "\"%s\" is a broker's own key, expected that of a %s", client->path, role_name(role));
+        return err_set(err, ERR_MISMATCH, "\"%s\" is a broker's own key, expected one of role %s", client->path, role_name(role));
     client->has_keys = true;
     return 0;
 }

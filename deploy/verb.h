@@ -50,7 +50,7 @@ struct verb {
 
 extern const struct verb verb_train, verb_broker, verb_learner, verb_actor, verb_eval, verb_attack, verb_report, verb_stats,
     verb_top, verb_health, verb_chaos, verb_envs, verb_render, verb_bench, verb_inspect, verb_demo, verb_keys, verb_keygen,
-    verb_reproduce;
+    verb_doctor, verb_reproduce;
 
 /* Reads options and words. Returns -1 to go on, else the exit code to leave with: 0 after --help, 2 after a message about misuse. */
 int verb_parse(const struct verb *verb, const struct option_row *rows, int n_rows, int argc, char **argv, struct words *words);

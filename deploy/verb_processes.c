@@ -17,6 +17,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "broker/broker.h"
+#include "broker/relay.h"
 #include "deploy/runs.h"
 #include "deploy/security.h"
 #include "deploy/settings.h"
@@ -76,9 +77,28 @@ static int split_endpoints(const struct verb *verb, char *list, const char *endp
     return n ? 0 : verb_misused(verb, "--listen is empty");
 }
 
+/* What is behind a relay is trusted as the relay is, so it listens on this machine only. */
+static int run_relay(const struct verb *verb, const char *upstream, const char *key, bool is_insecure, const char *monitor,
+                     const struct broker_options *broker)
+{
+    static struct security_client security; /* large, and lives as long as the process */
+    struct err err = {""};
+    if (monitor)
+        return verb_misused(verb, "--monitor is the broker's; a relay answers `testudo stats --json`");
+    int r = security_client(&security, upstream, key, is_insecure, ROLE_ACTOR, &err);
+    if (r)
+        return finish(verb, r, &err);
+    struct relay_options options = {.upstream = security.endpoint,
+                                    .upstream_keys = security_keys(&security),
+                                    .is_insecure = is_insecure,
+                                    .cache_bytes = broker->cache_bytes};
+    memcpy(options.listen, broker->listen, sizeof options.listen);
+    return finish(verb, relay_run(&options, &err), &err);
+}
+
 static int run_broker(const struct verb *verb, int argc, char **argv)
 {
-    const char *listen = "tcp://127.0.0.1:5555", *monitor = NULL, *key = NULL, *allowed = NULL;
+    const char *listen = "tcp://127.0.0.1:5555", *monitor = NULL, *key = NULL, *allowed = NULL, *upstream = NULL;
     int64_t parent = 0, cache_mib = 512;
     bool is_insecure = false, is_public = false;
     static struct security_broker security; /* large, and lives as long as the process */
@@ -87,6 +107,9 @@ static int run_broker(const struct verb *verb, int argc, char **argv)
          "where actors, learner and observers connect; up to three, joined by commas", "tcp://127.0.0.1:5555"},
         {"cache", OPTION_INT, &cache_mib, 1, 1 << 20, "MIB", "memory for weights that wait to be fetched", "512"},
         {"monitor", OPTION_TEXT, &monitor, 0, 0, "ADDRESS", "serve dashboard and statistics over HTTP there", MONITOR_ADDRESS},
+        {"relay", OPTION_TEXT, &upstream, 0, 0, "ENDPOINT",
+         "be a relay to the broker there: one connection, and weights fetched once, for all actors of this machine",
+         "tcp://host:5555"},
         {"public-monitor", OPTION_FLAG, &is_public, 0, 0, "",
          "the monitor may be beyond this machine: it tells, and can steer nothing", NULL},
         {"key", OPTION_TEXT, &key, 0, 0, "FILE",
@@ -107,13 +130,15 @@ static int run_broker(const struct verb *verb, int argc, char **argv)
     if ((r = no_words(verb, &words)) || (r = split_endpoints(verb, list, options.listen)) || (r = follow_parent(verb, parent)) ||
         (r = open_log(verb, 0)))
         return r;
+    options.cache_bytes = (size_t)cache_mib << 20;
+    if (upstream)
+        return run_relay(verb, upstream, key, is_insecure, monitor, &options);
     if ((r = security_broker(&security, options.listen, key, allowed, is_insecure, &err)))
         return finish(verb, r, &err);
     options.keys = security.has_keys ? &security.key.keys : NULL;
     options.allowed = security.allowed;
     options.keys_everywhere = security.everywhere;
     options.is_monitor_public = is_public;
-    options.cache_bytes = (size_t)cache_mib << 20;
     options.is_insecure = is_insecure;
     options.monitor = monitor;
     options.version = TESTUDO_VERSION;
@@ -123,8 +148,11 @@ static int run_broker(const struct verb *verb, int argc, char **argv)
 const struct verb verb_broker = {
     .name = "broker",
     .summary = "route trajectories, orders and weights between actors and a learner",
-    .arguments = "[--listen ENDPOINTS]",
+    .arguments = "[--listen ENDPOINTS] [--relay ENDPOINT]",
     .example = "testudo broker --listen tcp://127.0.0.1:5555",
+    .more = "Beyond this machine it listens under keys (testudo keygen), whose list it reads again when the file changes and at "
+            "SIGHUP.\n"
+            "With --relay it stands between the actors of a machine and a broker elsewhere, under an actor's key.\n",
     .run = run_broker,
 };
 

@@ -1,5 +1,6 @@
 #include "learner/admission.h"
 
+#include <string.h>
 #include <sys/random.h>
 
 #include "base/rng.h"
@@ -9,10 +10,10 @@
 enum { DRAW_RESCORE, DRAW_AUDIT };
 
 static const struct config_row rows[] = {
-    {"admission.share", CONFIG_REAL, OFF(share), "0.05", 0, 1, "of slices", NULL,
-     "share of training slices that the learner scores again under the weights they name before it trains on them; 0: none"},
+    {"admission.share", CONFIG_REAL, OFF(share), "0.1", 0, 1, "of steps", NULL,
+     "share of each training slice, in chunks and at least one, that the learner scores again before it trains on it; 0: none"},
     {"admission.audit_share", CONFIG_REAL, OFF(audit_share), "0.025", 0, 1, "of slices", NULL,
-     "share of training slices that a second actor repeats for comparison; 0: none"},
+     "share of training slices that a second actor repeats for comparison, ten times as many of its first 32; 0: none"},
 };
 
 const struct config_table admission_table = {"admission", rows, ARRAY_LEN(rows)};
@@ -27,20 +28,32 @@ int admission_init(struct admission *admission, const struct recipe *recipe, str
     return 0;
 }
 
-/* Uniform in [0,1). The incarnation is 64 bits wide, as the key: both go into the seed. */
-static double draw(const struct admission *admission, uint32_t actor, uint64_t incarnation, uint64_t sequence, uint32_t which)
+/* The incarnation is 64 bits wide, as the key: both go into a seed. */
+static struct rng draw(const struct admission *admission, uint32_t actor, uint64_t incarnation, uint64_t sequence, uint32_t which)
 {
     uint64_t seed = rng_bits(admission->key, RNG_ADMIT, incarnation, actor, which);
-    struct rng rng = rng_stream(seed, RNG_ADMIT, sequence, 0, 0);
-    return rng_double(&rng);
+    return rng_stream(seed, RNG_ADMIT, sequence, 0, 0);
 }
 
-bool admission_rescores(const struct admission *admission, uint32_t actor, uint64_t incarnation, uint64_t sequence)
+/* All subsets of that size equally likely: Floyd's sampling. */
+bool admission_choose(const struct admission *admission, uint32_t actor, uint64_t incarnation, uint64_t sequence, int n,
+                      bool *chosen)
 {
-    return draw(admission, actor, incarnation, sequence, DRAW_RESCORE) < admission->share;
+    struct rng rng = draw(admission, actor, incarnation, sequence, DRAW_RESCORE);
+    int count = (int)(admission->share * n + 0.5);
+    if (!(admission->share > 0))
+        return false;
+    memset(chosen, 0, (size_t)n * sizeof *chosen);
+    count = count < 1 ? 1 : count;
+    for (int j = n - count; j < n; j++) {
+        uint32_t c = rng_below(&rng, (uint32_t)j + 1);
+        chosen[chosen[c] ? (uint32_t)j : c] = true;
+    }
+    return true;
 }
 
 bool admission_audits(const struct admission *admission, uint32_t actor, uint64_t incarnation, uint64_t sequence)
 {
-    return draw(admission, actor, incarnation, sequence, DRAW_AUDIT) < admission->audit_share;
+    struct rng rng = draw(admission, actor, incarnation, sequence, DRAW_AUDIT);
+    return rng_double(&rng) < admission->audit_share * (sequence <= ADMISSION_PROBATION ? ADMISSION_PROBATION_FACTOR : 1);
 }

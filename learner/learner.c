@@ -252,6 +252,7 @@ static int send_message(void *context, const void *envelope, size_t envelope_byt
 static void deliver(void *context, struct arrival *arrival)
 {
     struct learner *learner = context;
+    learner_note_accepted(learner, arrival->actor);
     if (arrival->t.purpose != ORDER_TRAIN) {
         (arrival->t.purpose == ORDER_AUDIT ? learner_take_audited : learner_take_evaluated)(learner, arrival);
         return;
@@ -359,12 +360,18 @@ static int write_status(void *context, char *json, size_t size)
     return status_json(&learner->status, learner->ledger, &learner->partitions, json, size);
 }
 
+static void rejected(void *context, uint32_t actor, enum reject_reason reason, const char *text)
+{
+    learner_note_rejected(context, actor, reason, text);
+}
+
 static const struct learner_link_ops link_ops = {
     .send = send_message,
     .described = described,
     .deliver = deliver,
     .refused = refused,
     .status = write_status,
+    .rejected = rejected,
 };
 
 static const void *snapshot_of(void *context, const struct arrival *arrival, uint32_t *bytes)

@@ -1,6 +1,6 @@
 /* Admission in the learner process: see learner_internal.h, admission.h, rescore.h, audit.h.
  *
- *   accepted by intake -drawn-> queue -thread-> fits: delivered | does not: REJECTED(rescore), its actor quarantined
+ *   accepted by intake -> queue -thread, drawn chunks-> fits: delivered | does not: REJECTED(rescore), its actor quarantined
  *   delivered -drawn-> audit: ordered again from a second actor -> same | differs: a third, or the scores of both, tell who lies
  *
  * A quarantined actor gets no orders for the rest of this process, under whatever incarnation; what it had is given to others.
@@ -14,21 +14,60 @@
 
 /* ---- quarantine of actors ---- */
 
-static void quarantine_actor(struct learner *learner, uint32_t actor, const char *how, const struct misfit *misfit)
+/* Trajectories that came from it in all its incarnations. */
+static uint64_t received_from(struct learner *learner, uint32_t actor)
+{
+    uint64_t received = 0;
+    for (int i = 0; i < ledger_count(learner->ledger); i++) {
+        const struct ledger_entry *entry = ledger_at(learner->ledger, i);
+        received += entry->actor == actor ? entry->received_upto : 0;
+    }
+    return received;
+}
+
+static void quarantine_actor(struct learner *learner, uint32_t actor, const char *how, const char *text)
 {
     struct admission_counts *counts = &learner->status.admission;
-    char text[PROTOCOL_TEXT_SIZE];
     if (orders_is_quarantined(learner->orders, actor))
         return;
-    misfit_text(misfit, text, sizeof text);
     orders_quarantine(learner->orders, actor);
     if (counts->n_quarantined < PROTOCOL_ACTORS_MAX)
         counts->quarantined[counts->n_quarantined++] = actor;
-    log_error("actor quarantined actor=%" PRIu32 " how=%s quarantined_total=%d text=\"%s\" hint=\"quarantine/ in the run folder; "
+    log_error("actor quarantined actor=%" PRIu32 " how=%s trajectories=%" PRIu64
+              " quarantined_total=%d text=\"%s\" hint=\"see quarantine/ in the run folder; "
               "it gets no more orders: mend it and start it under another id\"",
-              actor, how, counts->n_quarantined, text);
+              actor, how, received_from(learner, actor), counts->n_quarantined, text);
     if (orders_others(learner->orders, NULL, 0) == 0)
         log_error("no actor is left that is not quarantined: the run waits for another");
+}
+
+static struct strikes *strikes_of(struct admitting *a, uint32_t actor)
+{
+    for (int i = 0; i < a->n_strikes; i++)
+        if (a->strikes[i].actor == actor)
+            return &a->strikes[i];
+    return NULL;
+}
+
+void learner_note_rejected(struct learner *learner, uint32_t actor, enum reject_reason reason, const char *text)
+{
+    struct admitting *a = &learner->admitting;
+    struct strikes *strikes = strikes_of(a, actor);
+    if (reason == REJECT_RUN || reason == REJECT_GIVEN_BACK)
+        return; /* an honest actor may come to that */
+    if (!strikes) {
+        strikes = &a->strikes[a->n_strikes < PROTOCOL_ACTORS_MAX ? a->n_strikes++ : (int)(actor % PROTOCOL_ACTORS_MAX)];
+        *strikes = (struct strikes){.actor = actor};
+    }
+    if (++strikes->count >= STRIKES_MAX)
+        quarantine_actor(learner, actor, reject_reason_name(reason), text);
+}
+
+void learner_note_accepted(struct learner *learner, uint32_t actor)
+{
+    struct strikes *strikes = strikes_of(&learner->admitting, actor);
+    if (strikes)
+        strikes->count = 0;
 }
 
 /* ---- the thread ---- */
@@ -39,9 +78,9 @@ static void score_work(uv_work_t *work)
     struct admitting *a = &learner->admitting;
     monotonic_us start = clock_us();
     if (a->arrival)
-        a->result[0] = rescore_run(a->rescore, a->weights, &a->arrival->t, &a->misfit[0], &a->err);
+        a->result[0] = rescore_run(a->rescore, a->weights, &a->arrival->t, a->chosen, &a->misfit[0], &a->err);
     for (int i = 0; a->dispute && i < 2; i++)
-        a->result[i] = rescore_run(a->rescore, a->weights, &a->dispute->answers[i].t, &a->misfit[i], &a->err);
+        a->result[i] = rescore_run(a->rescore, a->weights, &a->dispute->answers[i].t, NULL, &a->misfit[i], &a->err);
     a->seconds = clock_seconds_since(start);
 }
 
@@ -60,9 +99,11 @@ static void end_examination(struct learner *learner, struct arrival *arrival)
     bool is_unfit = a->result[0] == ERR_MISMATCH;
     learner->status.admission.rescored++;
     learner->status.admission.unfit += is_unfit;
-    if (is_unfit)
-        quarantine_actor(learner, arrival->actor, "rescore", &a->misfit[0]);
-    else if (a->result[0])
+    if (is_unfit) {
+        char text[PROTOCOL_TEXT_SIZE];
+        misfit_text(&a->misfit[0], text, sizeof text);
+        quarantine_actor(learner, arrival->actor, "rescore", text);
+    } else if (a->result[0])
         note_unjudged(learner, a->err.text);
     learner_link_examined(learner->link, &arrival, is_unfit ? &a->misfit[0] : NULL);
 }
@@ -73,7 +114,7 @@ static void convict(struct learner *learner, struct audit **audit, int liar, con
     char text[PROTOCOL_TEXT_SIZE];
     misfit_text(misfit, text, sizeof text);
     intake_keep(learner->intake, bad->actor, bad->incarnation, &bad->t, misfit, text);
-    quarantine_actor(learner, bad->actor, "audit", misfit);
+    quarantine_actor(learner, bad->actor, "audit", text);
     audits_forget(learner->admitting.audits, audit);
 }
 
@@ -147,7 +188,8 @@ static bool take_slice(struct learner *learner)
     }
     a->weights = weights_ref(weights);
     a->arrival = arrival;
-    return true;
+    return admission_choose(&a->admission, arrival->actor, arrival->incarnation, arrival->t.sequence, rescore_chunks(a->rescore),
+                            a->chosen);
 }
 
 static bool take_dispute(struct admitting *a)
@@ -177,8 +219,7 @@ static void start_scoring(struct learner *learner)
 bool learner_examine(struct learner *learner, struct arrival *arrival)
 {
     struct admitting *a = &learner->admitting;
-    if (!a->rescore || arrival->t.purpose != ORDER_TRAIN || learner->stage != STAGE_TRAIN ||
-        !admission_rescores(&a->admission, arrival->actor, arrival->incarnation, arrival->t.sequence))
+    if (!a->rescore || !(a->admission.share > 0) || arrival->t.purpose != ORDER_TRAIN || learner->stage != STAGE_TRAIN)
         return false;
     if (!learner_link_weights(learner->link, arrival->t.version)) {
         note_unjudged(learner, "its version is no longer kept");

@@ -32,7 +32,7 @@
 
 enum stage { STAGE_WAIT_TASK, STAGE_TRAIN, STAGE_EVALUATE, STAGE_DONE };
 
-enum { TICK_MS = 20, STATUS_MS = 500, FAILURES_MAX = 5 };
+enum { TICK_MS = 20, STATUS_MS = 500, FAILURES_MAX = 5, STRIKES_MAX = 5 };
 
 struct job { /* what the worker has in hand */
     uv_work_t work;
@@ -54,14 +54,20 @@ struct admitting {
     struct audits *audits;   /* the same */
     uv_work_t work;
     bool is_running, is_closing, has_warned;
-    struct arrival *first, *last; /* that wait to be scored */
-    struct arrival *arrival;      /* in hand, or */
-    struct audit *dispute;        /* both answers to one order */
-    struct weights *weights;      /* a reference while in hand */
-    struct misfit misfit[2];      /* a slice's, or both answers' */
+    struct arrival *first, *last;  /* that wait to be scored */
+    struct arrival *arrival;       /* in hand, or */
+    struct audit *dispute;         /* both answers to one order */
+    struct weights *weights;       /* a reference while in hand */
+    bool chosen[SCHEMA_STEPS_MAX]; /* chunks of it */
+    struct misfit misfit[2];       /* a slice's, or both answers' */
     int result[2];
     struct err err;
     double seconds;
+    struct strikes {
+        uint32_t actor;
+        int count; /* rejected in a row */
+    } strikes[PROTOCOL_ACTORS_MAX];
+    int n_strikes;
     monotonic_us evaluated_us; /* when only audits were left; 0: not yet */
 };
 
@@ -150,6 +156,9 @@ void learner_consider_audit(struct learner *learner, const struct arrival *arriv
 void learner_take_audited(struct learner *learner, struct arrival *arrival);         /* decides the arrival's fate */
 void learner_tend_audits(struct learner *learner); /* now and then: those that nobody can answer any more */
 bool learner_audits_are_done(struct learner *learner);
+/* An actor whose trajectories are rejected on arrival (NaN, versions, ranges), STRIKES_MAX in a row, is quarantined, too. */
+void learner_note_rejected(struct learner *learner, uint32_t actor, enum reject_reason reason, const char *text);
+void learner_note_accepted(struct learner *learner, uint32_t actor);
 void learner_log_admission(const struct learner *learner);
 void learner_end_admission(struct learner *learner); /* after the loop: gives everything back */
 

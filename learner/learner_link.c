@@ -356,6 +356,8 @@ static void follow_verdict(struct learner_link *link, const struct verdict *verd
     }
     link->stats.stale_late += verdict->fate == FATE_STALE;
     decide(link, actor, incarnation, sequence, verdict->fate, verdict->reason);
+    if (verdict->fate == FATE_REJECTED && link->options.ops->rejected)
+        link->options.ops->rejected(link->options.context, actor, verdict->reason, verdict->text);
 }
 
 static void on_trajectory(struct learner_link *link, const void *payload, size_t payload_bytes)

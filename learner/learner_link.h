@@ -23,6 +23,8 @@ struct learner_link_ops {
     void (*refused)(void *context, int code, const char *text);
     /* JSON for `stats` (status so far); bytes written or 0. Called once a heartbeat. */
     int (*status)(void *context, char *json, size_t size);
+    /* A trajectory of this actor was rejected on arrival; may be NULL. */
+    void (*rejected)(void *context, uint32_t actor, enum reject_reason reason, const char *text);
 };
 
 struct learner_link_options {

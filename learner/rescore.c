@@ -35,11 +35,13 @@ struct rescore {
     real *input, *output; /* [rows,O+max(K,N)], [rows,max(A,N)] */
     float *noise, *logp;  /* [rows,C], [rows] */
     int32_t *action;      /* [rows,C] cells */
+    uint8_t *available;   /* [rows,A] */
     int32_t *list;        /* [rows] */
     real *h, *h_copy;     /* [chunks*N,H], [N,H] */
     real *final_output;   /* [N,N] */
     bool *is_known;       /* [chunks*N] whether h is the agent's belief */
     int32_t *ended;       /* [T] episodes that ended before */
+    int32_t *chunks;      /* [chunks] in hand */
 };
 
 struct slice { /* in hand */
@@ -50,6 +52,7 @@ struct slice { /* in hand */
     const uint8_t *channels; /* [T,N] */
     double attack_probability;
     struct misfit *misfit;
+    int n_chunks; /* that are done again; their numbers in r->chunks, ascending */
 };
 
 /* ---- create ---- */
@@ -102,14 +105,16 @@ static int allocate(struct rescore *r)
     r->noise = calloc(rows * C, sizeof *r->noise);
     r->logp = calloc(rows, sizeof *r->logp);
     r->action = calloc(rows * C, sizeof *r->action);
+    r->available = calloc(rows * (size_t)s->A, 1);
     r->list = calloc(rows, sizeof *r->list);
     r->h = calloc(states * (size_t)s->H + 1, sizeof *r->h);
     r->h_copy = calloc((size_t)(s->N * s->H + 1), sizeof *r->h_copy);
     r->final_output = calloc((size_t)(s->N * s->N), sizeof *r->final_output);
     r->ended = calloc((size_t)s->T, sizeof *r->ended);
+    r->chunks = calloc((size_t)s->T, sizeof *r->chunks);
     r->is_known = calloc(states, sizeof *r->is_known);
-    bool is_good = r->input && r->output && r->noise && r->logp && r->action && r->list && r->h && r->h_copy && r->is_known &&
-                   r->final_output && r->ended;
+    bool is_good = r->input && r->output && r->noise && r->logp && r->action && r->available && r->list && r->h && r->h_copy &&
+                   r->is_known && r->final_output && r->ended && r->chunks;
     return is_good ? ready_nets_create(&r->nets, RESCORE_VERSIONS) : ERR_NOMEM;
 }
 
@@ -139,11 +144,13 @@ void rescore_destroy(struct rescore **rescore)
     free(r->noise);
     free(r->logp);
     free(r->action);
+    free(r->available);
     free(r->list);
     free(r->h);
     free(r->h_copy);
     free(r->final_output);
     free(r->ended);
+    free(r->chunks);
     free(r->is_known);
     free(r);
     *rescore = NULL;
@@ -324,41 +331,57 @@ static int check_belief_step(const struct slice *s, const struct net_weights *be
     return 0;
 }
 
-/* Step j of every chunk that has one: one product for all of them. */
+/* Step j of every chunk in hand: one product for all of them. */
 static int check_belief_steps(const struct slice *s, const struct net_weights *belief, int j)
 {
     const struct rescore *r = s->r;
     const struct batch_shape *b = &r->batch->shape;
     size_t N = (size_t)b->N, O = (size_t)b->O;
-    int count = 0, code;
-    for (int t = j; t < s->t->steps; t += b->chunk)
-        memcpy(r->input + (size_t)count++ * N * O, s->view.observation + (size_t)t * N * O, N * O * sizeof(float));
-    net_act(belief, count * b->N, r->input, r->h, r->output, ready_nets_scratch(r->nets));
-    for (int c = 0; c < count; c++)
-        if ((code = check_belief_step(s, belief, c * b->chunk + j, (size_t)c * N)))
+    int code;
+    for (int i = 0; i < s->n_chunks; i++)
+        memcpy(r->input + (size_t)i * N * O, s->view.observation + (size_t)(r->chunks[i] * b->chunk + j) * N * O,
+               N * O * sizeof(float));
+    net_act(belief, s->n_chunks * b->N, r->input, r->h, r->output, ready_nets_scratch(r->nets));
+    for (int i = 0; i < s->n_chunks; i++)
+        if ((code = check_belief_step(s, belief, r->chunks[i] * b->chunk + j, (size_t)i * N)))
             return code;
     return 0;
 }
 
-/* Where a chunk went is where the next one starts; and what follows the slice is known from where the last one went. */
+/* What follows the slice is known from where its last chunk went. */
+static int check_belief_after(const struct slice *s, const struct net_weights *belief, real *h, const bool *is_known)
+{
+    const struct rescore *r = s->r;
+    size_t N = (size_t)r->batch->shape.N, O = (size_t)r->batch->shape.O, T = (size_t)s->t->steps;
+    float slots[SPEC_AGENTS_MAX];
+    int code;
+    net_act(belief, (int)N, s->view.observation + T * N * O, h, r->output, ready_nets_scratch(r->nets));
+    for (size_t n = 0; n < N; n++) {
+        knowledge_from_logits(&r->knowledge, N, r->output + n * N, slots);
+        const float *found = s->view.knowledge + (T * N + n) * N;
+        if (is_known[n] && (code = compare(s, "knowledge", COLUMN_F32, (int)T, (int)n, N, slots, found)))
+            return code;
+    }
+    return 0;
+}
+
+/* Where a chunk went is where the next one starts. */
 static int check_belief_ends(const struct slice *s, const struct net_weights *belief)
 {
     const struct rescore *r = s->r;
     const struct batch_shape *b = &r->batch->shape;
-    size_t N = (size_t)b->N, O = (size_t)b->O, H = (size_t)b->H, chunks = (size_t)chunks_of(s), T = (size_t)s->t->steps;
-    float slots[SPEC_AGENTS_MAX];
-    int code;
-    for (size_t i = 0; i < (chunks - 1) * N; i++)
-        if (r->is_known[i] && (code = compare(s, "belief_state", COLUMN_F32, (int)(i / N + 1) * b->chunk, (int)(i % N), H,
-                                              r->h + i * H, s->view.belief_state + (i + N) * H)))
-            return code;
-    size_t last = (chunks - 1) * N;
-    net_act(belief, b->N, s->view.observation + T * N * O, r->h + last * H, r->output, ready_nets_scratch(r->nets));
-    for (size_t n = 0; n < N; n++) {
-        knowledge_from_logits(&r->knowledge, N, r->output + n * N, slots);
-        if (r->is_known[last + n] &&
-            (code = compare(s, "knowledge", COLUMN_F32, (int)T, (int)n, N, slots, s->view.knowledge + (T * N + n) * N)))
-            return code;
+    size_t N = (size_t)b->N, H = (size_t)b->H;
+    for (int i = 0; i < s->n_chunks; i++) {
+        int next = r->chunks[i] + 1, code;
+        if (next == chunks_of(s))
+            return check_belief_after(s, belief, r->h + (size_t)i * N * H, r->is_known + (size_t)i * N);
+        for (size_t n = 0; n < N; n++) {
+            size_t row = (size_t)i * N + n;
+            const float *found = s->view.belief_state + ((size_t)next * N + n) * H;
+            if (r->is_known[row] &&
+                (code = compare(s, "belief_state", COLUMN_F32, next * b->chunk, (int)n, H, r->h + row * H, found)))
+                return code;
+        }
     }
     return 0;
 }
@@ -367,13 +390,14 @@ static int check_beliefs(const struct slice *s, const struct net_weights *belief
 {
     const struct rescore *r = s->r;
     const struct batch_shape *b = &r->batch->shape;
-    size_t rows = (size_t)(chunks_of(s) * b->N);
+    size_t width = (size_t)(b->N * b->H);
     int ended = 0, code;
     for (int t = 0; t < s->t->steps; ended += ends_at(s, t), t++)
         r->ended[t] = ended;
-    memcpy(r->h, s->view.belief_state, rows * (size_t)b->H * sizeof(float));
-    memset(r->is_known, true, rows);
-    for (int j = 0; j < b->chunk && j < s->t->steps; j++)
+    for (int i = 0; i < s->n_chunks; i++)
+        memcpy(r->h + (size_t)i * width, s->view.belief_state + (size_t)r->chunks[i] * width, width * sizeof(float));
+    memset(r->is_known, true, (size_t)(s->n_chunks * b->N));
+    for (int j = 0; j < b->chunk; j++) /* T is a multiple of it: run_config */
         if ((code = check_belief_steps(s, belief, j)))
             return code;
     return check_belief_ends(s, belief);
@@ -431,27 +455,45 @@ static int check_rows(const struct slice *s, const char *action_field, const cha
     return action ? compare(s, action_field, type, t, n, (size_t)b->head.C, action, batch_choices(b, actions, row)) : 0;
 }
 
+/* The i-th row in hand, as a row of the slice. */
+static int row_in_hand(const struct slice *s, int i)
+{
+    int rows = s->r->batch->shape.chunk * s->r->batch->shape.N;
+    return s->r->chunks[i / rows] * rows + i % rows;
+}
+
+static int rows_in_hand(const struct slice *s)
+{
+    return s->n_chunks * s->r->batch->shape.chunk * s->r->batch->shape.N;
+}
+
+static void gather_intended(const struct slice *s, int i, uint8_t *available)
+{
+    const struct rescore *r = s->r;
+    const struct batch_shape *b = &r->batch->shape;
+    size_t O = (size_t)b->O, K = (size_t)b->K, A = (size_t)b->A;
+    int row = row_in_hand(s, i), t = row / b->N;
+    float *input = r->input + (size_t)i * (O + K);
+    memcpy(input, s->view.observation + (size_t)row * O, O * sizeof(float));
+    if (K)
+        memcpy(input + O, s->view.knowledge + (size_t)row * K, K * sizeof(float));
+    memcpy(available + (size_t)i * A, s->view.available + (size_t)row * A, A);
+    action_head_noise(&b->head, (uint64_t)r->run.seed, RNG_POLICY, (uint64_t)s->episode[t], (uint32_t)s->view.episode_step[t],
+                      (uint32_t)(row % b->N), r->noise + (size_t)i * (size_t)b->head.C);
+}
+
 static int check_intended(const struct slice *s, const struct net_weights *defender)
 {
     const struct rescore *r = s->r;
     const struct batch_shape *b = &r->batch->shape;
-    int rows = s->t->steps * b->N, code;
-    size_t O = (size_t)b->O, K = (size_t)b->K;
-    for (int row = 0; row < rows; row++) {
-        float *input = r->input + (size_t)row * (O + K);
-        memcpy(input, s->view.observation + (size_t)row * O, O * sizeof(float));
-        if (K)
-            memcpy(input + O, s->view.knowledge + (size_t)row * K, K * sizeof(float));
-        int t = row / b->N;
-        action_head_noise(&b->head, (uint64_t)r->run.seed, RNG_POLICY, (uint64_t)s->episode[t], (uint32_t)s->view.episode_step[t],
-                          (uint32_t)(row % b->N), r->noise + (size_t)row * (size_t)b->head.C);
-    }
+    int rows = rows_in_hand(s), code;
+    for (int i = 0; i < rows; i++)
+        gather_intended(s, i, r->available);
     net_act(defender, rows, r->input, NULL, r->output, ready_nets_scratch(r->nets));
-    action_head_sample(&b->head, rows, r->output, net_weights_log_std(defender), s->view.available, r->noise, r->action, r->logp,
-                       NULL);
-    for (int row = 0; row < rows; row++)
-        if ((code = check_rows(s, "intended", "intended_logp", s->view.intended, s->view.intended_logp, row,
-                               r->action + (size_t)row * (size_t)b->head.C, r->logp + row)))
+    action_head_sample(&b->head, rows, r->output, net_weights_log_std(defender), r->available, r->noise, r->action, r->logp, NULL);
+    for (int i = 0; i < rows; i++)
+        if ((code = check_rows(s, "intended", "intended_logp", s->view.intended, s->view.intended_logp, row_in_hand(s, i),
+                               r->action + (size_t)i * (size_t)b->head.C, r->logp + i)))
             return code;
     return 0;
 }
@@ -466,7 +508,8 @@ static int check_adversary(const struct slice *s, int n, const struct net_weight
     if (!net || (!has_shape(net, b->O, b->A, false, b->head.kind == ACTION_BOX) &&
                  !has_shape(net, b->O + b->N, b->A, false, b->head.kind == ACTION_BOX)))
         return missing("adversary", err);
-    for (int row = n; row < s->t->steps * b->N; row += b->N) {
+    for (int i = n; i < rows_in_hand(s); i += b->N) {
+        int row = row_in_hand(s, i);
         if (!s->view.slot[row])
             continue;
         float *input = r->input + (size_t)count * in;
@@ -532,13 +575,13 @@ static int check_decisions(const struct slice *s, const struct net_weights *defe
     const struct rescore *r = s->r;
     const struct batch_shape *b = &r->batch->shape;
     int code = r->is_scripted ? 0 : check_intended(s, defender);
-    for (int row = 0; row < s->t->steps * b->N && !code; row++)
-        code = check_executed(s, row);
+    for (int i = 0; i < rows_in_hand(s) && !code; i++)
+        code = check_executed(s, row_in_hand(s, i));
     for (int n = 0; n < b->N && !code && r->threat == THREAT_LEARNED; n++) {
         char id[32];
         bool is_needed = false;
-        for (int t = 0; t < s->t->steps; t++)
-            is_needed |= s->view.slot[t * b->N + n] != 0;
+        for (int i = n; i < rows_in_hand(s); i += b->N)
+            is_needed |= s->view.slot[row_in_hand(s, i)] != 0;
         if (!is_needed)
             continue;
         snprintf(id, sizeof id, "adversary/%d", n);
@@ -579,8 +622,13 @@ static int check_slice(const struct slice *s, struct err *err)
     return code ? code : check_decisions(s, defender, err);
 }
 
-int rescore_run(struct rescore *r, const struct weights *weights, const struct trajectory *trajectory, struct misfit *misfit,
-                struct err *err)
+int rescore_chunks(const struct rescore *r)
+{
+    return r->batch->shape.T / r->batch->shape.chunk;
+}
+
+int rescore_run(struct rescore *r, const struct weights *weights, const struct trajectory *trajectory, const bool *chosen,
+                struct misfit *misfit, struct err *err)
 {
     const struct batch_shape *b = &r->batch->shape;
     struct schema_layout layout;
@@ -596,9 +644,12 @@ int rescore_run(struct rescore *r, const struct weights *weights, const struct t
     batch_map(r->batch, trajectory, &s.view);
     schema_layout(r->batch->schema, trajectory->steps, trajectory->episodes, &layout);
     s.episode = (const int64_t *)(const void *)(trajectory->frame + layout.start[r->episode_column]);
+    for (int c = 0; c < rescore_chunks(r); c++)
+        if (!chosen || chosen[c])
+            r->chunks[s.n_chunks++] = c;
     s.channels = trajectory->frame + layout.start[r->channels_column];
     *misfit = (struct misfit){.agent = -1};
-    code = check_slice(&s, err);
+    code = s.n_chunks ? check_slice(&s, err) : 0;
     if (code == ERR_MISMATCH) {
         char text[160];
         misfit_text(misfit, text, sizeof text);

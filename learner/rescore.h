@@ -29,9 +29,11 @@ struct rescore;
 MUST_USE int rescore_create(struct rescore **rescore, const struct recipe *recipe, const struct batch *batch, struct err *err);
 void rescore_destroy(struct rescore **rescore);
 
-/* Judges a training or audit slice whose frame passed intake's checks. One thread at a time. 0: it fits. ERR_MISMATCH: it does not, *misfit
+/* Judges a training or audit slice whose frame passed intake's checks, or a share of it: chosen [rescore_chunks] says which chunks are
+ * done again (NULL: all); episodes and records are always looked at. One thread at a time. 0: it fits. ERR_MISMATCH: it does not, *misfit
  * says where and err in a line. Anything else: it could not be judged (no memory, a net that the version lacks), err says why. */
 MUST_USE int rescore_run(struct rescore *rescore, const struct weights *weights, const struct trajectory *trajectory,
-                         struct misfit *misfit, struct err *err);
+                         const bool *chosen, struct misfit *misfit, struct err *err);
+int rescore_chunks(const struct rescore *rescore);
 
 #endif

@@ -21,7 +21,7 @@
 
 #define PROTOCOL_HEARTBEAT_US 1000000 /* HELLO, STATE and ROSTER at least this often */
 #define PROTOCOL_MISSED 5             /* silent heartbeats until a peer counts as gone */
-#define PROTOCOL_ACTORS_MAX 512
+#define PROTOCOL_ACTORS_MAX 1024
 #define PROTOCOL_LANES_MAX 1024  /* of one actor */
 #define PROTOCOL_WINDOW_MAX 4096 /* unacknowledged trajectories of one actor */
 #define PROTOCOL_ORDERS_MAX 256  /* in one message */

@@ -38,7 +38,7 @@ at_exit() {
 # -- build --------------------------------------------------------------------------------------------------------------------
 git clone -q "$top" clone || fail "no clone"
 BASE_ENV=$folder/compose.env clone/deploy/base-image "$name" >base.txt 2>&1 || { cat base.txt; fail "no base image"; }
-steps=2M
+steps=5M # several minutes: scaling and killing take a while on a busy machine
 run="matrix method=eir-mappo-fast run.steps=$steps run.lease_ms=4000 run.checkpoint_every=20 eval.episodes=100"
 {
     echo "TESTUDO_IMAGE=$name:test"
@@ -140,8 +140,7 @@ says evaluation.txt "eir-mappo-fast"
 
 # -- chaos --------------------------------------------------------------------------------------------------------------------
 sed -i "s/^TESTUDO_RUN=.*/TESTUDO_RUN=$run run.name=chaos/" compose.env
-# A broker that still knows the finished run would send an actor home that is quicker than the new learner.
-"${compose[@]}" down --timeout 5 >down.txt 2>&1 || { cat down.txt; fail "does not go down"; }
+# On the broker that still knows the finished run: actors may be quicker than the new learner.
 "${compose[@]}" up -d --scale actor=3 >up.txt 2>&1 || { cat up.txt; fail "does not start again"; }
 wait_for 60 actors_ready 3
 "$top/bin/testudo" chaos --compose "$name" --seconds 40 --every 4000 --freeze 8000 --faults kill,freeze,restart --wait 400 >chaos.txt 2>&1 ||

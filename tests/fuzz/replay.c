@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "tests/fuzz/fuzz.h"
 
 #define INPUT_MAX (1u << 20)
@@ -53,7 +54,8 @@ static int replay_folder(const char *folder, const char *name, fuzz_target *targ
 int main(int argc, char **argv)
 {
     const char *folder = argc > 1 ? argv[1] : "tests/fuzz/corpus";
-    int failed = 0;
+    struct err err;
+    int failed = log_open("replay", LOG_ERROR, NULL, &err) != 0;
 #define REPLAY(name) failed |= replay_folder(folder, #name, fuzz_##name);
     FUZZ_TARGETS(REPLAY)
 #undef REPLAY

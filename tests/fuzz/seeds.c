@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "net/safetensors.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/talk.h"
 #include "wire/description.h"
 #include "wire/envelope.h"
 #include "wire/pack.h"
@@ -173,6 +174,157 @@ static void seed_recipe(void)
     put("recipe", "anchor", refused, sizeof refused - 1);
 }
 
+/* --- conversations (talk.h) --- */
+
+static unsigned char talk[1 << 16];
+static int talk_bytes;
+
+static void say(int who, struct envelope *envelope, const void *payload, int payload_bytes)
+{
+    unsigned char *at = talk + talk_bytes;
+    int length = envelope_encode(envelope, at + TALK_HEAD, sizeof talk - (size_t)talk_bytes - TALK_HEAD - (size_t)payload_bytes);
+    ASSERT(length > 0);
+    at[0] = (unsigned char)who;
+    at[1] = (unsigned char)length;
+    at[2] = (unsigned char)(length >> 8);
+    at[3] = (unsigned char)payload_bytes;
+    at[4] = (unsigned char)(payload_bytes >> 8);
+    if (payload_bytes)
+        memcpy(at + TALK_HEAD + length, payload, (size_t)payload_bytes);
+    talk_bytes += TALK_HEAD + length + payload_bytes;
+}
+
+static void put_talk(const char *target, const char *name)
+{
+    put(target, name, talk, talk_bytes);
+    talk_bytes = 0;
+}
+
+static int describe(unsigned char *wire)
+{
+    struct schema schema;
+    const struct spec spec = {.env = "foraging",
+                              .scenario = "8x8",
+                              .N = 2,
+                              .O = 3,
+                              .S = 3,
+                              .A = 2,
+                              .C = 1,
+                              .components = {{.choices = 2}},
+                              .horizon = 10,
+                              .state_is_observation = true,
+                              .return_max = 1};
+    make_schema(&schema);
+    return description_encode(&spec, &schema, wire, DESCRIPTION_BYTES_MAX);
+}
+
+/* A learner and an actor shake hands, a trajectory passes, an observer asks, all leave. */
+static void seed_broker(void)
+{
+    static struct envelope e;
+    static unsigned char wire[DESCRIPTION_BYTES_MAX];
+    static const char status[] = "{\"phase\":\"train\",\"steps\":100,\"book\":{\"announced\":3}}";
+    int length = describe(wire);
+    const struct blob_name name = {hash_bytes(wire, (size_t)length), (uint32_t)length};
+    e = (struct envelope){.kind = MESSAGE_LEARNER_HELLO,
+                          .learner_hello = {.major = PROTOCOL_MAJOR,
+                                            .minor = PROTOCOL_MINOR,
+                                            .run = "run-1",
+                                            .generation = 1,
+                                            .incarnation = 50,
+                                            .recipe = {hash_bytes("recipe", 6), 6}}};
+    say(0, &e, status, sizeof status - 1);
+    e = (struct envelope){.kind = MESSAGE_ACTOR_HELLO,
+                          .actor_hello = {.major = PROTOCOL_MAJOR,
+                                          .minor = PROTOCOL_MINOR,
+                                          .actor = 1,
+                                          .incarnation = 10,
+                                          .host = "host\"x",
+                                          .description = name,
+                                          .lanes = 4,
+                                          .next_sequence = 2}};
+    say(1 + 4, &e, wire, length);
+    e = (struct envelope){.kind = MESSAGE_FATES,
+                          .fates = {.learner = 50, .count = 1, .rows = {{.actor = 1, .incarnation = 10, .may_send_upto = 8}}}};
+    say(0, &e, NULL, 0);
+    e = (struct envelope){.kind = MESSAGE_TRAJECTORY, .trajectory = {.actor = 1, .incarnation = 10, .body = {.sequence = 1}}};
+    say(1, &e, "frame", 5);
+    e = (struct envelope){.kind = MESSAGE_STATS, .stats = {.major = PROTOCOL_MAJOR, .minor = PROTOCOL_MINOR}};
+    say(3 + 4 * 60, &e, NULL, 0);
+    e = (struct envelope){.kind = MESSAGE_BYE, .bye = {.incarnation = 50}};
+    say(0, &e, NULL, 0);
+    put_talk("broker", "run");
+}
+
+/* A broker tells an actor of a run, its recipe, and an order. */
+static void seed_actor_link(void)
+{
+    static struct envelope e;
+    unsigned char wire[4096];
+    int packed;
+    const struct hash recipe = hash_bytes("recipe", 6);
+    struct order_item item = {.order = {.number = 1, .purpose = ORDER_TRAIN, .lease_ms = 3000, .victim = -1, .version = {1, 1}}};
+    e = (struct envelope){.kind = MESSAGE_STATE,
+                          .state = {.major = PROTOCOL_MAJOR,
+                                    .minor = PROTOCOL_MINOR,
+                                    .incarnation = 10,
+                                    .epoch = 5,
+                                    .run = "run-1",
+                                    .recipe = {recipe, 6},
+                                    .learner = 50,
+                                    .may_send_upto = 8}};
+    say(0, &e, NULL, 0);
+    e = (struct envelope){.kind = MESSAGE_CHUNK, .chunk = {.hash = recipe, .total = 6}};
+    say(4, &e, "recipe", 6);
+    e = (struct envelope){.kind = MESSAGE_ORDERS,
+                          .orders = {.learner = 50, .actor = 1, .incarnation = 10, .generation = 1, .first = 1, .count = 1}};
+    say(8, &e, wire, orders_encode(&item, 1, wire, sizeof wire, &packed));
+    put_talk("actor_link", "order");
+    e = (struct envelope){.kind = MESSAGE_REFUSED,
+                          .refused = {.major = PROTOCOL_MAJOR, .minor = PROTOCOL_MINOR, .code = ERR_STATE, .text = "replaced"}};
+    say(0, &e, NULL, 0);
+    put_talk("actor_link", "refused");
+}
+
+/* A broker names an actor, hands over its description and a trajectory that answers no order. */
+static void seed_learner_link(void)
+{
+    static struct envelope e;
+    static unsigned char wire[DESCRIPTION_BYTES_MAX];
+    int length = describe(wire);
+    const struct hash hash = hash_bytes(wire, (size_t)length);
+    e = (struct envelope){.kind = MESSAGE_ROSTER,
+                          .roster = {.major = PROTOCOL_MAJOR,
+                                     .minor = PROTOCOL_MINOR,
+                                     .epoch = 5,
+                                     .learner = 50,
+                                     .count = 1,
+                                     .rows = {{.actor = 1,
+                                               .incarnation = 10,
+                                               .presence = ROSTER_READY,
+                                               .description = {hash, (uint32_t)length},
+                                               .lanes = 4,
+                                               .next_sequence = 2}}}};
+    say(4, &e, NULL, 0);
+    e = (struct envelope){.kind = MESSAGE_CHUNK, .chunk = {.hash = hash, .total = (uint32_t)length}};
+    say(4, &e, wire, length);
+    e = (struct envelope){.kind = MESSAGE_TRAJECTORY,
+                          .trajectory = {.run = "run-1", .actor = 1, .incarnation = 10, .body = {.order = 1, .sequence = 1}}};
+    say(4, &e, "frame", 5);
+    put_talk("learner_link", "trajectory");
+}
+
+static void seed_map(void)
+{
+    static const char groups[] = "# a map\nlimit 120\nattack 9 16\nterrain simple\nally 9 16: 2 stalker, 3 zealot\n"
+                                 "enemy 20..28 10..22: 8 zergling\ntypes stalker zealot\n";
+    static const char random[] = "limit 200; attack 9 16; random 5 5: 0.5 marine, 0.3 marauder, 0.2 medivac; not_all medivac";
+    static const char refused[] = "limit 120\nattack 9 99\n";
+    put("map", "groups", groups, sizeof groups - 1);
+    put("map", "random", random, sizeof random - 1);
+    put("map", "outside", refused, sizeof refused - 1);
+}
+
 int main(int argc, char **argv)
 {
     folder = argc > 1 ? argv[1] : "tests/fuzz/corpus";
@@ -185,5 +337,9 @@ int main(int argc, char **argv)
     put("chunk", "whole", "\x03\x84\x00\x10\x01\x00\x03\x84\x00\x08\x01\x00\x03\x84\x08\x08\x00\x00", 18);
     seed_safetensors();
     seed_recipe();
+    seed_broker();
+    seed_actor_link();
+    seed_learner_link();
+    seed_map();
     return 0;
 }

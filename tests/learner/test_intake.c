@@ -27,7 +27,17 @@ static int check(void *context, const struct arrival *arrival, struct err *err)
     return check_result ? err_set(err, check_result, "slots and partition disagree") : 0;
 }
 
-static const struct intake_ops ops = {.check = check};
+static bool examines;
+static struct arrival *examined; /* being looked at, ours */
+
+static bool examine(void *context, struct arrival *arrival)
+{
+    (void)context;
+    examined = examines ? arrival : NULL;
+    return examines;
+}
+
+static const struct intake_ops ops = {.check = check, .examine = examine};
 
 static void give_order(void)
 {
@@ -56,6 +66,7 @@ static int set_up(void **state)
     orders_actor_live(orders, 1, 10, 4);
     memset(frame, 0, sizeof frame);
     check_result = 0;
+    examines = false;
     good = (struct message_trajectory){
         .run = "r",
         .actor = 1,
@@ -183,6 +194,63 @@ static void test_intake_memory_and_quarantine_are_bounded(void **state)
     assert_int_equal(intake_bytes(intake), 0);
 }
 
+static void test_intake_an_examined_slice_keeps_its_order_open(void **state)
+{
+    (void)state;
+    struct verdict verdict;
+    examines = true;
+    verdict = judge(&good);
+    assert_true(verdict.is_pending && !verdict.is_accepted && !verdict.arrival && examined);
+    assert_int_equal(orders_stats(orders).outstanding, 1);
+    intake_examined(intake, orders, &examined, NULL, &verdict);
+    assert_true(verdict.is_accepted && verdict.arrival && !examined);
+    assert_int_equal(orders_stats(orders).outstanding, 0);
+    intake_release(intake, &verdict.arrival);
+}
+
+static void test_intake_a_misfit_is_rejected_kept_and_ordered_again(void **state)
+{
+    (void)state;
+    struct verdict verdict;
+    struct quarantined kept[QUARANTINE_ENTRIES];
+    const struct misfit misfit = {.field = "action", .t = 12, .agent = 3, .expected = "2", .found = "4"};
+    examines = true;
+    judge(&good);
+    intake_examined(intake, orders, &examined, &misfit, &verdict);
+    assert_false(verdict.is_accepted);
+    assert_int_equal(verdict.fate, FATE_REJECTED);
+    assert_int_equal(verdict.reason, REJECT_RESCORE);
+    assert_int_equal(intake_quarantine(intake, kept), 1);
+    assert_int_equal(kept[0].actor, 1);
+    assert_string_equal(kept[0].text, "step 12 agent 3: action is 4, expected 2");
+    assert_string_equal(kept[0].misfit.field, "action");
+    give_order(); /* again */
+}
+
+static void test_intake_work_that_was_taken_back_meanwhile_is_stale(void **state)
+{
+    (void)state;
+    struct verdict verdict;
+    examines = true;
+    judge(&good);
+    orders_actor_gone(orders, 1, 10);
+    intake_examined(intake, orders, &examined, NULL, &verdict);
+    assert_false(verdict.is_accepted);
+    assert_int_equal(verdict.fate, FATE_STALE);
+    /* Two answers to one order, both examined: the second finds it answered. */
+    orders_actor_live(orders, 1, 10, 4);
+    give_order();
+    judge(&good);
+    struct arrival *first = examined;
+    judge(&good);
+    intake_examined(intake, orders, &first, NULL, &verdict);
+    assert_true(verdict.is_accepted);
+    intake_release(intake, &verdict.arrival);
+    intake_examined(intake, orders, &examined, NULL, &verdict);
+    assert_int_equal(verdict.fate, FATE_STALE);
+    assert_false(verdict.is_accepted);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -192,6 +260,9 @@ int main(void)
         TEST(test_intake_rejects_contents_and_the_work_is_given_out_again),
         TEST(test_intake_checks_every_number_of_the_envelope),
         TEST(test_intake_older_generations_are_stale),
+        TEST(test_intake_an_examined_slice_keeps_its_order_open),
+        TEST(test_intake_a_misfit_is_rejected_kept_and_ordered_again),
+        TEST(test_intake_work_that_was_taken_back_meanwhile_is_stale),
         TEST(test_intake_memory_and_quarantine_are_bounded),
     };
     struct err err;

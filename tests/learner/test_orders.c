@@ -218,6 +218,61 @@ static void test_orders_an_audit_goes_to_another_actor(void **state)
     orders_destroy(&orders);
 }
 
+static int count_audits(int n)
+{
+    int audits = 0;
+    for (int i = 0; i < n; i++)
+        audits += items[i].order.purpose == ORDER_AUDIT && !items[i].is_cancelled;
+    return audits;
+}
+
+static void test_orders_a_third_is_neither_of_two(void **state)
+{
+    (void)state;
+    make(1, 0);
+    const struct order audit = {.purpose = ORDER_AUDIT, .lane = 3, .slice = 0, .version = {1, 1}};
+    const uint32_t both[] = {0, 1};
+    orders_actor_live(orders, 0, 100, 64);
+    orders_actor_live(orders, 1, 101, 64);
+    assert_int_equal(orders_others(orders, both, 2), 0);
+    assert_int_equal(orders_others(orders, both, 1), 1);
+    assert_int_equal(orders_add_task_beside(orders, &audit, both, 2), 0);
+    orders_issue(orders, 0);
+    assert_int_equal(count_audits(send_all(0, 0)) + count_audits(send_all(1, 0)), 0);
+    orders_actor_live(orders, 2, 102, 64);
+    orders_issue(orders, 0);
+    assert_int_equal(count_audits(send_all(2, 0)), 1);
+    orders_drop_task(orders, ORDER_AUDIT, 3, 0);
+    assert_int_equal(orders_tasks(orders), 0);
+    orders_destroy(&orders);
+}
+
+static void test_orders_none_for_a_quarantined_actor(void **state)
+{
+    (void)state;
+    make(1, 0);
+    orders_actor_live(orders, 0, 100, 64);
+    orders_actor_live(orders, 1, 101, 64);
+    orders_issue(orders, 0);
+    int n = send_all(1, 0);
+    assert_true(n > 0 && n < LANES);
+    orders_quarantine(orders, 1);
+    assert_true(orders_is_quarantined(orders, 1) && !orders_is_quarantined(orders, 0));
+    struct trajectory late = answer_to(&items[0].order);
+    assert_int_equal(orders_match(orders, 1, 101, &late), ERR_DUPLICATE);
+    orders_actor_live(orders, 1, 101, 64);
+    orders_actor_live(orders, 1, 105, 64); /* another process under that id */
+    orders_issue(orders, 0);
+    assert_int_equal(send_all(1, 0), 0);
+    for (int l = 0; l < LANES; l++) {
+        uint32_t actor;
+        assert_int_equal(orders_holder(orders, l, &actor), 1);
+        assert_int_equal(actor, 0);
+    }
+    assert_int_equal(orders_stats(orders).actors, 1);
+    orders_destroy(&orders);
+}
+
 static void test_orders_survive_a_checkpoint(void **state)
 {
     (void)state;
@@ -261,6 +316,8 @@ int main(void)
         cmocka_unit_test(test_orders_given_back_come_again_with_a_snapshot),
         cmocka_unit_test(test_orders_a_batch_does_not_wait_for_itself),
         cmocka_unit_test(test_orders_an_audit_goes_to_another_actor),
+        cmocka_unit_test(test_orders_a_third_is_neither_of_two),
+        cmocka_unit_test(test_orders_none_for_a_quarantined_actor),
         cmocka_unit_test(test_orders_survive_a_checkpoint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

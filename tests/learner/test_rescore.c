@@ -40,7 +40,7 @@ static void must_fit(struct scored *s)
     struct misfit misfit;
     struct err err = {""};
     for (int l = 0; l < s->run.lanes; l++) {
-        int r = rescore_run(s->rescore, s->weights, &s->run.group->t[l], &misfit, &err);
+        int r = rescore_run(s->rescore, s->weights, &s->run.group->t[l], NULL, &misfit, &err);
         if (r)
             fail_msg("lane %d slice %llu: %s", l, (unsigned long long)s->run.group->t[l].slice, err.text);
     }
@@ -100,7 +100,7 @@ static struct misfit must_misfit(struct scored *s, int l, const char *field)
 {
     struct misfit misfit;
     struct err err = {""};
-    int r = rescore_run(s->rescore, s->weights, &s->run.group->t[l], &misfit, &err);
+    int r = rescore_run(s->rescore, s->weights, &s->run.group->t[l], NULL, &misfit, &err);
     if (r != ERR_MISMATCH || strcmp(misfit.field, field))
         fail_msg("got %s \"%s\", expected a misfit of %s", err_name(r), err.text, field);
     return misfit;
@@ -141,7 +141,7 @@ static void test_one_bit_anywhere_in_what_was_acted_is_found(void **state)
     learn(&s.run);
     next_slice(&s);
     must_fit(&s);
-    int n, l = attacked_lane(&s, &n), other = (n + 1) % 4, H = 8;
+    int n = 0, l = attacked_lane(&s, &n), other = (n + 1) % 4, H = 8;
     change_bit(&s, l, "intended_logp", 9 * 4 + other, 4, "intended_logp", 9, other);
     change_bit(&s, l, "action_logp", 3 * 4 + n, 4, "action_logp", 3, n);
     change_bit(&s, l, "action_logp", 3 * 4 + other, 4, "action_logp", 3, other);
@@ -169,7 +169,7 @@ static void test_wrong_weights_edited_masks_and_observations_are_found(void **st
     struct weights *newer;
     assert_int_equal(trainer_weights(s.run.trainer, (struct weights_version){1, 2}, &newer, NULL), 0);
     for (int l = 0; l < s.run.lanes; l++) { /* acted with version 1, said 2 */
-        assert_int_equal(rescore_run(s.rescore, newer, &s.run.group->t[l], &misfit, NULL), ERR_MISMATCH);
+        assert_int_equal(rescore_run(s.rescore, newer, &s.run.group->t[l], NULL, &misfit, NULL), ERR_MISMATCH);
         assert_string_equal(misfit.field, "intended_logp");
     }
     uint8_t *available = mutable_column(&s, 0, "available");
@@ -237,7 +237,8 @@ static void test_versions_take_turns(void **state)
     for (int round = 0; round < 3; round++)
         for (int u = KEPT - 1; u >= 0; u--)
             for (int v = 0; v < KEPT; v += round + 1)
-                assert_int_equal(rescore_run(s.rescore, weights[v], &slices[u]->t[0], &misfit, NULL), u == v ? 0 : ERR_MISMATCH);
+                assert_int_equal(rescore_run(s.rescore, weights[v], &slices[u]->t[0], NULL, &misfit, NULL),
+                                 u == v ? 0 : ERR_MISMATCH);
     for (int u = 0; u < KEPT; u++) {
         free_group(&slices[u]);
         weights_unref(&weights[u]);

@@ -1,4 +1,4 @@
-# Two minutes of faults by `testudo chaos`: processes are killed, frozen and restarted at random moments, several times a run. Every run ends
+# Two minutes of faults by `testudo chaos`: processes are killed, frozen and restarted, the learner's disk is full, at random moments, several times a run. Every run ends
 # by itself with closed books, and in sync mode with the learning state of an undisturbed run, so that nothing was trained on twice and
 # nothing was left out. CHAOS_SECONDS and CHAOS_SEED choose another length and another course.
 . "$(dirname "$0")/common.bash"
@@ -18,7 +18,7 @@ broken() {
     faults=$((faults + $(tail -n 1 out.txt | cut -d ' ' -f 1)))
 }
 broken $((seconds / 2)) --faults kill --every 1000 --compare
-broken $((seconds / 4)) --faults kill,freeze,restart --every 1500 --compare
+broken $((seconds / 4)) --faults kill,freeze,restart,disk --every 1500 --compare
 broken $((seconds / 4)) --faults kill,freeze --every 1000 run.mode=async
 [ $faults -ge 10 ] || fail "only $faults faults: the test did not test"
 

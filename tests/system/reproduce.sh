@@ -70,3 +70,10 @@ bad "$(printf 'columns: {a: clean}\norderings: {o: "a m"}')" 'bad.yaml:5: orderi
 bad 'columns: {a: {b: clean}}' 'bad.yaml:4: columns.a.b is nested'
 expect 2 "$testudo" reproduce no-such
 says err.txt 'no grid "no-such"'
+
+# The grids that come along name recipes, keys, threats and figures that exist.
+for grid in "$top"/deploy/recipes/*/*.yaml; do
+    family=$(basename "$(dirname "$grid")")
+    expect 0 "$testudo" reproduce "$family-$(basename "$grid" .yaml)" --plan
+    says out.txt "cells are done"
+done

@@ -114,11 +114,11 @@ wait_for 10 more failed_reloads 0
 kill -0 $actor || fail "a broken list cost an actor"
 sed -i '/nonsense/d; /^actor  *actor /d' "$keys/allowed"
 wait_for 10 more revoked 0
-gone() { look | grep -q '"key":"actor","state":"gone"'; }
+gone() { look | grep -q '"key":"actor","relayed":false,"state":"gone"'; }
 wait_for 20 gone
 grep "^actor *actor " before/allowed >>"$keys/allowed"
 kill -HUP $broker
-back() { look | grep -q '"key":"actor","state":"ready"'; }
+back() { look | grep -q '"key":"actor","relayed":false,"state":"ready"'; }
 wait_for 20 back
 kill -9 $actor $learner
 kill $broker
