@@ -280,7 +280,7 @@ static void q_block_update(void *context, struct block *block)
 /* ---- an update ---- */
 
 struct q_sums {
-    int updates;
+    int updates, reported; /* entries of the report before the first optimiser step */
     double loss, norm, stats[3];
 };
 
@@ -292,7 +292,7 @@ static void optimise(struct q_team *team, const struct progress *progress, int64
     struct updater_result result;
     sample_draw(&team->sample, team->replay, &rng);
     if (team->shaping.shape) {
-        report->count = sums->updates ? report->count : 0;
+        report->count = sums->reported; /* the last sample's numbers stand for the update */
         team->shaping.shape(team->shaping.context, &team->updater, &team->sample, progress, report);
     }
     for (int i = 0; i < team->n_live; i++)
@@ -346,7 +346,7 @@ static void add_report(const struct q_team *team, const struct progress *progres
 
 void q_update(struct q_team *team, const struct batch *batch, const struct progress *progress, struct report *report)
 {
-    struct q_sums sums = {0};
+    struct q_sums sums = {.reported = report->count};
     int64_t before = replay_total(team->replay);
     int kept = replay_add(team->replay, batch);
     for (int64_t episode = before + 1; episode <= before + kept; episode++)

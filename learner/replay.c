@@ -211,7 +211,8 @@ struct episode replay_at(const struct replay *replay, int i)
     const struct entry *entry = entry_at(replay, i);
     unsigned char *parts[PARTS];
     part_starts(replay, entry->length, replay->bytes + entry->start, parts);
-    return (struct episode){.length = entry->length,
+    return (struct episode){.index = i,
+                            .length = entry->length,
                             .is_terminated = entry->is_terminated,
                             .input = (const float *)parts[PART_INPUT],
                             .state = replay->shape.state_is_observation ? NULL : (const float *)parts[PART_STATE],

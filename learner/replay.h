@@ -30,6 +30,7 @@ struct replay_shape {
 
 /* One episode of `length` steps; borrowed until the next replay_add. */
 struct episode {
+    int index; /* by age: 0 is the oldest held */
     int length;
     bool is_terminated;       /* else it was cut by the time limit and bootstraps */
     const float *input;       /* [length+1,N,I] observation, knowledge */

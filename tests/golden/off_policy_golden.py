@@ -1,8 +1,8 @@
-"""One update of value-decomposition methods in float64: the independent reference of tests/learner/test_q_learning.c.
+"""One update of value-decomposition methods and of MADDPG in float64: the independent reference of tests/learner/test_q_learning.c.
 
 Run by hand after a change of meaning (pip install torch numpy; python3 tests/golden/off_policy_golden.py). Writes learner/*.json beside
 this file. Episode by episode, step by step, through torch's GRU cell, autograd and optimisers; the C code works on sorted blocks of episodes.
-The sample is the whole replay, so that no draw has to be repeated here.
+The sample is the whole replay, so that no draw has to be repeated here; noise of the Gumbel softmax comes from rng.c's definition.
 """
 import torch
 import torch.nn.functional as F
@@ -12,6 +12,15 @@ from net_golden import ELU, RELU, Numbers, flat, forward, parameters
 
 ENDS = [{2: "truncated", 5: "terminated"}, {1: "terminated", 4: "truncated"}, {0: "truncated", 5: "terminated"}]
 T, CHUNK = 6, 3
+
+
+def clip(weights, max_norm):
+    """torch's own adds 1e-6 to the norm, which shows where gradients are small."""
+    norm = torch.sqrt(sum((w.grad**2).sum() for w in weights))
+    if max_norm > 0 and norm > max_norm:
+        for w in weights:
+            w.grad *= max_norm / norm
+    return norm
 
 
 def make_columns(n, N, O, S, A):
@@ -116,7 +125,7 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
     loss.backward()
 
     weights = [w for key in live for w in nets[key].values()]
-    norm = torch.nn.utils.clip_grad_norm_(weights, max_norm if max_norm > 0 else 1e30, error_if_nonfinite=True)
+    norm = clip(weights, max_norm)
     if optimiser == "rmsprop":
         torch_optimiser = torch.optim.RMSprop(weights, lr=lr, alpha=0.9, eps=1e-4)
     else:
@@ -147,7 +156,118 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
                      result={key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}))
 
 
+class Stream:
+    """common/base/rng.h: SplitMix64 over the words of a name, then counted on."""
+
+    WORD = (1 << 64) - 1
+
+    def __init__(self, seed, purpose, episode, step, agent):
+        key = self.mix(seed ^ (purpose << 56))
+        self.key, self.count = self.mix(self.mix(key ^ episode) ^ (step << 32 | agent)), 0
+
+    @classmethod
+    def mix(cls, x):
+        x = (x + 0x9E3779B97F4A7C15) & cls.WORD
+        x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & cls.WORD
+        x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & cls.WORD
+        return x ^ (x >> 31)
+
+    def double(self):
+        self.count += 1
+        return (self.mix(self.key ^ self.mix(self.count - 1)) >> 11) * 2.0**-53
+
+
+def box_columns(n, lanes, N, A):
+    for c in lanes:
+        c["action"] = n.uniform(-1, 1, T, N, A)
+        c["intended"] = c["action"]
+        c["available"], c["final_available"] = torch.ones_like(c["available"]), torch.ones_like(c["final_available"])
+
+
+def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps):
+    n = Numbers(seed)
+    joint, lr, critic_lr, gamma, share, max_norm = S > 0, 2e-3, 3e-3, 0.9, 0.25, 0.01
+    Z = S if joint else N * O
+    base = dict(activation=RELU, input_norm=0, layer_norm=0, hidden=H)
+    actor = {**base, "in": O, "depth": 2 if is_box else 1, "out": A, "gru": 0 if is_box else 2}
+    critic = {**base, "in": Z + N + N * A, "depth": 2, "out": 1, "gru": 0}
+    archs = {"defender": actor, "critic": critic, "target/defender": actor, "target/critic": critic}
+    nets = {key: parameters(arch, n) for key, arch in archs.items()}
+    start = {key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}
+    lanes = make_columns(n, N, O, S if joint else O, A)
+    if is_box:
+        box_columns(n, lanes, N, A)
+    episodes = episodes_of(lanes)
+    steps = sum(e["length"] for e in episodes)
+    state_of = lambda e: e["state"] if joint else e["observation"].reshape(e["length"] + 1, -1)
+    hot = lambda e: e["action"] if is_box else F.one_hot(e["action"], A).to(torch.float64)
+
+    def outputs(which, e):
+        return values(actor, nets[which], e, N, A, False)
+
+    def q(which, state, actions):
+        """All agents' values [L,N] of joint actions [L,N,A]."""
+        L = len(state)
+        x = [torch.cat([state, torch.eye(N)[i].expand(L, N), actions.reshape(L, N * A)], -1) for i in range(N)]
+        return torch.stack([forward(critic, nets[which], xi)[:, 0] for xi in x], -1)
+
+    loss, value_sum, target_sum = 0.0, 0.0, 0.0
+    for e in episodes:
+        L, u = e["length"], outputs("target/defender", e).detach()
+        late = torch.tanh(u) if is_box else F.one_hot(u.masked_fill(~e["available"], -1e10).argmax(-1), A).to(torch.float64)
+        after = q("target/critic", state_of(e)[1:], late[1:]).detach()
+        if e["terminated"] or not bootstraps:
+            after[-1] = 0
+        y = e["reward"][:, None] + gamma * after
+        v = q("critic", state_of(e)[:-1], hot(e))
+        loss = loss + 0.5 * ((v - y) ** 2).sum() / (steps * N)
+        value_sum, target_sum = value_sum + v.sum().item() / (steps * N), target_sum + y.sum().item() / (steps * N)
+    optimisers = {key: torch.optim.Adam(nets[key].values(), lr=rate, eps=1e-4) for key, rate in (("defender", lr), ("critic", critic_lr))}
+    loss.backward()
+    clip(list(nets["critic"].values()), max_norm)
+    optimisers["critic"].step()
+
+    actor_loss = 0.0
+    for index, e in enumerate(episodes):
+        L, u, stream = e["length"], outputs("defender", e)[:-1], Stream(1, 8, len(episodes), 0, 1 + index)
+        if is_box:
+            fresh = torch.tanh(u)
+        else:
+            unit = torch.tensor([stream.double() for _ in range(L * N * A)]).reshape(L, N, A)
+            noisy = u.masked_fill(~e["available"][:-1], -1e10) - torch.log(-torch.log(unit + 1e-20) + 1e-20)
+            soft = torch.softmax(noisy, -1)
+            fresh = F.one_hot(noisy.argmax(-1), A) - soft.detach() + soft
+        for i in range(N):
+            actions = torch.cat([hot(e)[:, :i], fresh[:, i : i + 1], hot(e)[:, i + 1 :]], 1)
+            actor_loss = actor_loss - q("critic", state_of(e)[:-1], actions).sum() / (steps * N * N)
+        actor_loss = actor_loss + action_reg * (fresh**2).sum() / (steps * N * A)
+    actor_loss.backward()
+    clip(list(nets["defender"].values()), max_norm)
+    optimisers["defender"].step()
+    with torch.no_grad():
+        for key in ("defender", "critic"):
+            for p, w in nets[key].items():
+                nets["target/" + key][p].copy_((1 - share) * nets["target/" + key][p] + share * w)
+
+    recipe = ["learner.algorithm=maddpg", f"act.behaviour={'tanh' if is_box else 'gumbel'}", f"act.recurrent={0 if is_box else H}",
+              f"rollout.lanes={len(lanes)}", f"rollout.steps={T}", f"rollout.chunk={CHUNK}", f"maddpg.hidden={H}",
+              f"maddpg.batch={len(episodes)}", f"maddpg.updates_per_episode={1 / len(episodes)}", f"maddpg.lr={lr}",
+              f"maddpg.critic_lr={critic_lr}", "maddpg.eps=1e-4", f"maddpg.max_norm={max_norm}", f"maddpg.gamma={gamma}",
+              f"maddpg.target_share={share}", f"maddpg.action_reg={action_reg}", f"maddpg.bootstraps_limits={'true' if bootstraps else 'false'}",
+              "replay.episodes=20"]
+    left_out = [] if joint else ["state", "final_state"]
+    write(name, dict(recipe=recipe, N=N, O=O, S=S if joint else O, A=A, K=0, H=0, joint=joint, box=is_box, moment="m",
+                     lanes=[dict(episodes=len(ENDS[l]), columns={k: flat(v) for k, v in lane.items() if k not in left_out})
+                            for l, lane in enumerate(lanes)],
+                     parameters=start, norm=[0, 0, 0, 0],
+                     report={"maddpg/critic": loss.item(), "maddpg/actor": actor_loss.item(), "maddpg/value": value_sum, "maddpg/target": target_sum},
+                     moments={key: {p: flat(optimisers[key].state[w]["exp_avg"]) for p, w in nets[key].items()} for key in optimisers},
+                     result={key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}))
+
+
 if __name__ == "__main__":
     value_update("qmix", 11, "qmix", N=3, O=5, S=7, A=4, H=6, last_action=True, optimiser="rmsprop", is_double=True, max_norm=0.5, target_every=6)
     value_update("qmix_soft", 12, "qmix", N=2, O=4, S=0, A=3, H=5, last_action=False, optimiser="adam", is_double=False, max_norm=0, target_every=0)
     value_update("vdn", 13, "vdn", N=3, O=5, S=0, A=4, H=6, last_action=True, optimiser="adam", is_double=True, max_norm=10, target_every=7)
+    maddpg_update("maddpg", 14, N=3, O=5, S=7, A=4, H=6, is_box=False, action_reg=0, bootstraps=False)
+    maddpg_update("maddpg_box", 15, N=2, O=4, S=0, A=3, H=7, is_box=True, action_reg=0.1, bootstraps=True)

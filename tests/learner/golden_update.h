@@ -117,6 +117,10 @@ static inline void setup(struct fixture *f, const char *name)
                             .A = (int)golden_number(f->tree, "A"),
                             .horizon = 100,
                             .state_is_observation = !json_is_true(json_object_get(f->tree, "joint"))};
+    if (json_is_true(json_object_get(f->tree, "box")))
+        f->spec.action = ACTION_BOX;
+    for (int c = 0; f->spec.action == ACTION_BOX && c < f->spec.A; c++)
+        f->spec.components[c] = (struct spec_component){.low = -1, .high = 1};
     spec_complete(&f->spec);
     struct recipe *recipe = recipe_of(f->tree);
     struct run_config run;

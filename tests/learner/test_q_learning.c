@@ -1,4 +1,4 @@
-/* Whole updates of VDN and QMIX against float64 (tests/golden/off_policy_golden.py): loss, targets, gradients through the optimiser's moments,
+/* Whole updates of VDN, QMIX and MADDPG against float64 (tests/golden/off_policy_golden.py): loss, targets, gradients through the optimiser's moments,
  * weights and targets afterwards; and what the replay they stand on promises. */
 #include "tests/learner/golden_update.h"
 
@@ -51,6 +51,18 @@ static void test_vdn_update(void **state)
 {
     (void)state;
     check_update("learner/vdn");
+}
+
+static void test_maddpg_update_of_choices(void **state)
+{
+    (void)state;
+    check_update("learner/maddpg");
+}
+
+static void test_maddpg_update_of_real_numbers(void **state)
+{
+    (void)state;
+    check_update("learner/maddpg_box");
 }
 
 static struct safetensors *saved(const struct fixture *f)
@@ -133,6 +145,8 @@ int main(void)
         cmocka_unit_test(test_qmix_update_with_published_rules),
         cmocka_unit_test(test_qmix_update_with_adam_and_soft_targets_on_observations),
         cmocka_unit_test(test_vdn_update),
+        cmocka_unit_test(test_maddpg_update_of_choices),
+        cmocka_unit_test(test_maddpg_update_of_real_numbers),
         cmocka_unit_test(test_restored_replay_goes_on_bit_for_bit),
         cmocka_unit_test(test_episode_with_a_slice_missing_is_left_out),
     };

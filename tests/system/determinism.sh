@@ -34,6 +34,13 @@ wait $pid || true
 # shellcheck disable=SC2086
 tiny qmix-killed --actors 2 $qmix >out.txt 2>err.txt || { cat out.txt err.txt; fail "QMIX resumed"; }
 cmp <(final_hash qmix1) <(final_hash qmix-killed) || fail "QMIX: resumed and straight through differ"
+maddpg="method=maddpg-box env.name=rendezvous env.scenario=mir3-4 env.horizon=20 rollout.lanes=4 rollout.steps=20 maddpg.hidden=16
+        maddpg.batch=4 replay.episodes=30 run.steps=3200"
+for actors in 1 4; do
+    # shellcheck disable=SC2086
+    tiny "maddpg$actors" --actors $actors $maddpg >out.txt 2>err.txt || { cat out.txt err.txt; fail "MADDPG with $actors actors"; }
+done
+cmp <(final_hash maddpg1) <(final_hash maddpg4) || fail "MADDPG: 1 and 4 actors differ"
 
 # And with actions that are several choices, or real numbers; attacked by a learned adversary of the same kind.
 for task in "name=mpe env.scenario=simple_reference" "name=rendezvous env.scenario=mir3-4"; do

@@ -254,6 +254,14 @@ static void build_mix(struct tape *t, struct node **l)
     end(t, tape_mix(t, l[0], l[1], l[2], l[3], l[4]));
 }
 
+static void build_insert(struct tape *t, struct node **l)
+{
+    static const double base[4 * 5] = {0.3, -0.2, 0.5, 0.1, 0.9,  -0.4, 0.2, 0.7,  -0.1, 0.6,
+                                       0.8, -0.3, 0.4, 0.2, -0.7, 0.5,  0.1, -0.6, 0.3,  0.2};
+    static const int32_t from[4] = {0, 2, 0, 1}, at[4] = {1, 0, 3, 2};
+    end(t, tape_insert(t, 4, 5, base, l[0], from, at));
+}
+
 static const struct check checks[] = {
     {"linear", {{7, 5}, {5, 6, 1}, {1, 6, 1}}, 3, build_linear_none},
     {"linear relu", {{7, 5}, {5, 6, 1}, {1, 6, 1}}, 3, build_linear_relu},
@@ -274,6 +282,7 @@ static const struct check checks[] = {
     {"plain value", {{12, 1}}, 1, build_value_unclipped},
     {"bce", {{6, 3}}, 1, build_bce},
     {"choose and sum", {{6, 3}}, 1, build_choose},
+    {"insert", {{3, 2}}, 1, build_insert},
     {"mix", {{4, 3}, {4, 15}, {4, 5}, {4, 5}, {4, 1}}, 5, build_mix},
     {"cross-entropy", {{6, 6}}, 1, build_cross_entropy},
     {"cross-entropy of components", {{6, 6}}, 1, build_cross_entropy_of_components},
