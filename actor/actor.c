@@ -35,6 +35,8 @@
 #define FINISH_GROUP_US 1500000 /* of it for the group under way */
 #define BUFFERS_MAX PROTOCOL_WINDOW_MAX
 #define GROUP_MAX PROTOCOL_LANES_MAX
+#define HINT_FIRST 3   /* handshakes broken off until it is said what may be wrong, */
+#define HINT_EVERY 100 /* and then once in so many */
 
 struct inbox_item {
     struct work *work;
@@ -70,6 +72,7 @@ struct actor {
     uv_signal_t term, interrupt;
     void *zmq;
     struct loop_zmq *socket;
+    unsigned failures; /* handshakes that were broken off */
     struct actor_link *link;
     struct shared shared;
     struct inbox_item *staged_first, *staged_last; /* orders of one message, handed over together so that they make one group */
@@ -436,8 +439,8 @@ static void on_failed(void *context, enum loop_failure failure)
     int code = loop_failure_explain(failure, actor->options->connect, actor->options->keys != NULL, &err);
     if (code && !actor->is_closing)
         on_refused(actor, code, err.text);
-    else if (failure == LOOP_FAILURE_KEY || failure == LOOP_FAILURE_PROTOCOL)
-        log_warning("handshake failed reason=%s broker=%s", loop_failure_name(failure), actor->options->connect);
+    else if (++actor->failures % HINT_EVERY == HINT_FIRST) /* once or twice is a broker that restarts */
+        log_warning("%s %s", actor->options->connect, loop_failure_hint(actor->options->keys != NULL));
 }
 
 /* Fewer lanes when frames are large: two rounds of all lanes must fit into the memory for trajectories. */

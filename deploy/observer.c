@@ -180,8 +180,8 @@ json_t *observer_ask(struct observer *observer, int timeout_ms, struct err *err)
         return NULL;
     if (r == ERR_DENIED)
         *err = reason;
-    else if (last == LOOP_FAILURE_BROKEN && observer->keys)
-        err_set(err, ERR_AGAIN, "%s hangs up during the handshake; is the server key in our file its key?", observer->endpoint);
+    else if (last == LOOP_FAILURE_BROKEN)
+        err_set(err, ERR_AGAIN, "%s %s", observer->endpoint, loop_failure_hint(observer->keys != NULL));
     else
         err_set(err, ERR_AGAIN, "no answer within %.1f s; is a broker there?", timeout_ms / 1000.0);
     return NULL;

@@ -24,6 +24,9 @@
 #include "base/log.h"
 #include "wire/routing_id.h"
 
+#define HINT_FIRST 3   /* handshakes broken off until it is said what may be wrong, */
+#define HINT_EVERY 100 /* and then once in so many */
+
 static void start_update(struct learner *learner);
 
 /* ---- tables ---- */
@@ -421,8 +424,8 @@ static void on_failed(void *context, enum loop_failure failure)
     int code = loop_failure_explain(failure, learner->options->connect, learner->options->keys != NULL, &err);
     if (code)
         refused(learner, code, err.text);
-    else if (failure == LOOP_FAILURE_KEY || failure == LOOP_FAILURE_PROTOCOL)
-        log_warning("handshake failed reason=%s broker=%s", loop_failure_name(failure), learner->options->connect);
+    else if (++learner->failures % HINT_EVERY == HINT_FIRST) /* once or twice is a broker that restarts */
+        log_warning("%s %s", learner->options->connect, loop_failure_hint(learner->options->keys != NULL));
 }
 
 static void on_tick(uv_timer_t *timer)

@@ -81,6 +81,7 @@ struct learner {
     uv_signal_t terminate, interrupt;
     void *context;
     struct loop_zmq *socket;
+    unsigned failures; /* handshakes that were broken off */
     monotonic_us start, now;
 
     struct recipe *recipe;

@@ -17,3 +17,9 @@ int loop_failure_explain(enum loop_failure failure, const char *endpoint, bool h
     return has_keys ? err_set(err, ERR_DENIED, "%s speaks plain text, and keys were to be used; --insecure does without", endpoint)
                     : err_set(err, ERR_DENIED, "%s asks for a key, and none was used; --key FILE names one", endpoint);
 }
+
+const char *loop_failure_hint(bool has_keys)
+{
+    return has_keys ? "hangs up during the handshake; does it use keys, and is the server key in our file its key?"
+                    : "hangs up during the handshake; perhaps it asks for a key, which --key FILE names";
+}

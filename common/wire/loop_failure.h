@@ -18,5 +18,8 @@ enum loop_failure {
 const char *loop_failure_name(enum loop_failure failure); /* "denied" */
 /* For a client: ERR_DENIED with what to do about it when the failure is final; else 0. */
 int loop_failure_explain(enum loop_failure failure, const char *endpoint, bool has_keys, struct err *err);
+/* For a client: what a handshake that was broken off may mean. Whoever notices first that one side speaks CURVE and the other does not hangs
+ * up, and then the other side cannot tell why; nor can it from a broker that is being restarted. So it is no more than a hint. */
+const char *loop_failure_hint(bool has_keys);
 
 #endif

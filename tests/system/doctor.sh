@@ -41,6 +41,9 @@ expect 1 doctor --runs nowhere
 grade fail "No such file"
 
 # A port that is taken, a broker that is there, and one that is not.
+expect 0 "$testudo" keygen keys --name out
+mv keys/out.key .
+sed -i '/ out /d' keys/allowed
 port=$((20000 + RANDOM))
 "$testudo" broker --listen "tcp://127.0.0.1:$port" --key keys/broker.key >broker.log 2>&1 &
 broker=$!
@@ -51,6 +54,10 @@ grade ok "as this program does"
 grade ok "within 2.0 s of the broker"
 expect 1 doctor --connect "127.0.0.1:$port" --timeout 2
 grade fail "asks for a key"
+expect 0 doctor --connect "127.0.0.1:$port" --key keys/observer.key
+grade ok "answers"
+expect 1 doctor --connect "127.0.0.1:$port" --key out.key
+grade fail "does not admit this key"
 expect 0 doctor --connect "127.0.0.1:$port" --key keys/observer.key
 grade warn "did not let in"
 kill $broker

@@ -46,7 +46,8 @@ more() { [ "$(count "$1")" -gt "$2" ]; }
 
 # -- not let in ---------------------------------------------------------------------------------------------------------------
 broken=$(($(count plain) + $(count broken)))
-expect 1 "$testudo" actor --connect "$there"
+# Whoever notices first hangs up; a client that is not told why goes on trying, and says what it may be.
+timeout 15 "$testudo" actor --connect "$there" >out.txt 2>err.txt && fail "an actor without a key"
 says err.txt "asks for a key"
 expect 1 "$testudo" stats --connect "$there" --count 1 --timeout 2
 says err.txt "asks for a key"
