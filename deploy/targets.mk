@@ -33,9 +33,15 @@ check: deps
 	$(Q)$(MAKE_QUIET) build-check
 	$(Q)tests/run $(UNIT_TESTS)
 
+# Python packages that only tests use; the test that needs them is skipped, and says so, where they cannot be fetched.
+.PHONY: python-tools
+python-tools:
+	$(Q)[ -e build/venv/.made ] || { python3 -m venv build/venv && build/venv/bin/pip install -q kubernetes-validate && \
+	    touch build/venv/.made; } || echo 'not installed: kubernetes-validate; the test that needs it will be skipped' >&2
+
 test: deps
 	$(Q)sh deploy/install-deps tests
-	$(Q)$(MAKE_QUIET) build-test
+	$(Q)$(MAKE_QUIET) python-tools build-test
 	$(Q)tests/run $(SUITES) $(SYSTEM_TESTS) $(UNIT_TESTS) $(DOUBLE_TESTS)
 
 system: deps

@@ -78,20 +78,3 @@ assert not any("learner.key" in f for n, fs in secrets.items() for f in fs if n 
 policy = kinds["NetworkPolicy", "broker"]["spec"]["ingress"][0]
 assert policy["ports"] == [{"port": 5555, "protocol": "TCP"}] and policy["from"]
 END
-if command -v kubectl >/dev/null; then
-    kubectl kustomize k8s >built.yaml 2>err.txt || { cat err.txt; fail "kustomize"; }
-    [ "$(grep -c '^kind: Secret' built.yaml)" = 3 ] || fail "expected three secrets"
-else
-    cat k8s/{broker,learner,actors,network,namespace}.yaml >built.yaml
-    echo "no kubectl: what kustomize makes of them was not looked at"
-fi
-if python3 -c 'import kubernetes_validate' 2>/dev/null; then
-    python3 - <<'END' || fail "schema"
-import yaml, kubernetes_validate
-for document in yaml.safe_load_all(open("built.yaml")):
-    if document:
-        kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
-END
-else
-    echo "no kubernetes-validate: the schemas were not looked at"
-fi
