@@ -37,7 +37,7 @@ struct route { /* through which socket a peer came last */
 struct broker {
     uv_loop_t loop;
     uv_timer_t tick;
-    uv_signal_t term, interrupt;
+    uv_signal_t term, interrupt, hangup;
     void *context;
     struct broker_listener {
         struct broker *broker;
@@ -259,6 +259,7 @@ static void shut(struct broker *broker)
     uv_close((uv_handle_t *)&broker->tick, NULL);
     uv_close((uv_handle_t *)&broker->term, NULL);
     uv_close((uv_handle_t *)&broker->interrupt, NULL);
+    uv_close((uv_handle_t *)&broker->hangup, NULL);
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -266,6 +267,18 @@ static void on_signal(uv_signal_t *signal, int number)
     struct broker *broker = signal->data;
     log_notice("broker stops signal=%d", number);
     shut(broker);
+}
+
+/* Whoever manages many brokers sends it to all of them, also to those without keys. */
+static void on_hangup(uv_signal_t *signal, int number)
+{
+    struct broker *broker = signal->data;
+    if (broker->is_closing)
+        return;
+    if (broker->gate)
+        gate_reload(broker->gate);
+    else
+        log_notice("nothing to read again signal=%d reason=\"no endpoint needs keys\"", number);
 }
 
 static bool needs_keys(const struct broker_options *options, const char *endpoint)
@@ -325,10 +338,12 @@ static void start_handles(struct broker *broker)
     ASSERT(!uv_timer_init(&broker->loop, &broker->tick));
     ASSERT(!uv_signal_init(&broker->loop, &broker->term));
     ASSERT(!uv_signal_init(&broker->loop, &broker->interrupt));
-    broker->tick.data = broker->term.data = broker->interrupt.data = broker;
+    ASSERT(!uv_signal_init(&broker->loop, &broker->hangup));
+    broker->tick.data = broker->term.data = broker->interrupt.data = broker->hangup.data = broker;
     uv_timer_start(&broker->tick, on_tick, 0, TICK_MS);
     uv_signal_start(&broker->term, on_signal, SIGTERM);
     uv_signal_start(&broker->interrupt, on_signal, SIGINT);
+    uv_signal_start(&broker->hangup, on_hangup, SIGHUP);
 }
 
 static uint64_t process_epoch(void)
