@@ -53,7 +53,7 @@ struct broker {
     struct gate *gate; /* NULL: no endpoint needs keys */
     struct http *http;
     const char *version;
-    struct loop_zmq_frame *passing; /* payload of the message that is being heard: sent on without a copy */
+    struct loop_zmq_passing passing;
     bool is_closing;
 };
 
@@ -104,16 +104,9 @@ static int on_send(void *context, const struct wire_peer *peer, const void *enve
                    size_t payload_bytes)
 {
     struct broker *broker = context;
-    size_t bytes;
-    bool is_passed_on =
-        broker->passing && payload && payload == loop_zmq_frame_data(broker->passing, &bytes) && payload_bytes == bytes;
-    const struct loop_zmq_outgoing message = {.peer = peer->id,
-                                              .peer_bytes = peer->length,
-                                              .envelope = envelope,
-                                              .envelope_bytes = envelope_bytes,
-                                              .payload = is_passed_on ? NULL : payload,
-                                              .payload_bytes = is_passed_on ? 0 : payload_bytes,
-                                              .frame = is_passed_on ? broker->passing : NULL};
+    struct loop_zmq_outgoing message = {
+        .peer = peer->id, .peer_bytes = peer->length, .envelope = envelope, .envelope_bytes = envelope_bytes};
+    loop_zmq_set_payload(&message, &broker->passing, payload, payload_bytes);
     struct loop_zmq *socket = broker->listeners[route_of(broker, peer)].socket;
     return socket ? loop_zmq_send(socket, &message) : ERR_CLOSED;
 }
@@ -136,19 +129,10 @@ static void on_receive(void *context, const struct loop_zmq_message *message)
     if (allowed)
         sender = (struct broker_sender){allowed->name, allowed->role, allowed->first_actor, allowed->last_actor};
     route_learn(broker, &peer, listener->index);
-    struct loop_zmq_frame frame;
-    size_t bytes = message->payload_bytes;
-    const unsigned char *payload = NULL;
-    if (message->payload) {
-        loop_zmq_keep(message, &frame);
-        payload = loop_zmq_frame_data(&frame, &bytes);
-        broker->passing = &frame;
-    }
+    loop_zmq_pass_begin(&broker->passing, message);
     broker_core_receive(broker->core, clock_us(), &peer, allowed ? &sender : NULL, message->envelope, message->envelope_bytes,
-                        payload, bytes);
-    if (payload)
-        loop_zmq_frame_free(&frame);
-    broker->passing = NULL;
+                        broker->passing.payload, broker->passing.payload_bytes);
+    loop_zmq_pass_end(&broker->passing);
 }
 
 static void on_failed(void *context, enum loop_failure failure)
