@@ -550,20 +550,32 @@ static void act_by_outputs(struct rollout *rollout, const struct stage *stage, f
     }
 }
 
-static void decide_by_net(struct rollout *rollout, const struct stage *stage, float epsilon)
+static void act_by_policy(struct rollout *rollout, const struct stage *stage, const real *log_std, bool is_evaluation)
+{
+    const struct buffers *buffers = &rollout->buffers;
+    const uint8_t *available = rollout->work_vec.available;
+    int R = stage->B * stage->N;
+    action_head_sample(&rollout->head, R, buffers->logits, log_std, available, buffers->noise, buffers->intended, buffers->logp,
+                       buffers->probability);
+    if (is_evaluation && rollout->acting.evaluation) {
+        acting_most_likely(&rollout->head, R, buffers->logits, available, buffers->intended);
+        action_head_logp(&rollout->head, R, buffers->logits, log_std, available, buffers->intended, buffers->logp);
+    }
+}
+
+static void decide_by_net(struct rollout *rollout, const struct stage *stage, const struct group *group)
 {
     const struct buffers *buffers = &rollout->buffers;
     const struct net_weights *defender = nets_find(&rollout->nets, "defender");
     int R = stage->B * stage->N;
     net_act(defender, R, stage->input, rollout->widths.P ? rollout->work.policy_state : NULL, buffers->logits, &rollout->scratch);
     if (rollout->acting.behaviour == BEHAVIOUR_SAMPLE)
-        action_head_sample(&rollout->head, R, buffers->logits, net_weights_log_std(defender), rollout->work_vec.available,
-                           buffers->noise, buffers->intended, buffers->logp, buffers->probability);
+        act_by_policy(rollout, stage, net_weights_log_std(defender), group->is_evaluation);
     else
-        act_by_outputs(rollout, stage, epsilon);
+        act_by_outputs(rollout, stage, group->epsilon);
 }
 
-static void decide(struct rollout *rollout, const struct stage *stage, float epsilon)
+static void decide(struct rollout *rollout, const struct stage *stage, const struct group *group)
 {
     const struct buffers *buffers = &rollout->buffers;
     int R = stage->B * stage->N;
@@ -574,7 +586,7 @@ static void decide(struct rollout *rollout, const struct stage *stage, float eps
     if (rollout->script)
         decide_by_script(rollout, stage);
     else
-        decide_by_net(rollout, stage, epsilon);
+        decide_by_net(rollout, stage, group);
     memcpy(buffers->action, buffers->intended, (size_t)R * (size_t)stage->C * sizeof(int32_t));
     memcpy(buffers->action_logp, buffers->logp, (size_t)R * sizeof *buffers->action_logp);
 }
@@ -756,7 +768,7 @@ static int step_group(struct rollout *rollout, const struct group *group, int t,
     fill_input(rollout, &stage);
     if (stage.n_attacked && attack->observation && (r = attack->observation(&stage, err)))
         return r;
-    decide(rollout, &stage, group->epsilon);
+    decide(rollout, &stage, group);
     if (stage.n_attacked && attack->action && (r = attack->action(&stage, err)))
         return r;
     rollout->times.acting += clock_seconds_since(start);

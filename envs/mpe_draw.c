@@ -87,8 +87,7 @@ static void draw_bodies(const struct mpe_params *p, const struct mpe_state *g, s
         const struct mpe_motion *body = &g->motion[b];
         float x = shown(body->at[0]), y = shown(body->at[1]);
         scene_circle(scene, p->body[b].is_prey ? INK_ENEMY : INK_ALLY, b, x, y, (float)p->body[b].size);
-        scene_line(scene, INK_EFFECT, b, x, y, shown(x + 0.2 * body->velocity[0]),
-                   shown(y + 0.2 * body->velocity[1]), 0.01f);
+        scene_line(scene, INK_EFFECT, b, x, y, shown(x + 0.2 * body->velocity[0]), shown(y + 0.2 * body->velocity[1]), 0.01f);
         if (p->body[b].is_speaker)
             scene_text(scene, INK_LABEL, b, x, y - 0.12f, 0.08f, "says %c, wants %d", word_of(p, g, b), g->goal[b]);
     }
