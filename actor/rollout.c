@@ -32,6 +32,7 @@ struct buffers {               /* one step of all places; R = places * N rows */
     void *previous;            /* [R,C] action of the step before, of a group */
     float *executed;           /* [R,C] of a box, in the environment's units */
     int32_t *attacked;         /* [R] */
+    int32_t *attacker;         /* [places] */
     uint8_t *channels;         /* [R] */
     uint64_t *episode;         /* [places] */
     int32_t *episode_step;     /* [places] */
@@ -51,6 +52,7 @@ struct rollout {
     struct run_config run;
     struct knowledge_config knowledge;
     struct partition_config partition;
+    struct victims victims;
     struct rollout_config config;
     struct acting_config acting;
     struct env_instance env;
@@ -96,6 +98,9 @@ static int check_partition(const struct rollout *rollout, struct err *err)
     if (partition->kind == PARTITION_K_OF_N && partition->adversaries > N)
         return err_set(err, ERR_INVALID, "partition.adversaries is %lld, the environment has %d agents",
                        (long long)partition->adversaries, N);
+    if (partition->together > N)
+        return err_set(err, ERR_INVALID, "attack.adversaries is %lld, the environment has %d agents",
+                       (long long)partition->together, N);
     if (partition->kind == PARTITION_FIXED && partition->victim >= N)
         return err_set(err, ERR_INVALID, "partition.victim is %lld, the environment has agents 0 to %d",
                        (long long)partition->victim, N - 1);
@@ -120,7 +125,10 @@ static int bind_config(struct rollout *rollout, const struct recipe *recipe, str
     if (rollout->training_threat.ops && rollout->training_threat.ops->is_for_evaluation)
         return err_set(err, ERR_INVALID, "attack.threat is %s, which is for evaluations only (eval.threats)",
                        rollout->config.threat);
-    return check_partition(rollout, err);
+    if ((r = check_partition(rollout, err)))
+        return r;
+    rollout->victims = victims_of(&rollout->partition, rollout->env.spec.N);
+    return 0;
 }
 
 static int find_script(struct rollout *rollout, struct err *err)
@@ -174,6 +182,7 @@ static int allocate_buffers(struct rollout *rollout)
         .previous = arena_zero_array(arena, int32_t, R * C),
         .executed = arena_zero_array(arena, float, R *C),
         .attacked = arena_zero_array(arena, int32_t, R),
+        .attacker = arena_zero_array(arena, int32_t, rollout->n_places),
         .channels = arena_zero_array(arena, uint8_t, R),
         .episode = arena_zero_array(arena, uint64_t, places),
         .episode_step = arena_zero_array(arena, int32_t, places),
@@ -315,7 +324,7 @@ static void begin_episode(struct rollout *rollout, const struct group *group, in
     head->episode_step = 0;
     head->episode_return = 0.0f;
     if (group->is_evaluation)
-        head->partition = order->victim >= 0 ? 1ull << order->victim : 0;
+        head->partition = order->victim >= 0 ? rollout->victims.mask[order->victim] : 0;
     else
         head->partition = partition_draw(&rollout->partition, &rollout->env.spec, group->attack_probability, group->seed, episode);
     clear_recurrent(rollout, place);
@@ -363,8 +372,8 @@ static int check_orders(const struct rollout *rollout, const struct group *group
             return err_set(err, ERR_RANGE, "order for lane %d, expected 0 to %d", order->lane, lanes - 1);
         if (group->is_evaluation && (order->episodes < 1 || order->episodes > rollout->run.T))
             return err_set(err, ERR_RANGE, "order for %d episodes, expected 1 to %lld", order->episodes, (long long)rollout->run.T);
-        if (order->victim >= rollout->env.spec.N)
-            return err_set(err, ERR_RANGE, "order for victim %d, expected below %d", order->victim, rollout->env.spec.N);
+        if (order->victim >= rollout->victims.n)
+            return err_set(err, ERR_RANGE, "order for victim %d, expected below %d", order->victim, rollout->victims.n);
     }
     return 0;
 }
@@ -420,6 +429,8 @@ static struct stage make_stage(struct rollout *rollout, const struct group *grou
     for (int b = 0; b < group->B; b++) {
         buffers->episode[b] = rollout->work.head[b].episode;
         buffers->episode_step[b] = rollout->work.head[b].episode_step;
+        if (rollout->partition.together > 1)
+            buffers->attacker[b] = victims_find(&rollout->victims, rollout->work.head[b].partition);
     }
     return (struct stage){
         .vec = &rollout->work_vec,
@@ -438,6 +449,7 @@ static struct stage make_stage(struct rollout *rollout, const struct group *grou
         .episode = buffers->episode,
         .episode_step = buffers->episode_step,
         .attacked = buffers->attacked,
+        .attacker = rollout->partition.together > 1 ? buffers->attacker : NULL,
         .strength = group->threat.strength,
         .previous = buffers->previous,
         .input = buffers->input,

@@ -290,10 +290,23 @@ static int open_metrics(struct learner *learner)
                         learner->err);
 }
 
+static int list_victims(struct learner *learner, int N)
+{
+    struct partition_config partition;
+    int r = partition_config_bind(&partition, learner->recipe, learner->err);
+    if (!r && partition.together > N)
+        r = err_set(learner->err, ERR_INVALID, "attack.adversaries is %" PRId64 ", the task has %d agents", partition.together, N);
+    if (!r)
+        learner->victims = victims_of(&partition, N);
+    return r;
+}
+
 /* The first description of the task: build the nets, go on from the checkpoint, publish. */
 static int begin_task(struct learner *learner, const struct spec *spec, const struct schema *schema)
 {
-    int r = trainer_create(&learner->trainer, learner->recipe, spec, schema, learner->source, learner->err);
+    int r = list_victims(learner, spec->N);
+    if (!r)
+        r = trainer_create(&learner->trainer, learner->recipe, spec, schema, learner->source, learner->err);
     if (!r && learner->restored)
         r = trainer_load(learner->trainer, learner->restored, learner->err);
     if (!r)
@@ -310,7 +323,8 @@ static int begin_task(struct learner *learner, const struct spec *spec, const st
         return r;
     learner->version_number.number = learner->updates;
     intake_set_schema(learner->intake, schema);
-    convergence_begin(&learner->convergence, &learner->convergence_config, spec, trainer_total(learner->trainer));
+    convergence_begin(&learner->convergence, &learner->convergence_config, spec, &learner->victims,
+                      trainer_total(learner->trainer));
     learner->status.budget_updates = trainer_total(learner->trainer);
     learner->status.steps_per_update = trainer_steps_per_update(learner->trainer);
     learner->status.updates = learner->updates;

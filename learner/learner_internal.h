@@ -122,6 +122,7 @@ struct learner {
     struct evaluation *training_evaluation;
     uint32_t evaluations;
     struct partitions partitions;
+    struct victims victims; /* of evaluations and attacks */
     struct convergence convergence;
     struct metrics *metrics;
     bool metrics_fail; /* the last row did not go out */

@@ -79,6 +79,6 @@ void relay_hears(struct world *world, const struct message *message)
         relay_core_from_actor(relay->core, relay_clock(world, relay), &peer, message->envelope, message->envelope_bytes,
                               message->payload, message->payload_bytes);
     else
-        relay_core_from_broker(relay->core, relay_clock(world, relay), message->envelope, message->envelope_bytes,
-                               message->payload, message->payload_bytes);
+        relay_core_from_broker(relay->core, relay_clock(world, relay), message->envelope, message->envelope_bytes, message->payload,
+                               message->payload_bytes);
 }
