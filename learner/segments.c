@@ -388,8 +388,7 @@ int segments_sync(struct segments *segments, struct err *err)
 void segments_forget(struct segments *segments, int64_t first)
 {
     int gone = 0;
-    while (gone < segments->count && segments->list[gone].now.last < first &&
-           !(segments->fd >= 0 && gone == segments->count - 1)) {
+    while (gone < segments->count && segments->list[gone].now.last < first && !(segments->fd >= 0 && gone == segments->count - 1)) {
         const struct segment *old = &segments->list[gone++];
         if (!old->is_offered)
             remove_file(segments, old->now.id, old->now.bytes);

@@ -44,7 +44,8 @@ static void put_hashes_right(uint8_t *data, size_t size)
         memcpy(&bytes, data + at + 16, 8);
         if (bytes > size - at - SEGMENT_RECORD_BYTES)
             return;
-        struct segment_record record = {(int64_t)number, length, is_terminated, data + at + SEGMENT_RECORD_BYTES, (size_t)bytes, {0}};
+        struct segment_record record = {(int64_t)number, length, is_terminated, data + at + SEGMENT_RECORD_BYTES,
+                                        (size_t)bytes,   {0}};
         struct hash hash = segment_hash(&record);
         memcpy(data + at + 32, &hash.high, 8);
         memcpy(data + at + 40, &hash.low, 8);
