@@ -53,7 +53,7 @@ void rollout_list_attacked(struct rollout *rollout, const struct group *group, s
 }
 
 void rollout_know(struct rollout *rollout, int B, const float *observation, float *belief_state, const struct lane_head *heads,
-                 float *out, size_t stride)
+                  float *out, size_t stride)
 {
     int N = rollout->env.spec.N;
     if (rollout->knowledge.kind == KNOWLEDGE_BELIEF) {
@@ -76,7 +76,8 @@ void rollout_fill_input(struct rollout *rollout, const struct stage *stage)
         memcpy(stage->input + row * I, rollout->work_vec.observation + row * O, O * sizeof(float));
         memcpy(stage->input + (row + 1) * I - M, rollout->work.last_action + row * M, M * sizeof(float));
     }
-    rollout_know(rollout, stage->B, rollout->work_vec.observation, rollout->work.belief_state, rollout->work.head, stage->input + O, I);
+    rollout_know(rollout, stage->B, rollout->work_vec.observation, rollout->work.belief_state, rollout->work.head, stage->input + O,
+                 I);
 }
 
 /* Inverse of the cumulative distribution, as categorical_sample does from logits. */
@@ -181,4 +182,3 @@ void rollout_decide(struct rollout *rollout, const struct stage *stage, const st
     memcpy(buffers->action, buffers->intended, (size_t)R * (size_t)stage->C * sizeof(int32_t));
     memcpy(buffers->action_logp, buffers->logp, (size_t)R * sizeof *buffers->action_logp);
 }
-

@@ -174,4 +174,3 @@ void rollout_destroy(struct rollout **rollout_at)
     free(rollout);
     *rollout_at = NULL;
 }
-

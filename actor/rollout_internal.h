@@ -108,7 +108,8 @@ void rollout_decide(struct rollout *rollout, const struct stage *stage, const st
 
 /* rollout_record.c: place b's row t of the order's frame; episodes into the place's staging. */
 #define PUT(frame, column, type, row, width) ((type *)(frame)->at[COL_##column] + (size_t)(row) * (size_t)(width))
-void rollout_record_input(const struct rollout *rollout, const struct stage *stage, int b, int t); /* observation as acted on, knowledge */
+void rollout_record_input(const struct rollout *rollout, const struct stage *stage, int b,
+                          int t); /* observation as acted on, knowledge */
 void rollout_record_belief_state(const struct rollout *rollout, int b, int t);
 void rollout_record_decision(const struct rollout *rollout, const struct stage *stage, int b, int t);
 void rollout_record_outcome(const struct rollout *rollout, int b, int t);

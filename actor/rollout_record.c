@@ -91,4 +91,3 @@ void rollout_record_episode(struct rollout *rollout, int b)
     *PUT(&place->staging, record_success, uint8_t, e, 1) = outcome.has_success ? outcome.success : 2;
     record_final_view(rollout, b, e);
 }
-
