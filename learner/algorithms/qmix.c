@@ -117,6 +117,11 @@ static int load(struct algorithm *algorithm, const struct safetensors *file, boo
     return replay_load(algorithm->team.replay, file, only_looks, err);
 }
 
+static struct replay *replay(const struct algorithm *algorithm)
+{
+    return algorithm->team.replay;
+}
+
 const struct algorithm_ops algorithm_qmix = {
     .name = "qmix",
     .summary = "QMIX: agents' action values are mixed monotonically, by weights that depend on the state",
@@ -130,4 +135,5 @@ const struct algorithm_ops algorithm_qmix = {
     .tables = tables,
     .save = save,
     .load = load,
+    .replay = replay,
 };

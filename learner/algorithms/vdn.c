@@ -67,6 +67,11 @@ static int load(struct algorithm *algorithm, const struct safetensors *file, boo
     return replay_load(algorithm->team.replay, file, only_looks, err);
 }
 
+static struct replay *replay(const struct algorithm *algorithm)
+{
+    return algorithm->team.replay;
+}
+
 const struct algorithm_ops algorithm_vdn = {
     .name = "vdn",
     .summary = "VDN: agents' action values add up to the team's",
@@ -78,4 +83,5 @@ const struct algorithm_ops algorithm_vdn = {
     .tables = tables,
     .save = save,
     .load = load,
+    .replay = replay,
 };
