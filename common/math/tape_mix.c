@@ -230,7 +230,7 @@ static void transform_backward(struct tape *tape, const struct operation *op)
     const real *d = op->out->gradient;
     const size_t count = node_count(op->out);
     real *d_q = q->gradient ? tape_gradient_to_add(q) : NULL, *d_w = w->gradient ? tape_gradient_to_add(w) : NULL;
-    real *d_b = b->gradient ? tape_gradient_to_add(b) : NULL;
+    real *d_b = b && b->gradient ? tape_gradient_to_add(b) : NULL;
     for (size_t i = 0; d_q && i < count; i++)
         d_q[i] += d[i] * (absolute(w->value[i]) + POSITIVE);
     for (size_t i = 0; d_w && i < count; i++)
@@ -241,11 +241,11 @@ static void transform_backward(struct tape *tape, const struct operation *op)
 
 struct node *tape_transform(struct tape *tape, struct node *q, struct node *w, struct node *b)
 {
-    ASSERT(w->rows == q->rows && w->cols == q->cols && b->rows == q->rows && b->cols == q->cols);
+    ASSERT(w->rows == q->rows && w->cols == q->cols && (!b || (b->rows == q->rows && b->cols == q->cols)));
     struct operation *op;
     struct node *y = tape_result(tape, q->rows, q->cols, transform_backward, 3, (struct node *[]){q, w, b}, &op);
     for (size_t i = 0; i < node_count(y); i++)
-        y->value[i] = (absolute(w->value[i]) + POSITIVE) * q->value[i] + b->value[i];
+        y->value[i] = (absolute(w->value[i]) + POSITIVE) * q->value[i] + (b ? b->value[i] : 0);
     return y;
 }
 

@@ -256,7 +256,8 @@ static void build_mix(struct tape *t, struct node **l)
 
 static void build_transform(struct tape *t, struct node **l)
 {
-    end(t, tape_transform(t, l[0], l[1], l[2]));
+    struct node *shifted = tape_transform(t, l[0], l[1], l[2]);
+    end(t, tape_add(t, shifted, tape_transform(t, shifted, l[1], NULL)));
 }
 
 /* The first use has constant keys: only two of its three inputs want a gradient. */
