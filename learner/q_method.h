@@ -28,8 +28,8 @@ MUST_USE int q_method_save(const struct algorithm *algorithm, struct safetensors
 MUST_USE int q_method_load(struct algorithm *algorithm, const struct safetensors *file, bool only_looks, struct err *err);
 struct replay *q_method_replay(const struct algorithm *algorithm);
 
-#define Q_METHOD_OPS                                                                                                \
-    .destroy = q_method_destroy, .update = q_method_update, .models = q_method_models, .reports = q_reports,        \
+#define Q_METHOD_OPS                                                                                         \
+    .destroy = q_method_destroy, .update = q_method_update, .models = q_method_models, .reports = q_reports, \
     .tables = q_method_tables, .save = q_method_save, .load = q_method_load, .replay = q_method_replay
 
 /* The output of one of a mixer's nets, `which` in the order in which they were added, for all R steps. */

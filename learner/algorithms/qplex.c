@@ -33,7 +33,8 @@ static const struct config_row rows[] = {
     {"qplex.layers", CONFIG_INT, OFF(layers), "1", 1, 4, "", NULL, "of the attention nets; 1: linear"},
     {"qplex.attention", CONFIG_INT, OFF(attention), "64", 1, 4096, "", NULL, "width of the attention nets' hidden layers"},
     {"qplex.state_norm", CONFIG_BOOL, OFF(state_norm), "false", 0, 0, "", NULL,
-     "LayerNorm over what the mixer's nets read; not published: weights grow with the state, so for tasks whose numbers are not of size 1"},
+     "LayerNorm over what the mixer's nets read; not published: weights grow with the state, so for tasks whose numbers are not of "
+     "size 1"},
 };
 
 enum { WEIGHT, BIAS, KEY, AGENTS, ACTION };
