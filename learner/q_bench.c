@@ -156,7 +156,7 @@ static void multiply(const struct products *p)
 /* ---- rows ---- */
 
 struct sides {
-    struct learning *learning[2];      /* one thread, two threads */
+    struct learning *learning[2]; /* one thread, two threads */
     struct products whole, in_blocks;
 };
 
