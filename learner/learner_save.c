@@ -44,6 +44,7 @@ static int write_replay(struct learner *learner)
     int r = replay ? replay_write(replay, &job->err) : 0;
     if (r != ERR_LIMIT)
         return r;
+    log_notice("replay.disk_bytes is reached: only the newest checkpoint is kept beside the one being written");
     r = checkpoint_make_room(learner->options->run, replay_segments(replay), &job->err);
     return r ? r : replay_write(replay, &job->err);
 }
