@@ -2,6 +2,7 @@
  * refused and changes nothing. */
 #include <math.h>
 
+#include "learner/replay.h"
 #include "tests/learner/local_learner.h"
 
 static const char *const *eir(void)
@@ -9,6 +10,11 @@ static const char *const *eir(void)
     static const char *const arguments[] = {SMALL_EIR, NULL};
     return arguments;
 }
+
+#define SMALL_QMIX                                                                                                       \
+    "env.name=foraging", "env.scenario=8x8-2p-1f", "learner.algorithm=qmix", "act.behaviour=epsilon", "act.recurrent=8", \
+        "act.last_action=true", "q.hidden=8", "q.batch=8", "q.target_every=4", "rollout.lanes=6", "rollout.steps=40",    \
+        "replay.episodes=30"
 
 /* Gives the lanes of `to` the state that `file` keeps for them, as orders of a resumed run do. */
 static void hand_over_lanes(struct local_run *to, const struct safetensors *file)
@@ -50,6 +56,7 @@ static void test_save_load_continue_is_straight_through(void **state)
     check_continued(eir());
     check_continued(ARGUMENTS("env.name=matrix", "rollout.lanes=4", "rollout.steps=20", "mi.lambda=0.1", "mi.hidden=8",
                               "mi.ring=200", SMALL_NETS)); /* a ring of more steps than one update brings */
+    check_continued(ARGUMENTS(SMALL_QMIX));
 }
 
 static void check_threads(const char *const *one, const char *const *two)
@@ -79,6 +86,8 @@ static void test_threads_do_not_change_results(void **state)
                   ARGUMENTS(SMALL_EIR, "run.mode=async", "eir.own_normalisation=true", "learner.threads=5"));
     check_threads(ARGUMENTS(SMALL_MI, "learner.threads=1"), ARGUMENTS(SMALL_MI, "learner.threads=2"));
     check_threads(ARGUMENTS(SMALL_MI_BOX, "learner.threads=1"), ARGUMENTS(SMALL_MI_BOX, "learner.threads=2"));
+    check_threads(ARGUMENTS(SMALL_QMIX, "learner.threads=1"), ARGUMENTS(SMALL_QMIX, "learner.threads=2"));
+    check_threads(ARGUMENTS(SMALL_QMIX, "learner.threads=1"), ARGUMENTS(SMALL_QMIX, "learner.threads=5"));
 }
 
 /* The critic's rows have T+1 places a lane, the belief's blocks are whole chunks: none of it may outgrow what was sized for
@@ -328,6 +337,36 @@ static void test_an_update_allocates_nothing(void **state)
     }
 }
 
+/* Taking in episodes, writing them to the run folder as they come, and optimiser steps on replayed ones. */
+static void test_an_update_with_a_replay_allocates_nothing(void **state)
+{
+    (void)state;
+    struct local_run run;
+    const struct trajectory *batch[LOCAL_ORDERS_MAX];
+    struct err err = {""};
+    char folder[256], command[300];
+    snprintf(folder, sizeof folder, "%s/testudo-trainer-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    assert_non_null(mkdtemp(folder));
+    count_allocations();
+    open_run(&run, ARGUMENTS(SMALL_QMIX, "learner.threads=1"), NULL);
+    assert_int_equal(trainer_keep_replay(run.trainer, folder, &err), 0);
+    train(&run, 2);
+    for (int u = 0; u < 12; u++) {
+        roll_out(&run);
+        for (int l = 0; l < run.lanes; l++)
+            batch[l] = &run.group->t[l];
+        run.report.count = 0;
+        long before = allocations;
+        trainer_update(run.trainer, batch, &run.report);
+        assert_int_equal(allocations, before);
+    }
+    assert_true(reported(&run, "q/updates") > 0);
+    assert_true(segments_count(replay_segments(trainer_replay(run.trainer))) > 0); /* some were written */
+    close_run(&run);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_measuring_information_leaves_the_backbone_alone),
         cmocka_unit_test(test_information_of_boxes_and_of_each_estimator_reaches_the_rewards),
         cmocka_unit_test(test_an_update_allocates_nothing),
+        cmocka_unit_test(test_an_update_with_a_replay_allocates_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
