@@ -21,11 +21,14 @@ extern const struct config_table q_table;
 
 enum { Q_NETS_MAX = UPDATER_MODELS_MAX }; /* of one side: the agent net and the mixer's */
 
-/* What a mixer is given: R steps of a block, live or target. */
+/* What a mixer is given: R steps of a block, live or target. Rows behind an episode's end are zeroes and count nowhere. */
 struct q_mixing {
     struct tape *tape;
+    struct arena *scratch; /* for what a tape borrows */
     int R, N, A, Z;
     struct node *chosen;                   /* [R,N] values of the actions that count */
+    const int32_t *action;                 /* [R,N] these actions */
+    const real *best;                      /* [R,N] the same net's values of its best available actions */
     const real *state;                     /* [R,Z] */
     const struct net_weights *const *nets; /* the mixer's, in the order in which they were added */
     real *const *gradients;                /* one for each; NULL for a target */

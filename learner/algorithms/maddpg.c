@@ -482,6 +482,11 @@ static int load(struct algorithm *algorithm, const struct safetensors *file, boo
     return replay_load(algorithm->replay, file, only_looks, err);
 }
 
+static struct replay *replay(const struct algorithm *algorithm)
+{
+    return algorithm->replay;
+}
+
 const struct algorithm_ops algorithm_maddpg = {
     .name = "maddpg",
     .summary = "MADDPG: a critic of all agents' actions guides each agent's own policy; choices or real numbers",
@@ -495,4 +500,5 @@ const struct algorithm_ops algorithm_maddpg = {
     .reports = reports,
     .save = save,
     .load = load,
+    .replay = replay,
 };

@@ -485,8 +485,8 @@ static int run_hop(size_t bytes, const char *transport, double seconds, int roun
         ratio[r] = own[r] / raw[r];
     }
     tear_down(&bench);
-    printf("%7zu B  %s  proxy %6.0f/s  broker %6.0f/s  ratio %.2f  processor us a message: proxy %.0f, broker %.0f\n", bytes, transport,
-           median(raw, rounds), median(own, rounds), median(ratio, rounds), 1e6 * median(raw_cpu, rounds),
+    printf("%7zu B  %s  proxy %6.0f/s  broker %6.0f/s  ratio %.2f  processor us a message: proxy %.0f, broker %.0f\n", bytes,
+           transport, median(raw, rounds), median(own, rounds), median(ratio, rounds), 1e6 * median(raw_cpu, rounds),
            1e6 * median(own_cpu, rounds));
     return 0;
 }
@@ -523,8 +523,9 @@ static int run_stall(size_t bytes, double seconds)
         nanosleep(&(struct timespec){0, 20000000}, NULL);
     }
     tear_down(&bench);
-    printf("learner stalled for %.0f s, 16 actors, %zu B: broker %.0f MB before, at most %.0f MB, bound %.0f MB (windows and 32 MB)\n",
-           seconds, bytes, before, most, bound);
+    printf(
+        "learner stalled for %.0f s, 16 actors, %zu B: broker %.0f MB before, at most %.0f MB, bound %.0f MB (windows and 32 MB)\n",
+        seconds, bytes, before, most, bound);
     return most <= bound ? 0 : 1;
 }
 
@@ -556,8 +557,8 @@ static int run_statistics(size_t bytes, double seconds, int rounds)
     }
     tear_down(&bench);
     double cost = 100 * (median(ratio, rounds) - 1);
-    printf("%zu B: processor us a message %.1f, with statistics each second %.1f; cost %.2f %%\n", bytes, 1e6 * median(plain, rounds),
-           1e6 * median(asked, rounds), cost);
+    printf("%zu B: processor us a message %.1f, with statistics each second %.1f; cost %.2f %%\n", bytes,
+           1e6 * median(plain, rounds), 1e6 * median(asked, rounds), cost);
     return cost <= 1 ? 0 : 1;
 }
 

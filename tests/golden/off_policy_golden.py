@@ -93,7 +93,24 @@ def qmix(archs, nets, prefix, q, state):
     return (hidden * out["w2"].abs()).sum(-1) + out["v"][:, 0]
 
 
-def total_of(algorithm, archs, nets, prefix, q, state):
+def qplex(archs, nets, prefix, q, state, best, action):
+    """Head by head, agents' transformed values and their advantages apart; no gradient through advantages, as published."""
+    R, N = q.shape
+    A = (archs["mixer/action"]["in"] - state.shape[1]) // N
+    net = lambda k, x: forward(archs[f"mixer/{k}"], nets[f"{prefix}mixer/{k}"], x)
+    w, b = net("weight", state).abs() + 1e-10, net("bias", state)
+    key = net("key", state).abs() + 1e-10
+    phi = torch.sigmoid(net("agents", state)).reshape(R, -1, N)
+    joint = torch.cat([state, F.one_hot(action, A).to(torch.float64).reshape(R, -1)], -1)
+    attention = torch.sigmoid(net("action", joint)).reshape(R, -1, N)
+    credit = sum(key[:, k, None] * phi[:, k] * attention[:, k] for k in range(key.shape[1]))
+    advantage = ((w * q + b) - (w * best + b)).detach()
+    return (w * q + b).sum(-1) + ((credit - 1) * advantage).sum(-1)
+
+
+def total_of(algorithm, archs, nets, prefix, q, state, best, action):
+    if algorithm == "qplex":
+        return qplex(archs, nets, prefix, q, state, best, action)
     return q.sum(-1) if algorithm == "vdn" else qmix(archs, nets, prefix, q, state)
 
 
@@ -178,7 +195,7 @@ def shape_rewards(episodes, net, arch, x_of, by_agent, N, A, is_box, report):
 MI_RECIPE = [f"mi.lambda={MI['lambda']}", f"mi.lr={MI['lr']}", f"mi.fit_rows={MI['rows']}", "mi.hidden=8"]
 
 
-def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, is_double, max_norm, target_every, mi=None):
+def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, is_double, max_norm, target_every, layers=1, norm=0, mi=None):
     n = Numbers(seed)
     joint, E, hyper, lr, gamma, share = S > 0, 4, 7, 2e-3, 0.95, 0.25
     Z = S if joint else N * O
@@ -189,6 +206,13 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
         archs["mixer/b1"] = {**base, "in": Z, "hidden": 1, "depth": 0, "out": E}
         archs["mixer/w2"] = {**base, "in": Z, "hidden": hyper, "depth": 1, "out": E}
         archs["mixer/v"] = {**base, "in": Z, "hidden": E, "depth": 1, "out": 1}
+    if algorithm == "qplex":
+        attention = {**base, "input_norm": norm, "in": Z, "hidden": 6 if layers > 1 else 1, "depth": layers - 1}
+        for key in ("weight", "bias"):
+            archs["mixer/" + key] = {**base, "input_norm": norm, "in": Z, "hidden": hyper, "depth": 1, "out": N}
+        archs["mixer/key"] = {**attention, "out": E}
+        archs["mixer/agents"] = {**attention, "out": E * N}
+        archs["mixer/action"] = {**attention, "in": Z + N * A, "out": E * N}
     live = list(archs)
     nets = {prefix + key: parameters(archs[key], n) for prefix in ("", "target/") for key in live}
     report, extra = {}, {}
@@ -214,19 +238,21 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
         state = e["state"] if joint else e["observation"].reshape(L + 1, -1)
         q = values(archs["defender"], nets["defender"], e, N, A, last_action)
         late = values(archs["defender"], nets["target/defender"], e, N, A, last_action).detach()
-        judge = (q.detach() if is_double else late).masked_fill(~e["available"], -9999999)
-        best = late.gather(-1, judge.argmax(-1, keepdim=True))[..., 0][1:]
-        after = total_of(algorithm, archs, nets, "target/", best, state[1:]).detach()
+        masked, masked_late = (values_of.masked_fill(~e["available"], -9999999) for values_of in (q.detach(), late))
+        greedy = (masked if is_double else masked_late).argmax(-1)[1:]
+        next_q = late[1:].gather(-1, greedy[..., None])[..., 0]
+        after = total_of(algorithm, archs, nets, "target/", next_q, state[1:], masked_late.amax(-1)[1:], greedy).detach()
         if e["terminated"]:
             after[-1] = 0
         y = e["reward"].mean(-1) + gamma * after
-        total = total_of(algorithm, archs, nets, "", q[:-1].gather(-1, e["action"][..., None])[..., 0], state[:-1])
+        done = q[:-1].gather(-1, e["action"][..., None])[..., 0]
+        total = total_of(algorithm, archs, nets, "", done, state[:-1], masked.amax(-1)[:-1], e["action"])
         loss = loss + ((total - y) ** 2).sum() / steps
         chosen_sum, target_sum = chosen_sum + total.sum().item() / steps, target_sum + y.sum().item() / steps
     loss.backward()
 
     weights = [w for key in live for w in nets[key].values()]
-    norm = clip(weights, max_norm)
+    size = clip(weights, max_norm)
     if optimiser == "rmsprop":
         torch_optimiser = torch.optim.RMSprop(weights, lr=lr, alpha=0.9, eps=1e-4)
     else:
@@ -248,12 +274,15 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
               f"q.max_norm={max_norm}", f"q.gamma={gamma}", f"q.double={'true' if is_double else 'false'}", f"q.target_every={target_every}",
               f"q.target_share={share}", f"qmix.embed={E}", f"qmix.hypernet={hyper}", "replay.episodes=20"]
     recipe += [*MI_RECIPE, f"mi.x={mi}"] if mi else []
+    if algorithm == "qplex":
+        recipe += [f"qplex.heads={E}", f"qplex.hypernet={hyper}", f"qplex.layers={layers}", "qplex.attention=6",
+                   f"qplex.state_norm={'true' if norm else 'false'}"]
     left_out = [] if joint else ["state", "final_state"]
     write(name, dict(recipe=recipe, N=N, O=O, S=S if joint else O, A=A, K=0, H=0, joint=joint, moment="v" if optimiser == "rmsprop" else "m",
                      lanes=[dict(episodes=len(ENDS[l]), columns={k: flat(v) for k, v in lane.items() if k not in left_out})
                             for l, lane in enumerate(lanes)],
                      parameters=start, norm=[0, 0, 0, 0], horizon=6,
-                     report={"q/loss": loss.item(), "q/norm": norm.item(), "q/chosen": chosen_sum, "q/target": target_sum, **report},
+                     report={"q/loss": loss.item(), "q/norm": size.item(), "q/chosen": chosen_sum, "q/target": target_sum, **report},
                      moments={**{key: {p: flat(torch_optimiser.state[w][moment]) for p, w in nets[key].items()} for key in live}, **extra},
                      result={key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}))
 
@@ -386,6 +415,9 @@ if __name__ == "__main__":
     value_update("qmix", 11, "qmix", N=3, O=5, S=7, A=4, H=6, last_action=True, optimiser="rmsprop", is_double=True, max_norm=0.5, target_every=6)
     value_update("qmix_soft", 12, "qmix", N=2, O=4, S=0, A=3, H=5, last_action=False, optimiser="adam", is_double=False, max_norm=0, target_every=0)
     value_update("vdn", 13, "vdn", N=3, O=5, S=0, A=4, H=6, last_action=True, optimiser="adam", is_double=True, max_norm=10, target_every=7)
+    value_update("qplex", 16, "qplex", N=3, O=5, S=7, A=4, H=6, last_action=True, optimiser="rmsprop", is_double=True, max_norm=0.5, target_every=6)
+    value_update("qplex_deep", 17, "qplex", N=2, O=4, S=0, A=3, H=5, last_action=False, optimiser="adam", is_double=False, max_norm=0, target_every=0,
+                 layers=3, norm=1)
     maddpg_update("maddpg", 14, N=3, O=5, S=7, A=4, H=6, is_box=False, action_reg=0, bootstraps=False)
     maddpg_update("maddpg_box", 15, N=2, O=4, S=0, A=3, H=7, is_box=True, action_reg=0.1, bootstraps=True)
     value_update("mir3_qmix", 16, "qmix", N=3, O=5, S=7, A=4, H=6, last_action=True, optimiser="rmsprop", is_double=True, max_norm=0.5, target_every=6,

@@ -1,4 +1,4 @@
-/* Whole updates of VDN, QMIX and MADDPG against float64 (tests/golden/off_policy_golden.py): loss, targets, gradients through the optimiser's moments,
+/* Whole updates of VDN, QMIX, QPLEX and MADDPG against float64 (tests/golden/off_policy_golden.py): loss, targets, gradients through the optimiser's moments,
  * weights and targets afterwards; and what the replay they stand on promises. */
 #include "tests/learner/golden_update.h"
 
@@ -52,6 +52,18 @@ static void test_vdn_update(void **state)
 {
     (void)state;
     check_update("learner/vdn");
+}
+
+static void test_qplex_update_with_published_rules(void **state)
+{
+    (void)state;
+    check_update("learner/qplex");
+}
+
+static void test_qplex_update_with_deep_attention_on_normalised_observations(void **state)
+{
+    (void)state;
+    check_update("learner/qplex_deep");
 }
 
 static void test_maddpg_update_of_choices(void **state)
@@ -157,6 +169,8 @@ int main(void)
         cmocka_unit_test(test_qmix_update_with_published_rules),
         cmocka_unit_test(test_qmix_update_with_adam_and_soft_targets_on_observations),
         cmocka_unit_test(test_vdn_update),
+        cmocka_unit_test(test_qplex_update_with_published_rules),
+        cmocka_unit_test(test_qplex_update_with_deep_attention_on_normalised_observations),
         cmocka_unit_test(test_maddpg_update_of_choices),
         cmocka_unit_test(test_maddpg_update_of_real_numbers),
         cmocka_unit_test(test_mir3_updates_on_replay),
