@@ -128,6 +128,7 @@ static int ready_updater(struct q_team *team, const struct algorithm_context *co
     }
     /* A mixer may keep its states with joint actions, of both sides. */
     size_t scratch = (agent_rows * (input + 12 + 2 * (size_t)s->A) + 4 * state + 16 * steps) * sizeof(real) + ((size_t)1 << 20);
+    mi_replay_need(&team->mi, &capacity, &tape, &scratch);
     struct ppo_config shared;
     int r = ppo_config_bind(&shared, context->recipe, err);
     long threads = shared.n_threads ? shared.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
@@ -140,6 +141,8 @@ int q_ready(struct q_team *team, const struct algorithm_context *context, struct
     int r;
     if ((r = add_targets(team, err)) ||
         (r = replay_create(&team->replay, context->recipe, context->shape, context->spec->horizon, err)) ||
+        (r = mi_replay_init(&team->mi, context, &team->models, &team->models.model[0], &team->acting, replay_shape(team->replay),
+                            (int)team->config.batch, err)) ||
         (r = ready_updater(team, context, err)))
         return r;
     if (sample_init(&team->sample, replay_shape(team->replay), (int)team->config.batch))
@@ -153,6 +156,7 @@ void q_deinit(struct q_team *team)
     updater_deinit(&team->updater);
     replay_destroy(&team->replay);
     sample_deinit(&team->sample);
+    mi_replay_deinit(&team->mi);
 }
 
 /* ---- one block ---- */
@@ -308,17 +312,15 @@ struct q_sums {
     double loss, norm, stats[3];
 };
 
-static void optimise(struct q_team *team, const struct progress *progress, int64_t episode, int which, struct q_sums *sums,
-                     struct report *report)
+/* step: number of this optimiser step in the run. */
+static void optimise(struct q_team *team, uint64_t step, int64_t episode, int which, struct q_sums *sums, struct report *report)
 {
     struct rng rng = rng_stream(team->seed, RNG_BATCH, (uint64_t)episode, (uint32_t)which, 0);
     struct model *live[Q_NETS_MAX];
     struct updater_result result;
     sample_draw(&team->sample, team->replay, &rng);
-    if (team->shaping.shape) {
-        report->count = sums->reported; /* the last sample's numbers stand for the update */
-        team->shaping.shape(team->shaping.context, &team->updater, &team->sample, progress, report);
-    }
+    report->count = sums->reported; /* the last sample's numbers stand for the update */
+    mi_replay_shape(&team->mi, &team->updater, &team->sample, step, report);
     for (int i = 0; i < team->n_live; i++)
         live[i] = &team->models.model[i];
     updater_step_joint(&team->updater, live, team->n_live, team->config.lr, team->config.max_norm, team->sample.B,
@@ -337,14 +339,13 @@ static void follow(struct q_team *team, double share)
 }
 
 /* What is due when the run's episode number `episode` (from 1) has come in: both are functions of that number alone. */
-static void take_episode(struct q_team *team, const struct progress *progress, int64_t episode, struct q_sums *sums,
-                         struct report *report)
+static void take_episode(struct q_team *team, int64_t episode, struct q_sums *sums, struct report *report)
 {
     const struct q_config *config = &team->config;
-    int due =
-        (int)(floor((double)episode * config->updates_per_episode) - floor((double)(episode - 1) * config->updates_per_episode));
+    double before = floor((double)(episode - 1) * config->updates_per_episode);
+    int due = (int)(floor((double)episode * config->updates_per_episode) - before);
     for (int i = 0; i < due && replay_count(team->replay) >= team->sample.B; i++) {
-        optimise(team, progress, episode, i, sums, report);
+        optimise(team, (uint64_t)before + (uint64_t)i, episode, i, sums, report);
         if (config->target_every == 0)
             follow(team, 1 - config->target_share);
     }
@@ -373,8 +374,9 @@ void q_update(struct q_team *team, const struct batch *batch, const struct progr
     struct q_sums sums = {.reported = report->count};
     int64_t before = replay_total(team->replay);
     int kept = replay_add(team->replay, batch);
+    mi_replay_take(&team->mi, &team->updater, team->replay, kept);
     for (int64_t episode = before + 1; episode <= before + kept; episode++)
-        take_episode(team, progress, episode, &sums, report);
+        take_episode(team, episode, &sums, report);
     add_report(team, progress, &sums, report);
 }
 
