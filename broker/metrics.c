@@ -228,6 +228,9 @@ static void add_learner(struct text *text, const struct broker_view *view)
     single(text, "testudo_checkpoint_timestamp_seconds", gauge, "When the last checkpoint was written.",
            monitor_number(m, "checkpoint_unix_seconds"));
     single(text, "testudo_checkpoint_write_seconds", gauge, "How long writing it took.", monitor_number(m, "checkpoint_seconds"));
+    single(text, "testudo_checkpoint_stopped_seconds_total", counter,
+           "Time that learning stood still for checkpoints and the replay's files, this learner process.",
+           monitor_number(m, "stopped_seconds"));
     single(text, "testudo_checkpoint_failures_total", counter, "Checkpoints that failed, this learner process.",
            monitor_number(m, "checkpoints_failed"));
     single(text, "testudo_checkpoint_at_stake_updates", gauge, "Updates that a crash would cost while checkpoints fail.",

@@ -6,10 +6,10 @@
 
 FUZZ_SECONDS ?= 60
 FUZZ_NAMES := pack manifest schema frame envelope orders description chunk safetensors recipe \
-    broker actor_link learner_link map
+    broker actor_link learner_link map segment
 # Single objects of rooms whose libraries need more than clang should build. HTTP is libmicrohttpd's to read, not ours.
 FUZZ_ROOMS := base net wire envs actor learner broker
-FUZZ_OBJ = $(B)/common/net/safetensors.o $(B)/actor/actor_link.o $(addprefix $(B)/learner/,learner_link.o ledger.o orders.o intake.o misfit.o) \
+FUZZ_OBJ = $(B)/common/net/safetensors.o $(B)/actor/actor_link.o $(addprefix $(B)/learner/,learner_link.o ledger.o orders.o intake.o misfit.o segments.o) \
     $(addprefix $(B)/broker/,core.o stats.o monitor.o history.o verdict.o text.o) $(addprefix $(B)/envs/smac_,map.o layout.o units.o) $(B)/gen/smac_maps.o
 FUZZ_LIBS = $(FUZZ_OBJ) $(B)/libwire.a $(B)/libbase.a
 FUZZ_INCLUDES = -I. $(foreach r,$(FUZZ_ROOMS),-I$(B)/include/$(r))

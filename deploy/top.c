@@ -88,10 +88,12 @@ static void draw_server(struct screen *s)
         observed_text(s->tree, "protocol"), observed_text(s->tree, "learner.state"), number(s, "learner.generation"),
         number(s, "peers.ready"), number(s, "peers.gone"));
     put(s, s->look->bold, "verdict   %s: %s", observed_text(s->tree, "verdict.limit"), observed_text(s->tree, "verdict.text"));
-    put(s, "", "run       %s  update %.0f  steps %.0f of %.0f  skipped %.0f  checkpoints failed %.0f  cache %s",
+    put(s, "",
+        "run       %s  update %.0f  steps %.0f of %.0f  skipped %.0f  checkpoints failed %.0f, stop learning %.2g%%  cache %s",
         *observed_text(s->tree, "learner_status.phase") ? observed_text(s->tree, "learner_status.phase") : "-",
         number(s, "learner_status.update"), number(s, "learner_status.steps"), number(s, "learner_status.budget"),
-        number(s, "learner_status.skipped"), number(s, "learner_status.checkpoints_failed"), human(s, "cache.bytes", cache));
+        number(s, "learner_status.skipped"), number(s, "learner_status.checkpoints_failed"),
+        100 * number(s, "learner_status.stopped_share"), human(s, "cache.bytes", cache));
 }
 
 static void draw_speed(struct screen *s)

@@ -10,6 +10,7 @@
 #include "deploy/bench.h"
 #include "deploy/env_words.h"
 #include "deploy/verb.h"
+#include "learner/q_bench.h"
 #include "math/blas_core.h"
 #include "net/net_bench.h"
 #include "wire/wire_bench.h"
@@ -67,6 +68,17 @@ static int bench_net(struct figures *figures, double seconds, struct err *err)
     for (int i = 0; i < n; i++)
         figures_add(figures, &(struct figure){"net", rows[i].name, rows[i].unit, rows[i].value, rows[i].must, rows[i].aim});
     return 0;
+}
+
+/* ---- QMIX ---- */
+
+static int bench_qmix(struct figures *figures, double seconds, struct err *err)
+{
+    struct net_bench_row rows[Q_BENCH_ROWS];
+    int n = q_bench(seconds * 6, rows, err);
+    for (int i = 0; i < n; i++)
+        figures_add(figures, &(struct figure){"qmix", rows[i].name, rows[i].unit, rows[i].value, rows[i].must, rows[i].aim});
+    return n < 0 ? n : 0;
 }
 
 /* ---- OpenBLAS's kernels: the choice is made when the library is loaded, so each takes a process of its own ---- */
@@ -140,8 +152,13 @@ static const struct {
     const char *name;
     int (*run)(struct figures *figures, double seconds, struct err *err); /* NULL: environments, which take words */
     bool is_default;
-} benches[] = {{"envs", NULL, true},         {"wire", bench_wire, true},    {"net", bench_net, true},
-               {"cores", bench_cores, true}, {"sgemm", bench_sgemm, false}, {"train", bench_train_seconds, true}};
+} benches[] = {{"envs", NULL, true},
+               {"wire", bench_wire, true},
+               {"net", bench_net, true},
+               {"qmix", bench_qmix, true},
+               {"cores", bench_cores, true},
+               {"sgemm", bench_sgemm, false},
+               {"train", bench_train_seconds, true}};
 
 static bool is_asked(const struct words *words, size_t bench)
 {
@@ -170,7 +187,7 @@ static int check_words(const struct verb *verb, const struct words *words, const
             continue;
         }
         if (!takes_names)
-            return verb_misused(verb, "unknown part \"%s\", expected envs, wire, net, cores, sgemm or train", word);
+            return verb_misused(verb, "unknown part \"%s\", expected envs, wire, net, qmix, cores, sgemm or train", word);
         if (!env_word_is_known(word)) {
             struct recipe *recipe;
             struct err err = {""};
@@ -228,10 +245,11 @@ static int run_bench(const struct verb *verb, int argc, char **argv)
 const struct verb verb_bench = {
     .name = "bench",
     .summary = "measure the parts on this machine",
-    .arguments = "[envs [NAME[:SCENARIO] ...]] [wire] [net] [cores] [sgemm] [train] [--json]",
+    .arguments = "[envs [NAME[:SCENARIO] ...]] [wire] [net] [qmix] [cores] [sgemm] [train] [--json]",
     .example = "testudo bench envs",
     .more = "envs: steps of environments against the reference implementations, and a batch of 64 against 64 single ones.\n"
             "wire: frames of trajectories against memcpy.  net: learning and acting against sgemm.\n"
-            "cores: OpenBLAS's kernels as this program starts it.  train: EIR-MAPPO through broker, learner and actors.\n",
+            "qmix: a whole update against sgemm.  cores: OpenBLAS's kernels as this program starts it.  train: EIR-MAPPO through "
+            "broker, learner and actors.\n",
     .run = run_bench,
 };

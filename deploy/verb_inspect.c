@@ -1,11 +1,17 @@
 /* inspect: what is in a checkpoint, or in a run's quarantine. */
+#include <errno.h>
 #include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "deploy/verb.h"
+#include "learner/replay.h"
 #include "learner/trainer.h"
 #include "net/safetensors.h"
 
@@ -65,6 +71,46 @@ static int inspect_json(const struct verb *verb, const char *path)
     return EXIT_DONE;
 }
 
+static int look_at_record(void *context, const struct segment_record *record, struct err *err)
+{
+    (void)context, (void)record, (void)err;
+    return 0;
+}
+
+/* Reads a segment from beginning to cursor. */
+static int check_segment(const struct segment_reference *reference, const char *path, struct err *err)
+{
+    unsigned char *data;
+    size_t length;
+    int r = file_read_first(path, (size_t)reference->bytes, &data, &length, err);
+    if (r)
+        return r;
+    r = segment_parse(reference, data, length, path, look_at_record, NULL, err);
+    free(data);
+    return r;
+}
+
+/* The files of the replay that a checkpoint refers to; they lie in <run>/replay, it in <run>/checkpoints. */
+static int print_segments(const struct safetensors *file, const char *path, struct err *err)
+{
+    struct segment_reference *references;
+    char own[PATH_MAX], segment[PATH_MAX + 64], hash[HASH_TEXT_SIZE];
+    int n = replay_references(file, &references, err), r = n < 0 ? n : 0;
+    if (n > 0 && !realpath(path, own))
+        r = err_set(err, ERR_IO, "cannot resolve \"%s\": %s", path, strerror(errno));
+    const char *folder = n > 0 && !r ? dirname(own) : "";
+    for (int i = 0; i < n && !r; i++) {
+        const struct segment_reference *at = &references[i];
+        snprintf(segment, sizeof segment, "%s/../replay/%08" PRId64 ".segment", folder, at->id);
+        hash_text(at->hash, hash);
+        printf("replay/%08" PRId64 ".segment  %" PRId64 " bytes  episodes %" PRId64 " to %" PRId64 "  hash %s\n", at->id, at->bytes,
+               at->first, at->last, hash);
+        r = check_segment(at, segment, err);
+    }
+    free(references);
+    return r;
+}
+
 static int inspect(const struct verb *verb, const char *path, bool only_hash)
 {
     const char *dot = strrchr(path, '.');
@@ -85,11 +131,13 @@ static int inspect(const struct verb *verb, const char *path, bool only_hash)
             printf("%s: %s\n", key, value);
         for (int i = 0; i < safetensors_count(file); i++)
             print_tensor(safetensors_at(file, i));
+        if ((r = print_segments(file, path, &err)))
+            verb_failed(verb, "%s", err.text);
         printf("hash of the learning state: ");
     }
     printf("%s\n", hash);
     safetensors_destroy(&file);
-    return EXIT_DONE;
+    return r ? verb_exit_code(r) : EXIT_DONE;
 }
 
 static int run_inspect(const struct verb *verb, int argc, char **argv)

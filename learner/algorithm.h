@@ -38,6 +38,7 @@ struct algorithm_context { /* borrowed */
 };
 
 struct algorithm;
+struct replay;
 
 struct algorithm_ops {
     const char *name, *summary;    /* recipe key learner.algorithm */
@@ -54,6 +55,8 @@ struct algorithm_ops {
      * does not fit. */
     int (*save)(const struct algorithm *algorithm, struct safetensors *file, struct err *err);
     int (*load)(struct algorithm *algorithm, const struct safetensors *file, bool only_looks, struct err *err);
+    /* Its replay, so that the run folder can be told to it (replay_keep_in); NULL when it has none. */
+    struct replay *(*replay)(const struct algorithm *algorithm);
     /* Names of numbers that its updates report beside those of learner/status.c: columns of progress.csv. NULL-terminated, at most
      * REPORT_MAX; NULL: none. */
     const char *const *reports;

@@ -11,10 +11,11 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "learner/replay.h"
 #include "learner/trainer.h"
 #include "math/blas_core.h"
 
-enum { KEPT = 2 };
+enum { KEPT = 2, LISTED_MAX = 64 };
 
 void checkpoint_path(char *path, size_t size, const char *run, uint64_t updates)
 {
@@ -80,7 +81,7 @@ static int add_bytes(struct safetensors *file, const char *name, int failed, uns
 
 static int add_history(struct safetensors *file, const struct convergence *convergence, struct err *err)
 {
-    int64_t shape[2] = {convergence->updates, convergence->N};
+    int64_t shape[2] = {convergence->updates, convergence->victims.n};
     if (!convergence->updates)
         return 0;
     int r = safetensors_add(file, "history/sums", TENSOR_F64, 2, shape, convergence->sums, err);
@@ -121,12 +122,12 @@ int checkpoint_load_books(const struct safetensors *file, struct ledger *ledger,
 
 /* ---- writing ---- */
 
-static void remove_old(const char *run, uint64_t written)
+static void remove_old(const char *run, int kept, uint64_t written)
 {
-    uint64_t updates[64];
+    uint64_t updates[LISTED_MAX];
     char path[PATH_MAX];
-    int n = highest(run, updates, 64);
-    for (int i = KEPT; i < n; i++) {
+    int n = highest(run, updates, LISTED_MAX);
+    for (int i = kept; i < n; i++) {
         if (updates[i] == 0 || updates[i] == written)
             continue;
         checkpoint_path(path, sizeof path, run, updates[i]);
@@ -164,8 +165,60 @@ int checkpoint_write(struct safetensors *file, const char *path, const char *run
     if (!r)
         r = move_link(path, run, err);
     if (!r && parse_name(strrchr(path, '/') + 1, &updates))
-        remove_old(run, updates);
+        remove_old(run, KEPT, updates);
     return r;
+}
+
+/* ---- segments ---- */
+
+struct ids { /* of segments that checkpoints refer to */
+    int64_t *id;
+    int count;
+};
+
+static int add_references(struct ids *ids, const char *path, struct err *err)
+{
+    struct safetensors *file = NULL;
+    struct segment_reference *references = NULL;
+    int n = safetensors_load(&file, path, err);
+    if (!n)
+        n = replay_references(file, &references, err);
+    int64_t *more = n > 0 ? realloc(ids->id, (size_t)(ids->count + n) * sizeof *more) : ids->id;
+    if (n > 0 && !more)
+        n = err_set(err, ERR_NOMEM, "no memory for a list of segments");
+    for (int i = 0; i < n; i++)
+        more[ids->count + i] = references[i].id;
+    if (n > 0) {
+        ids->id = more;
+        ids->count += n;
+    }
+    free(references);
+    safetensors_destroy(&file);
+    return n < 0 ? n : 0;
+}
+
+int checkpoint_prune_segments(const char *run, struct segments *segments, struct err *err)
+{
+    uint64_t updates[LISTED_MAX];
+    char path[PATH_MAX];
+    struct ids ids = {0};
+    int n = highest(run, updates, LISTED_MAX), r = 0;
+    if (n == LISTED_MAX) /* there may be more, and each counts */
+        return err_set(err, ERR_LIMIT, "\"%s/checkpoints\" has %d checkpoints or more", run, n);
+    for (int i = 0; i < n && !r; i++) {
+        checkpoint_path(path, sizeof path, run, updates[i]);
+        r = add_references(&ids, path, err);
+    }
+    if (!r)
+        r = segments_keep(segments, ids.id, ids.count, err);
+    free(ids.id);
+    return r;
+}
+
+int checkpoint_make_room(const char *run, struct segments *segments, struct err *err)
+{
+    remove_old(run, 1, 0);
+    return checkpoint_prune_segments(run, segments, err);
 }
 
 /* ---- identity ---- */

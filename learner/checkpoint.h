@@ -3,6 +3,7 @@
  *   checkpoints/00000000.safetensors   the untrained team
  *   checkpoints/<updates>.safetensors  the two newest
  *   checkpoints/latest                 link to the newest
+ *   replay/<id>.segment                episodes that these checkpoints refer to (replay.h)
  *   generation                         last generation that a learner of this run has used
  * Files are written whole, synced and renamed (base/file.h): a crash leaves the old ones. */
 #ifndef TESTUDO_LEARNER_CHECKPOINT_H
@@ -11,6 +12,7 @@
 #include "learner/convergence.h"
 #include "learner/ledger.h"
 #include "learner/orders.h"
+#include "learner/segments.h"
 #include "net/safetensors.h"
 
 void checkpoint_path(char *path, size_t size, const char *run, uint64_t updates);
@@ -25,6 +27,11 @@ MUST_USE int checkpoint_load_books(const struct safetensors *file, struct ledger
 
 /* Adds hash and core type to the metadata, writes the file, moves the link, removes what is older than the two newest. */
 MUST_USE int checkpoint_write(struct safetensors *file, const char *path, const char *run, struct err *err);
+
+/* Removes the segments that neither a checkpoint of the run nor `segments` itself refers to. When a checkpoint cannot be read, none. */
+MUST_USE int checkpoint_prune_segments(const char *run, struct segments *segments, struct err *err);
+/* The same after removing all checkpoints but the untrained and the newest: for when disk space is short. */
+MUST_USE int checkpoint_make_room(const char *run, struct segments *segments, struct err *err);
 
 /* Raises the generation on disk and returns it. ERR_IO: then nothing may be sent. */
 MUST_USE int checkpoint_next_generation(const char *run, uint32_t *generation, struct err *err);

@@ -149,6 +149,7 @@ static void update_done(uv_work_t *work, int status)
     learner->now = clock_us();
     learner->status.update_seconds = job->seconds;
     histogram_add(&learner->status.update_times, HISTOGRAM_SECONDS, job->seconds);
+    learner_note_stopped(learner);
     status_note_report(&learner->status, &job->report);
     partitions_begin_update(&learner->partitions);
     learner->status.lag = 0;
@@ -182,6 +183,7 @@ void learner_go_on(struct learner *learner)
 {
     learner->now = clock_us();
     if (learner->is_draining) {
+        learner_end_training(learner);
         learner_stop(learner, learner_saved_all(learner));
         return;
     }
@@ -196,8 +198,10 @@ void learner_go_on(struct learner *learner)
             convergence_next_total(&learner->convergence, learner->updates, trainer_steps_per_update(learner->trainer));
         trainer_extend(learner->trainer, total);
     }
-    if (is_budget_reached(learner))
+    if (is_budget_reached(learner)) {
         learner->stage = STAGE_EVALUATE;
+        learner_end_training(learner);
+    }
     int r = publish(learner);
     if (!r && learner->stage == STAGE_TRAIN && learner->eval_every && !learner->training_evaluation &&
         learner->updates % (uint64_t)learner->eval_every == 0)
@@ -290,10 +294,27 @@ static int open_metrics(struct learner *learner)
                         learner->err);
 }
 
+static int list_victims(struct learner *learner, int N)
+{
+    struct partition_config partition;
+    int r = partition_config_bind(&partition, learner->recipe, learner->err);
+    if (!r && partition.together > N)
+        r = err_set(learner->err, ERR_INVALID, "attack.adversaries is %" PRId64 ", the task has %d agents", partition.together, N);
+    if (!r)
+        learner->victims = victims_of(&partition, N);
+    return r;
+}
+
 /* The first description of the task: build the nets, go on from the checkpoint, publish. */
 static int begin_task(struct learner *learner, const struct spec *spec, const struct schema *schema)
 {
-    int r = trainer_create(&learner->trainer, learner->recipe, spec, schema, learner->source, learner->err);
+    int r = list_victims(learner, spec->N);
+    if (!r)
+        r = trainer_create(&learner->trainer, learner->recipe, spec, schema, learner->source, learner->err);
+    if (!r && learner->options->mode == LEARNER_EVAL)
+        trainer_forgo_replay(learner->trainer);
+    else if (!r)
+        r = trainer_keep_replay(learner->trainer, learner->options->run, learner->err);
     if (!r && learner->restored)
         r = trainer_load(learner->trainer, learner->restored, learner->err);
     if (!r)
@@ -310,15 +331,18 @@ static int begin_task(struct learner *learner, const struct spec *spec, const st
         return r;
     learner->version_number.number = learner->updates;
     intake_set_schema(learner->intake, schema);
-    convergence_begin(&learner->convergence, &learner->convergence_config, spec, trainer_total(learner->trainer));
+    convergence_begin(&learner->convergence, &learner->convergence_config, spec, &learner->victims,
+                      trainer_total(learner->trainer));
     learner->status.budget_updates = trainer_total(learner->trainer);
     learner->status.steps_per_update = trainer_steps_per_update(learner->trainer);
     learner->status.updates = learner->updates;
     learner->status.steps = learner->status.start_steps = learner_steps_done(learner);
     save_schedule_begin(&learner->save, (uint64_t)learner->checkpoint_every, learner->updates);
+    learner_prune_segments(learner);
     bool is_fresh = !learner->restored && learner->options->mode != LEARNER_EVAL;
     safetensors_destroy(&learner->restored);
     learner->stage = learner->options->mode == LEARNER_EVAL ? STAGE_EVALUATE : STAGE_TRAIN;
+    learner->status.began_us = clock_us();
     log_notice("task known env=%s scenario=%s agents=%d updates=%" PRIu64 "/%" PRIu64, spec->env, spec->scenario, spec->N,
                learner->updates, trainer_total(learner->trainer));
     if (learner->stage == STAGE_EVALUATE) {

@@ -28,7 +28,8 @@ int learner_make_evaluation(struct learner *learner, const char *threats, struct
     const struct evaluation_config *config = &learner->evaluation_config;
     const struct batch_shape *shape = &trainer_batch(learner->trainer)->shape;
     int64_t per_task = config->per_task < shape->T ? config->per_task : shape->T; /* a frame has room for T episodes */
-    int r = evaluation_create(evaluation, threats, config->episodes, per_task, shape->N, ++learner->evaluations, learner->err);
+    int r = evaluation_create(evaluation, threats, config->episodes, per_task, learner->victims.n, ++learner->evaluations,
+                              learner->err);
     return r ? r : add_tasks(learner, *evaluation);
 }
 
@@ -77,6 +78,7 @@ static int write_results(struct learner *learner)
     snprintf(results->env, sizeof results->env, "%s", recipe_value(learner->recipe, "env.name", ""));
     snprintf(results->scenario, sizeof results->scenario, "%s", recipe_value(learner->recipe, "env.scenario", ""));
     results->seed = learner->run.seed;
+    results->victims = learner->victims;
     results->steps = is_attack || learner->source ? learner->source_steps : learner_steps_done(learner);
     results->wall_seconds = clock_seconds_since(learner->start);
     r = evaluation_results(learner->evaluation, results, is_attack ? learner_steps_done(learner) : 0, learner->err);
@@ -133,7 +135,7 @@ void learner_take_evaluated(struct learner *learner, struct arrival *arrival)
 int learner_check_threats(struct learner *learner, const char *threats)
 {
     struct evaluation *evaluation = NULL;
-    int r = evaluation_create(&evaluation, threats, 1, 1, trainer_batch(learner->trainer)->shape.N, 0, learner->err);
+    int r = evaluation_create(&evaluation, threats, 1, 1, learner->victims.n, 0, learner->err);
     if (!r && evaluation_needs_adversary(evaluation) && !trainer_has_adversary(learner->trainer))
         r = err_set(learner->err, ERR_MISMATCH,
                     "cannot evaluate under \"%s\": this team has no trained adversary; `testudo attack` trains one", threats);

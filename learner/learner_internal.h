@@ -24,6 +24,7 @@
 #include "learner/quarantine.h"
 #include "learner/regularisers/mi.h"
 #include "learner/regularisers/smoothness.h"
+#include "learner/replay.h"
 #include "learner/rescore.h"
 #include "learner/save_schedule.h"
 #include "learner/status.h"
@@ -125,6 +126,7 @@ struct learner {
     struct evaluation *training_evaluation;
     uint32_t evaluations;
     struct partitions partitions;
+    struct victims victims; /* of evaluations and attacks */
     struct convergence convergence;
     struct metrics *metrics;
     bool metrics_fail; /* the last row did not go out */
@@ -144,7 +146,10 @@ void learner_end_job(struct learner *learner);
 /* learner_save.c */
 void learner_save(
     struct learner *learner); /* starts writing a checkpoint of this moment; then learner_go_on, whatever came of it */
-int learner_saved_all(struct learner *learner); /* 0, or how many updates are not on disk, and why */
+void learner_prune_segments(struct learner *learner); /* of the replay; what fails is tried again after a later checkpoint */
+void learner_note_stopped(struct learner *learner);   /* after a job: how long learning has stood still so far */
+void learner_end_training(struct learner *learner);   /* and logs it */
+int learner_saved_all(struct learner *learner);       /* 0, or how many updates are not on disk, and why */
 
 /* learner_evaluate.c: evaluations that are asked for, answered, and written down. */
 MUST_USE int learner_check_threats(struct learner *learner, const char *threats);

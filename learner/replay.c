@@ -1,7 +1,7 @@
 /* The ring is one block of bytes; an episode lies in it in one piece, so a piece at the end may stay unused: the block is longer by one
  * longest episode than what may be held, and so there is always room. Invariants: entries first..first+count-1 (modulo capacity) are in
  * order of age and do not overlap; an entry's bytes follow from its length alone. */
-#include "learner/replay.h"
+#include "learner/replay_internal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -13,56 +13,28 @@ static const struct config_row rows[] = {
     {"replay.episodes", CONFIG_INT, OFF(episodes), "5000", 1, 10000000, "episodes", NULL, "held at most"},
     {"replay.bytes", CONFIG_INT, OFF(bytes), "1000M", 1000000, 1e12, "bytes", NULL,
      "of the episodes held at most; the oldest give way"},
+    {"replay.disk_bytes", CONFIG_INT, OFF(disk_bytes), "0", 0, 1e13, "bytes", NULL,
+     "of the run's replay/ folder at most; 0: three times what the replay can hold, and never less than about twice"},
 };
 
 const struct config_table replay_table = {"replay", rows, ARRAY_LEN(rows)};
-
-struct entry {
-    size_t start;
-    int32_t length;
-    bool is_terminated;
-};
-
-/* An episode's columns, in the order in which they lie behind each other. */
-enum { PART_INPUT, PART_STATE, PART_REWARD, PART_ACTION, PART_AVAILABLE, PART_ALIVE, PART_SLOT, PARTS };
-
-struct staged { /* the episode that a lane is in */
-    int32_t length;
-    uint64_t next_slice;
-    bool is_good; /* it has all its steps from 0 on */
-    unsigned char *parts[PARTS];
-};
-
-struct replay {
-    struct replay_config config;
-    struct replay_shape shape;
-    size_t row[PARTS]; /* bytes of a step */
-    unsigned char *bytes;
-    size_t size, most_bytes, held_bytes;
-    struct entry *entries; /* [capacity] */
-    int capacity, first, count;
-    size_t end;            /* behind the newest */
-    struct staged *staged; /* [lanes] */
-    unsigned char *staging;
-    int64_t total, total_steps, left_out;
-};
 
 static size_t padded(size_t bytes)
 {
     return (bytes + 7) & ~(size_t)7;
 }
 
-static bool has_next(int part) /* length + 1 rows */
+bool replay_part_has_next(int part)
 {
     return part == PART_INPUT || part == PART_STATE || part == PART_AVAILABLE;
 }
 
 static size_t part_bytes(const struct replay *replay, int part, int length)
 {
-    return padded(replay->row[part] * (size_t)(length + has_next(part)));
+    return padded(replay->row[part] * (size_t)(length + replay_part_has_next(part)));
 }
 
-static size_t episode_bytes(const struct replay *replay, int length)
+size_t replay_episode_bytes(const struct replay *replay, int length)
 {
     size_t sum = 0;
     for (int p = 0; p < PARTS; p++)
@@ -94,7 +66,7 @@ static void size_rows(struct replay *replay)
     replay->row[PART_ALIVE] = replay->row[PART_SLOT] = N;
 }
 
-static void part_starts(const struct replay *replay, int length, unsigned char *at, unsigned char *parts[PARTS])
+void replay_part_starts(const struct replay *replay, int length, unsigned char *at, unsigned char *parts[PARTS])
 {
     for (int p = 0; p < PARTS; at += part_bytes(replay, p, length), p++)
         parts[p] = at;
@@ -102,7 +74,7 @@ static void part_starts(const struct replay *replay, int length, unsigned char *
 
 static int allocate(struct replay *replay)
 {
-    size_t longest = episode_bytes(replay, replay->shape.horizon), lanes = (size_t)replay->shape.lanes;
+    size_t longest = replay_episode_bytes(replay, replay->shape.horizon), lanes = (size_t)replay->shape.lanes;
     replay->most_bytes = (size_t)replay->config.bytes;
     if (replay->most_bytes / longest > (size_t)replay->config.episodes)
         replay->most_bytes = (size_t)replay->config.episodes * longest;
@@ -118,7 +90,7 @@ static int allocate(struct replay *replay)
         return ERR_NOMEM;
     for (size_t l = 0; l < lanes; l++) {
         replay->staged[l].is_good = true;
-        part_starts(replay, replay->shape.horizon, replay->staging + l * longest, replay->staged[l].parts);
+        replay_part_starts(replay, replay->shape.horizon, replay->staging + l * longest, replay->staged[l].parts);
     }
     return 0;
 }
@@ -134,7 +106,7 @@ int replay_create(struct replay **out, const struct recipe *recipe, const struct
     if (!r && (r = allocate(replay)))
         err_set(err, r,
                 r == ERR_LIMIT ? "replay.bytes is %" PRId64 ", but one episode of %d steps has %zu" : "no memory for the replay",
-                replay->config.bytes, horizon, episode_bytes(replay, horizon));
+                replay->config.bytes, horizon, replay_episode_bytes(replay, horizon));
     if (r) {
         replay_destroy(&replay);
         return r;
@@ -148,6 +120,7 @@ void replay_destroy(struct replay **replay_at)
     struct replay *replay = *replay_at;
     if (!replay)
         return;
+    segments_close(&replay->segments);
     free(replay->bytes);
     free(replay->entries);
     free(replay->staged);
@@ -178,27 +151,27 @@ int64_t replay_left_out(const struct replay *replay)
 
 /* ---- the ring ---- */
 
-static struct entry *entry_at(const struct replay *replay, int i)
+struct entry *replay_entry(const struct replay *replay, int i)
 {
     return &replay->entries[(replay->first + i) % replay->capacity];
 }
 
 static void drop_oldest(struct replay *replay)
 {
-    replay->held_bytes -= episode_bytes(replay, entry_at(replay, 0)->length);
+    replay->held_bytes -= replay_episode_bytes(replay, replay_entry(replay, 0)->length);
     replay->first = (replay->first + 1) % replay->capacity;
     replay->count--;
 }
 
 /* Who goes depends on what is held, never on where it lies, so that a ring restored from a checkpoint goes on the same. */
-static struct entry *push(struct replay *replay, int length, bool is_terminated)
+struct entry *replay_push(struct replay *replay, int length, bool is_terminated)
 {
-    size_t need = episode_bytes(replay, length);
+    size_t need = replay_episode_bytes(replay, length);
     while (replay->count && (replay->count == replay->capacity || replay->held_bytes + need > replay->most_bytes))
         drop_oldest(replay);
     size_t start = replay->end + need > replay->size ? 0 : replay->end;
-    ASSERT(!replay->count || entry_at(replay, 0)->start < start || entry_at(replay, 0)->start >= start + need);
-    struct entry *entry = entry_at(replay, replay->count++);
+    ASSERT(!replay->count || replay_entry(replay, 0)->start < start || replay_entry(replay, 0)->start >= start + need);
+    struct entry *entry = replay_entry(replay, replay->count++);
     *entry = (struct entry){.start = start, .length = length, .is_terminated = is_terminated};
     replay->end = start + need;
     replay->held_bytes += need;
@@ -208,9 +181,9 @@ static struct entry *push(struct replay *replay, int length, bool is_terminated)
 struct episode replay_at(const struct replay *replay, int i)
 {
     ASSERT(i >= 0 && i < replay->count);
-    const struct entry *entry = entry_at(replay, i);
+    const struct entry *entry = replay_entry(replay, i);
     unsigned char *parts[PARTS];
-    part_starts(replay, entry->length, replay->bytes + entry->start, parts);
+    replay_part_starts(replay, entry->length, replay->bytes + entry->start, parts);
     return (struct episode){.index = i,
                             .length = entry->length,
                             .is_terminated = entry->is_terminated,
@@ -299,16 +272,19 @@ static void stage_final(const struct replay *replay, struct staged *staged, cons
 
 static void keep_episode(struct replay *replay, const struct staged *staged, bool is_terminated)
 {
-    const struct entry *entry = push(replay, staged->length, is_terminated);
+    struct entry *entry = replay_push(replay, staged->length, is_terminated);
     unsigned char *parts[PARTS];
-    part_starts(replay, entry->length, replay->bytes + entry->start, parts);
+    replay_part_starts(replay, entry->length, replay->bytes + entry->start, parts);
     for (int p = 0; p < PARTS; p++) {
-        size_t bytes = replay->row[p] * (size_t)(entry->length + has_next(p));
+        size_t bytes = replay->row[p] * (size_t)(entry->length + replay_part_has_next(p));
         memcpy(parts[p], staged->parts[p], bytes);
         memset(parts[p] + bytes, 0, part_bytes(replay, p, entry->length) - bytes);
     }
-    replay->total++;
+    struct segment_record record = replay_record(replay, replay->count - 1);
+    record.number = replay->total++;
+    entry->hash = segment_hash(&record);
     replay->total_steps += staged->length;
+    replay->unwritten_bytes += (int64_t)record.bytes;
 }
 
 /* A step of a lane: staged, unless its episode has lost one. Returns whether an episode was kept. */
@@ -352,148 +328,6 @@ int replay_add(struct replay *replay, const struct batch *batch)
             kept += take_step(replay, staged, &batch->shape, view, t, &e);
         staged->next_slice = view->slice + 1;
     }
+    replay_write_ahead(replay);
     return kept;
-}
-
-/* ---- checkpoints ---- */
-
-enum { COUNTS = 4 };
-
-static int save_staged(const struct replay *replay, struct safetensors *file, struct err *err)
-{
-    size_t lanes = (size_t)replay->shape.lanes, longest = episode_bytes(replay, replay->shape.horizon);
-    int64_t *numbers = calloc(lanes, 3 * sizeof *numbers), shape[2] = {replay->shape.lanes, 3};
-    int64_t data_shape[2] = {replay->shape.lanes, (int64_t)longest};
-    unsigned char *data = calloc(lanes, longest);
-    int r = numbers && data ? 0 : err_set(err, ERR_NOMEM, "no memory to save the replay");
-    for (size_t l = 0; l < lanes && !r; l++) {
-        const struct staged *staged = &replay->staged[l];
-        numbers[3 * l] = staged->length;
-        numbers[3 * l + 1] = (int64_t)staged->next_slice;
-        numbers[3 * l + 2] = staged->is_good;
-        unsigned char *parts[PARTS];
-        part_starts(replay, replay->shape.horizon, data + l * longest, parts);
-        for (int p = 0; p < PARTS; p++) /* what an earlier episode left behind is not part of the state */
-            memcpy(parts[p], staged->parts[p], replay->row[p] * (size_t)staged->length);
-    }
-    if (!r)
-        r = safetensors_add(file, "replay/staged", TENSOR_I64, 2, shape, numbers, err);
-    if (!r)
-        r = safetensors_add(file, "replay/staged_data", TENSOR_U8, 2, data_shape, data, err);
-    free(numbers);
-    free(data);
-    return r;
-}
-
-static int save_episodes(const struct replay *replay, struct safetensors *file, struct err *err)
-{
-    size_t bytes = 0;
-    for (int i = 0; i < replay->count; i++)
-        bytes += episode_bytes(replay, entry_at(replay, i)->length);
-    unsigned char *data = malloc(bytes + 1), *to = data;
-    int64_t *lengths = calloc((size_t)replay->count + 1, 2 * sizeof *lengths), shape[2] = {replay->count, 2}, size = (int64_t)bytes;
-    int r = data && lengths ? 0 : err_set(err, ERR_NOMEM, "no memory to save the replay");
-    for (int i = 0; i < replay->count && !r; i++) {
-        const struct entry *entry = entry_at(replay, i);
-        size_t length = episode_bytes(replay, entry->length);
-        lengths[2 * i] = entry->length;
-        lengths[2 * i + 1] = entry->is_terminated;
-        memcpy(to, replay->bytes + entry->start, length);
-        to += length;
-    }
-    if (!r && replay->count)
-        r = safetensors_add(file, "replay/lengths", TENSOR_I64, 2, shape, lengths, err);
-    if (!r && replay->count)
-        r = safetensors_add(file, "replay/data", TENSOR_U8, 1, &size, data, err);
-    free(data);
-    free(lengths);
-    return r;
-}
-
-int replay_save(const struct replay *replay, struct safetensors *file, struct err *err)
-{
-    int64_t counts[COUNTS] = {replay->total, replay->total_steps, replay->left_out, replay->count}, four = COUNTS;
-    int r = safetensors_add(file, "replay/counts", TENSOR_I64, 1, &four, counts, err);
-    if (!r)
-        r = save_episodes(replay, file, err);
-    return r ? r : save_staged(replay, file, err);
-}
-
-static int find(const struct safetensors *file, const char *name, enum tensor_type type, size_t bytes, const void **data,
-                struct err *err)
-{
-    const struct tensor *tensor = safetensors_find(file, name);
-    if (!tensor || tensor->type != type || tensor->bytes != bytes)
-        return err_set(err, ERR_MISMATCH, "tensor %s has %zu bytes, expected %zu: the recipe's lanes, task or replay are others",
-                       name, tensor ? tensor->bytes : 0, bytes);
-    *data = tensor->data;
-    return 0;
-}
-
-struct stored { /* a checkpoint's tensors, looked over */
-    const int64_t *counts, *lengths, *staged;
-    const unsigned char *data, *staged_data;
-};
-
-static int find_episodes(const struct replay *replay, const struct safetensors *file, struct stored *stored, struct err *err)
-{
-    size_t held = (size_t)stored->counts[3], bytes = 0;
-    int r = find(file, "replay/lengths", TENSOR_I64, held * 2 * sizeof(int64_t), (const void **)&stored->lengths, err);
-    if (r)
-        return r;
-    for (size_t i = 0; i < held; i++) {
-        int64_t length = stored->lengths[2 * i];
-        if (length < 1 || length > replay->shape.horizon)
-            return err_set(err, ERR_MISMATCH, "tensor replay/lengths has an episode of %" PRId64 " steps, the task at most %d",
-                           length, replay->shape.horizon);
-        bytes += episode_bytes(replay, (int)length);
-    }
-    return find(file, "replay/data", TENSOR_U8, bytes, (const void **)&stored->data, err);
-}
-
-static int find_stored(const struct replay *replay, const struct safetensors *file, struct stored *stored, struct err *err)
-{
-    size_t lanes = (size_t)replay->shape.lanes;
-    int r = find(file, "replay/counts", TENSOR_I64, COUNTS * sizeof(int64_t), (const void **)&stored->counts, err);
-    if (!r && (stored->counts[3] < 0 || stored->counts[3] > 100000000))
-        return err_set(err, ERR_MISMATCH, "tensor replay/counts says %" PRId64 " episodes", stored->counts[3]);
-    if (!r && stored->counts[3])
-        r = find_episodes(replay, file, stored, err);
-    if (!r)
-        r = find(file, "replay/staged", TENSOR_I64, lanes * 3 * sizeof(int64_t), (const void **)&stored->staged, err);
-    if (!r)
-        r = find(file, "replay/staged_data", TENSOR_U8, lanes * episode_bytes(replay, replay->shape.horizon),
-                 (const void **)&stored->staged_data, err);
-    for (size_t l = 0; l < lanes && !r; l++)
-        if (stored->staged[3 * l] < 0 || stored->staged[3 * l] > replay->shape.horizon)
-            return err_set(err, ERR_MISMATCH, "tensor replay/staged has %" PRId64 " steps of lane %zu", stored->staged[3 * l], l);
-    return r;
-}
-
-int replay_load(struct replay *replay, const struct safetensors *file, bool only_looks, struct err *err)
-{
-    struct stored stored = {0};
-    int r = find_stored(replay, file, &stored, err);
-    if (r || only_looks)
-        return r;
-    replay->first = replay->count = 0;
-    replay->end = replay->held_bytes = 0;
-    const unsigned char *from = stored.data;
-    for (int64_t i = 0; i < stored.counts[3]; i++) {
-        int length = (int)stored.lengths[2 * i];
-        const struct entry *entry = push(replay, length, stored.lengths[2 * i + 1] != 0);
-        memcpy(replay->bytes + entry->start, from, episode_bytes(replay, length));
-        from += episode_bytes(replay, length);
-    }
-    for (int l = 0; l < replay->shape.lanes; l++) {
-        struct staged *staged = &replay->staged[l];
-        staged->length = (int32_t)stored.staged[3 * l];
-        staged->next_slice = (uint64_t)stored.staged[3 * l + 1];
-        staged->is_good = stored.staged[3 * l + 2] != 0;
-    }
-    memcpy(replay->staging, stored.staged_data, (size_t)replay->shape.lanes * episode_bytes(replay, replay->shape.horizon));
-    replay->total = stored.counts[0];
-    replay->total_steps = stored.counts[1];
-    replay->left_out = stored.counts[2];
-    return 0;
 }

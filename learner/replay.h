@@ -6,19 +6,25 @@
  *
  * In async mode a slice may be lost: then the lane's episode that it belongs to is left out, and counted.
  *
- *   checkpoint: replay/counts [4] episodes and steps ever taken in, episodes left out, episodes held
- *               replay/lengths [held,2] steps and whether terminated, oldest first;  replay/data their bytes in that order
- *               replay/staged [lanes,3] steps so far, next slice, whether it may be continued;  replay/staged_data their bytes */
+ * With a run folder (replay_keep_in) each episode is written once, to append-only segment files (segments.h): whole segments while the run
+ * goes on, the rest before a checkpoint, which refers to them. Without one a checkpoint holds the episodes themselves.
+ *
+ *   checkpoint, learning state (hashed): replay/counts [4] episodes and steps ever taken in, episodes left out, episodes held
+ *               replay/content [2] hash over the episodes held, oldest first
+ *               replay/staged [lanes,3] steps so far, next slice, whether it may be continued;  replay/staged_data their bytes
+ *   where the episodes are (not hashed): episodes/segments [n,7] id, bytes, records, first, last, hash (SEGMENT_COLUMNS)
+ *               or episodes/lengths [held,2] steps and whether terminated, oldest first;  episodes/data their bytes in that order */
 #ifndef TESTUDO_LEARNER_REPLAY_H
 #define TESTUDO_LEARNER_REPLAY_H
 
 #include "base/config.h"
 #include "base/rng.h"
 #include "learner/batch.h"
+#include "learner/segments.h"
 #include "net/safetensors.h"
 
 struct replay_config {
-    int64_t episodes, bytes;
+    int64_t episodes, bytes, disk_bytes;
 };
 extern const struct config_table replay_table;
 
@@ -63,7 +69,23 @@ void replay_draw(const struct replay *replay, struct rng *rng, int n, int32_t *p
 /* The joint state [Z] at step t. */
 void replay_state(const struct replay_shape *shape, const struct episode *episode, int t, real *out);
 
-MUST_USE int replay_save(const struct replay *replay, struct safetensors *file, struct err *err);
+/* Keeps the episodes in segments of this run folder from now on; before the first replay_add, and before replay_load. Checks
+ * replay.disk_bytes (ERR_INVALID). */
+MUST_USE int replay_keep_in(struct replay *replay, const char *run, struct err *err);
+struct segments *replay_segments(const struct replay *replay); /* NULL when there is no run folder */
+double replay_ahead_seconds(const struct replay *replay);      /* that replay_add has spent on writing, ever */
+
+/* Makes the episodes held durable in their segments, which replay_save does, too; nothing without a run folder. */
+MUST_USE int replay_write(struct replay *replay, struct err *err);
+
+/* Writes and syncs segments first. ERR_LIMIT: replay.disk_bytes; ERR_IO: the disk. The replay goes on in any case. */
+MUST_USE int replay_save(struct replay *replay, struct safetensors *file, struct err *err);
+/* Reads all segments, with only_looks too. ERR_MISMATCH: the recipe is another one; or the line says which segment is missing, torn or
+ * altered, where, and what was expected. */
 MUST_USE int replay_load(struct replay *replay, const struct safetensors *file, bool only_looks, struct err *err);
+
+/* A checkpoint's references to segments; returns how many, 0 when it has none. ERR_FORMAT. */
+enum { SEGMENT_COLUMNS = 7 };
+MUST_USE int replay_references(const struct safetensors *file, struct segment_reference **references, struct err *err); /* free */
 
 #endif

@@ -142,6 +142,14 @@ static int number(char *out, size_t size, const char *key, double value)
     return isfinite(value) ? snprintf(out, size, ",\"%s\":%.9g", key, value) : snprintf(out, size, ",\"%s\":null", key);
 }
 
+double status_stopped_share(const struct status *status, monotonic_us now)
+{
+    monotonic_us end = status->ended_us ? status->ended_us : now;
+    return status->began_us && end > status->began_us
+               ? (status->saving_seconds + status->ahead_seconds) * 1e6 / (double)(end - status->began_us)
+               : NAN;
+}
+
 /* The object without its closing brace. */
 static int open_object(const struct status *status, char *out, size_t size)
 {
@@ -212,6 +220,8 @@ static int add_process(const struct status *status, char *out, size_t size)
                    {"rtt_seconds", status->rtt_seconds},
                    {"checkpoint_unix_seconds", status->checkpoint_unix_seconds},
                    {"checkpoint_seconds", status->checkpoint_seconds},
+                   {"stopped_seconds", status->saving_seconds + status->ahead_seconds},
+                   {"stopped_share", status_stopped_share(status, clock_us())},
                    {"belief_accuracy", status->belief_accuracy},
                    {"mutual_information", status->mutual_information}};
     int used = snprintf(out, size, ",\"task\":\"%s\",\"mode\":\"%s\",\"max_lag\":%" PRId64 ",\"lanes\":%" PRId64, status->task,

@@ -46,7 +46,9 @@ struct status {
     double waited_seconds;                              /* all of wait_seconds */
     double rtt_seconds;                                 /* a word to the broker and back */
     double checkpoint_unix_seconds, checkpoint_seconds; /* when the last one was written, and how long that took */
-    double belief_accuracy, mutual_information;         /* of the last update; NaN where the method has none */
+    monotonic_us began_us, ended_us;                    /* of training in this process; 0: not yet */
+    double saving_seconds, ahead_seconds;       /* that learning stood still: for checkpoints; for writing episodes ahead of them */
+    double belief_accuracy, mutual_information; /* of the last update; NaN where the method has none */
     struct admission_counts admission;
     struct histogram update_times, lags; /* HISTOGRAM_SECONDS, HISTOGRAM_LAG: of each update; of each trajectory trained on */
 };
@@ -58,6 +60,8 @@ void status_set_columns(struct status *status, const char *const *own);
 void status_fill(const struct status *status, const struct report *report, const struct partitions *partitions, double *values);
 void status_note_report(struct status *status, const struct report *report);
 void status_tick(struct status *status, const struct partitions *partitions, monotonic_us now); /* rates and recent returns */
+/* Share of the time of training that learning stood still for checkpoints and what they refer to; NaN before it began. */
+double status_stopped_share(const struct status *status, monotonic_us now);
 void status_write_line(const struct status *status, int fd); /* a reader that is gone is no error */
 int status_json(const struct status *status, const struct ledger *ledger, const struct partitions *partitions, char *out,
                 size_t size);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "learner/replay.h"
+
 #define OFF(field) offsetof(struct trainer_config, field)
 
 static const struct config_row rows[] = {
@@ -29,6 +31,7 @@ struct trainer {
     struct progress progress;
     unsigned char *lanes; /* [lanes, snapshot_bytes] newest snapshots, by lane */
     size_t snapshot_bytes;
+    bool forgoes_replay;
 };
 
 static int bind(struct trainer *trainer, const struct recipe *recipe, struct err *err)
@@ -194,6 +197,22 @@ int trainer_weights(struct trainer *trainer, struct weights_version version, str
 }
 
 /* ---- checkpoints ---- */
+
+struct replay *trainer_replay(const struct trainer *trainer)
+{
+    return trainer->ops->replay ? trainer->ops->replay(trainer->algorithm) : NULL;
+}
+
+int trainer_keep_replay(struct trainer *trainer, const char *run, struct err *err)
+{
+    struct replay *replay = trainer_replay(trainer);
+    return replay ? replay_keep_in(replay, run, err) : 0;
+}
+
+void trainer_forgo_replay(struct trainer *trainer)
+{
+    trainer->forgoes_replay = true;
+}
 
 static enum tensor_type real_type(void)
 {
@@ -388,7 +407,7 @@ static int load_pass(struct trainer *trainer, const struct safetensors *file, en
         r = load_norms(models, file, pass, err);
     if (!r)
         r = load_states(models, file, pass, err);
-    if (!r && trainer->ops->load)
+    if (!r && trainer->ops->load && !trainer->forgoes_replay)
         r = trainer->ops->load(trainer->algorithm, file, pass == LOAD_LOOK, err);
     return r ? r : load_progress(trainer, file, pass, err);
 }

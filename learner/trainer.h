@@ -44,6 +44,12 @@ const char *const *trainer_reports(const struct trainer *trainer);
 /* A trajectory's columns, for its records. */
 const struct batch *trainer_batch(const struct trainer *trainer);
 
+/* The method's replay lies in this run folder from now on (replay.h); before trainer_load. Nothing for a method without one. */
+MUST_USE int trainer_keep_replay(struct trainer *trainer, const char *run, struct err *err);
+/* For what does not learn: trainer_load leaves the replay alone. */
+void trainer_forgo_replay(struct trainer *trainer);
+struct replay *trainer_replay(const struct trainer *trainer); /* NULL: the method has none */
+
 MUST_USE int trainer_save(const struct trainer *trainer, struct safetensors *file, struct err *err);
 /* ERR_MISMATCH naming tensor, shape found and shape expected; then the trainer is as it was created. */
 MUST_USE int trainer_load(struct trainer *trainer, const struct safetensors *file, struct err *err);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,7 @@ static int write_all(int fd, const unsigned char *data, size_t length)
     return 0;
 }
 
-int file_read(const char *path, size_t limit, unsigned char **data, size_t *length, struct err *err)
+static int read_file(const char *path, size_t limit, bool may_be_longer, unsigned char **data, size_t *length, struct err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer must not hold us up */
     if (fd < 0)
@@ -44,24 +45,35 @@ int file_read(const char *path, size_t limit, unsigned char **data, size_t *leng
     struct stat info;
     int result = 0;
     unsigned char *buffer = NULL;
-    if (fstat(fd, &info) || !S_ISREG(info.st_mode))
+    bool is_file = !fstat(fd, &info) && S_ISREG(info.st_mode);
+    size_t size = is_file ? (size_t)info.st_size : 0, wanted = size > limit && may_be_longer ? limit : size;
+    if (!is_file)
         result = err_set(err, ERR_IO, "cannot read \"%s\": not a regular file", path);
-    else if ((size_t)info.st_size > limit)
-        result =
-            err_set(err, ERR_LIMIT, "cannot read \"%s\": %lld bytes, at most %zu allowed", path, (long long)info.st_size, limit);
-    else if (!(buffer = malloc((size_t)info.st_size + 1)))
+    else if (wanted > limit)
+        result = err_set(err, ERR_LIMIT, "cannot read \"%s\": %zu bytes, at most %zu allowed", path, size, limit);
+    else if (!(buffer = malloc(wanted + 1)))
         result = err_set(err, ERR_NOMEM, "cannot read \"%s\": out of memory", path);
-    else if (read_all(fd, buffer, (size_t)info.st_size))
+    else if (read_all(fd, buffer, wanted))
         result = err_set(err, ERR_IO, "cannot read \"%s\": %s", path, errno ? strerror(errno) : "it became shorter");
     close(fd);
     if (result) {
         free(buffer);
         return result;
     }
-    buffer[info.st_size] = 0;
+    buffer[wanted] = 0;
     *data = buffer;
-    *length = (size_t)info.st_size;
+    *length = wanted;
     return 0;
+}
+
+int file_read(const char *path, size_t limit, unsigned char **data, size_t *length, struct err *err)
+{
+    return read_file(path, limit, false, data, length, err);
+}
+
+int file_read_first(const char *path, size_t limit, unsigned char **data, size_t *length, struct err *err)
+{
+    return read_file(path, limit, true, data, length, err);
 }
 
 static void sync_folder_of(const char *path)

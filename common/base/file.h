@@ -9,6 +9,9 @@
 /* Reads the whole file (at most `limit` bytes) into *data, which the caller frees; one 0 byte follows the data. */
 MUST_USE int file_read(const char *path, size_t limit, unsigned char **data, size_t *length, struct err *err);
 
+/* The same of a file that may be longer: its first bytes, at most `limit`. */
+MUST_USE int file_read_first(const char *path, size_t limit, unsigned char **data, size_t *length, struct err *err);
+
 /* Writes to a temporary file beside `path`, syncs file and folder, renames: after a crash either the old or the new content
  * is there. */
 MUST_USE int file_write(const char *path, const void *data, size_t length, struct err *err);

@@ -37,10 +37,7 @@ static double median(struct samples *s)
     return (double)s->us[s->count / 2];
 }
 
-typedef void bench_body(void *context);
-
-/* Median microseconds of n_sides bodies, run in turn until the time is used up. */
-static void measure(double seconds, int n_sides, bench_body *const *sides, void *context, double *us)
+void net_bench_measure(double seconds, int n_sides, net_bench_body *const *sides, void *context, double *us)
 {
     static const int least = 5;
     struct samples *s = calloc((size_t)n_sides, sizeof(*s));
@@ -295,11 +292,11 @@ static const struct learner_bench learner_benches[] = {
 
 static void bench_learner(const struct learner_bench *b, double seconds, struct table *t)
 {
-    static bench_body *const sides[] = {learner_step, products_whole, products_in_blocks};
+    static net_bench_body *const sides[] = {learner_step, products_whole, products_in_blocks};
     struct learner l;
     double us[3];
     learner_open(&l, &b->arch, b->T, b->B, b->chunk);
-    measure(seconds, 3, sides, &l, us);
+    net_bench_measure(seconds, 3, sides, &l, us);
     table_add(t, b->ratio_name, "ratio", us[0] / (us[1] < us[2] ? us[1] : us[2]), b->must, b->aim, 0);
     table_add(t, b->time_name, "us", us[0], 0, 0, 0);
     learner_close(&l);
@@ -307,12 +304,12 @@ static void bench_learner(const struct learner_bench *b, double seconds, struct 
 
 static void bench_threads(double seconds, struct table *t)
 {
-    static bench_body *const sides[] = {learner_step, learner_step_threads};
+    static net_bench_body *const sides[] = {learner_step, learner_step_threads};
     struct learner l;
     double us[2];
     learner_open(&l, &learner_benches[1].arch, 1, 16000, BLOCK);
     if (pool_create(&l.pool, 2) == 0) {
-        measure(seconds, 2, sides, &l, us);
+        net_bench_measure(seconds, 2, sides, &l, us);
         table_add(t, "mlp batch 16000: one thread / two threads", "ratio", us[0] / us[1], 1.7, 1.9, 1);
     }
     learner_close(&l);
@@ -346,7 +343,7 @@ static void bench_acting(double seconds, struct table *t)
         {"mlp 64-128x3-6 acting, 80 rows", 80, 0, 0},
         {"mlp 64-128x3-6 acting, 128 rows", 128, 95, 75},
     };
-    static bench_body *const side[] = {act_calls};
+    static net_bench_body *const side[] = {act_calls};
     struct learner l;
     learner_open(&l, &learner_benches[0].arch, 1, 128, 128);
     struct acting a = {.l = &l, .out = random_numbers(128 * 6, 7)};
@@ -354,7 +351,7 @@ static void bench_acting(double seconds, struct table *t)
     for (size_t i = 0; i < ARRAY_LEN(batches); i++) {
         double us;
         a.rows = batches[i].rows;
-        measure(seconds / (double)ARRAY_LEN(batches), 1, side, &a, &us);
+        net_bench_measure(seconds / (double)ARRAY_LEN(batches), 1, side, &a, &us);
         table_add(t, batches[i].name, "us", us / ACT_CALLS, batches[i].must, batches[i].aim, 0);
     }
     arena_deinit(&a.scratch);
@@ -381,11 +378,11 @@ static void cube_blas(void *context)
 
 static void bench_products(double seconds, struct table *t)
 {
-    static bench_body *const sides[] = {cube_own, cube_blas};
+    static net_bench_body *const sides[] = {cube_own, cube_blas};
     struct cube c = {random_numbers(CUBE * CUBE, 1), random_numbers(CUBE * CUBE, 2), random_numbers(CUBE * CUBE, 3),
                      random_numbers(CUBE * CUBE, 4)};
     double us[2];
-    measure(seconds, 2, sides, &c, us);
+    net_bench_measure(seconds, 2, sides, &c, us);
     table_add(t, "own product 512x512x512", "GFLOP/s", 2e-3 * CUBE * CUBE * CUBE / us[0], 0, 0, 1);
     table_add(t, "sgemm 512x512x512 as started", "GFLOP/s", 2e-3 * CUBE * CUBE * CUBE / us[1], 0, 0, 1);
     free(c.A), free(c.B), free(c.C), free(c.room);
@@ -393,10 +390,10 @@ static void bench_products(double seconds, struct table *t)
 
 double net_bench_sgemm(double seconds)
 {
-    static bench_body *const side[] = {cube_blas};
+    static net_bench_body *const side[] = {cube_blas};
     struct cube c = {random_numbers(CUBE * CUBE, 1), random_numbers(CUBE * CUBE, 2), random_numbers(CUBE * CUBE, 3), NULL};
     double us;
-    measure(seconds, 1, side, &c, &us);
+    net_bench_measure(seconds, 1, side, &c, &us);
     free(c.A), free(c.B), free(c.C);
     return 2e-3 * CUBE * CUBE * CUBE / us;
 }

@@ -21,6 +21,10 @@ struct net_bench_row {
 /* Fills rows; returns how many, or ERR_NOMEM. Takes about `seconds` in all on one core (the two-thread rows use two). */
 int net_bench(double seconds, struct net_bench_row rows[NET_BENCH_ROWS]);
 
+/* Median microseconds of n_sides bodies, run in turn until the time is used up, at least five times each. */
+typedef void net_bench_body(void *context);
+void net_bench_measure(double seconds, int n_sides, net_bench_body *const *sides, void *context, double *us);
+
 /* The rate of sgemm at 512x512x512, GFLOP/s, one thread, with the kernels that OpenBLAS chose in this process. */
 double net_bench_sgemm(double seconds);
 

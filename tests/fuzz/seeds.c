@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "learner/segments.h"
 #include "net/safetensors.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/talk.h"
@@ -325,6 +326,28 @@ static void seed_map(void)
     put("map", "outside", refused, sizeof refused - 1);
 }
 
+/* A header, then two records of 8 and 16 bytes; the hashes of one input are right, the target puts those of the other right. */
+static void seed_segment(void)
+{
+    unsigned char file[1 + SEGMENT_HEADER_BYTES + 2 * SEGMENT_RECORD_BYTES + 24] = {0}, *at = file + 1;
+    memcpy(at, "TSTDSEG1\x03", 9);
+    at += SEGMENT_HEADER_BYTES;
+    for (int i = 0; i < 2; i++) {
+        struct segment_record record = {
+            .number = 7 + i, .length = 2, .is_terminated = i, .data = at + SEGMENT_RECORD_BYTES, .bytes = 8u << i};
+        at[0] = (unsigned char)record.number, at[8] = 2, at[12] = (unsigned char)i, at[16] = (unsigned char)record.bytes;
+        struct hash hash = segment_hash(&record);
+        memcpy(at + 32, &hash.high, 8);
+        memcpy(at + 40, &hash.low, 8);
+        at += SEGMENT_RECORD_BYTES + record.bytes;
+    }
+    put("segment", "as-written", file, sizeof file);
+    file[0] = 1;
+    memset(file + 1 + SEGMENT_HEADER_BYTES + 32, 0, 16);
+    put("segment", "put-right", file, sizeof file);
+    put("segment", "torn", file, sizeof file - 5);
+}
+
 int main(int argc, char **argv)
 {
     folder = argc > 1 ? argv[1] : "tests/fuzz/corpus";
@@ -341,5 +364,6 @@ int main(int argc, char **argv)
     seed_actor_link();
     seed_learner_link();
     seed_map();
+    seed_segment();
     return 0;
 }
