@@ -2,6 +2,7 @@
  * socket it came through. */
 #include "broker/broker.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,8 @@
 #define SEND_MAX 4096 /* messages per peer: the learner's window of all actors fits many times over */
 #define RECEIVE_MAX 8192
 #define ROUTES_MAX 4096
+#define KEPT_BLOCK (32 << 20) /* bytes; the largest that the C library takes */
+#define KEPT_FREE (64 << 20)
 
 struct route { /* through which socket a peer came last */
     struct wire_peer peer;
@@ -337,12 +340,21 @@ static uint64_t process_epoch(void)
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
+/* Trajectories come and go by the hundred: without this the C library gives the memory of each that was sent on back to the kernel, and has
+ * every page of the next one cleared again. What is kept was in use before, so it is bounded by the actors' windows. */
+static void keep_memory(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, KEPT_BLOCK);
+    (void)mallopt(M_TRIM_THRESHOLD, KEPT_FREE);
+}
+
 int broker_run(const struct broker_options *options, struct err *err)
 {
     static const struct broker_core_ops ops = {.send = on_send};
     struct broker *broker = calloc(1, sizeof *broker);
     if (!broker)
         return err_set(err, ERR_NOMEM, "cannot start broker: out of memory");
+    keep_memory();
     const struct broker_core_options core = {.epoch = process_epoch(),
                                              .cache_bytes = options->cache_bytes ? options->cache_bytes : CACHE_BYTES,
                                              .ops = &ops,
