@@ -132,7 +132,8 @@ static int sweep(struct bench *bench, struct actor *actors, unsigned char *paylo
         actor_listen(bench, &actors[i]);
         if (clock_us() - actors[i].hello_at > PROTOCOL_HEARTBEAT_US)
             actor_hello(bench, &actors[i], i);
-        for (int burst = 0; may_send && sent < most && burst < 4 && actors[i].next <= actors[i].may_send; burst++) {
+        for (int burst = 0;
+             may_send && sent < most && burst < (bench->n_actors == 1 ? HWM : 4) && actors[i].next <= actors[i].may_send; burst++) {
             if (!actor_send(bench, &actors[i], i, payload))
                 break;
             sent++;
@@ -140,6 +141,18 @@ static int sweep(struct bench *bench, struct actor *actors, unsigned char *paylo
     }
     bench->first_actor = (bench->first_actor + 37) % bench->n_actors; /* nobody is always the first to be served */
     return sent;
+}
+
+/* Nothing can be sent just now. One actor waits as a real one does, for room or for leave; many are looked at again after a nap, since looking
+ * at a thousand all the time would take a processor. */
+static void rest(const struct bench *bench, const struct actor *actors)
+{
+    bool may_send = atomic_load(&bench->shared->way) == WAY_BROKER && actors[0].next <= actors[0].may_send;
+    zmq_pollitem_t item = {actors[0].socket, 0, (short)(ZMQ_POLLIN | (may_send ? ZMQ_POLLOUT : 0)), 0};
+    if (bench->n_actors == 1)
+        (void)zmq_poll(&item, 1, 5);
+    else
+        nanosleep(&(struct timespec){0, bench->n_actors > 100 ? 1000000 : 50000}, NULL);
 }
 
 /* Blocks while the proxy is full, as whoever pushes into one does; the socket's time limit ends that. */
@@ -186,9 +199,8 @@ _Noreturn void run_sender(struct bench *bench)
         due -= sent;
         if (raw && atomic_load(&bench->shared->way) == WAY_PROXY)
             push_raw(bench, raw, payload);
-        else if (!sent ||
-                 (per_second && bench->n_actors > 100)) /* looking at so many sockets all the time would take a processor */
-            nanosleep(&(struct timespec){0, bench->n_actors > 100 ? 1000000 : 50000}, NULL);
+        else if (!sent || (per_second && bench->n_actors > 100))
+            rest(bench, actors);
     }
     _exit(0);
 }
