@@ -7,10 +7,14 @@
 FUZZ_SECONDS ?= 60
 FUZZ_NAMES := pack manifest schema frame envelope orders description chunk safetensors recipe \
     broker actor_link learner_link map segment
-# Single objects of rooms whose libraries need more than clang should build. HTTP is libmicrohttpd's to read, not ours.
+# Single objects of rooms whose libraries need more than clang should build; of a part in several files all of them. HTTP is
+# libmicrohttpd's to read, not ours.
 FUZZ_ROOMS := base net wire envs actor learner broker
-FUZZ_OBJ = $(B)/common/net/safetensors.o $(B)/actor/actor_link.o $(addprefix $(B)/learner/,learner_link.o ledger.o orders.o intake.o misfit.o segments.o) \
-    $(addprefix $(B)/broker/,core.o stats.o monitor.o history.o verdict.o text.o) $(addprefix $(B)/envs/smac_,map.o layout.o units.o) $(B)/gen/smac_maps.o
+FUZZ_SRC := common/net/safetensors.c actor/actor_link.c $(wildcard actor/link_*.c) \
+    $(addprefix learner/,learner_link.c ledger.c intake.c misfit.c segments.c) $(wildcard learner/orders*.c) \
+    $(addprefix broker/,waiters.c stats.c monitor.c history.c verdict.c text.c) $(wildcard broker/core*.c) \
+    $(addprefix envs/smac_,map.c layout.c units.c)
+FUZZ_OBJ = $(patsubst %.c,$(B)/%.o,$(FUZZ_SRC)) $(B)/gen/smac_maps.o
 FUZZ_LIBS = $(FUZZ_OBJ) $(B)/libwire.a $(B)/libbase.a
 FUZZ_INCLUDES = -I. $(foreach r,$(FUZZ_ROOMS),-I$(B)/include/$(r))
 FUZZ_LINK = -Wl,--start-group $(FUZZ_LIBS) -Wl,--end-group $(LIBS)
