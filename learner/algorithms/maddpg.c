@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "learner/ppo_config.h"
+#include "learner/regularisers/m3ddpg.h"
 #include "learner/sample.h"
 
 #define OFF(field) offsetof(struct maddpg_config, field)
@@ -56,7 +57,8 @@ struct algorithm {
     struct replay *replay;
     struct sample sample;
     struct shaping shaping; /* set it to shape rewards */
-    int64_t episode;        /* the one that this update is for, and which of its updates */
+    struct m3ddpg m3ddpg;
+    int64_t episode; /* the one that this update is for, and which of its updates */
     int which;
 };
 
@@ -144,7 +146,7 @@ static int ready_updater(struct algorithm *algorithm, const struct algorithm_con
     size_t capacity = algorithm->actor->count > algorithm->critic->count ? algorithm->actor->count : algorithm->critic->count;
     size_t tape = 2 * updater_tape_bytes(actor, (int)(steps * N)) + updater_tape_bytes(critic, (int)pairs);
     size_t scratch = (pairs * (width + 8) + steps * N * ((size_t)actor->in + width + 6 * A + 16) + steps * width) * sizeof(real) +
-                     net_act_scratch(critic, (int)(steps * N)) + ((size_t)4 << 20);
+                     net_act_scratch(critic, (int)(steps * N)) + m3ddpg_scratch(critic) + ((size_t)4 << 20);
     struct ppo_config shared;
     int r = ppo_config_bind(&shared, context->recipe, err);
     long threads = shared.n_threads ? shared.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
@@ -162,6 +164,7 @@ static int create(struct algorithm **out, const struct algorithm_context *contex
     int r;
     if ((r = config_bind(rows, ARRAY_LEN(rows), context->recipe, &algorithm->config, err)) ||
         (r = acting_config_bind(&algorithm->acting, context->recipe, &context->shape->head, err)) ||
+        (r = config_bind(m3ddpg_table.rows, m3ddpg_table.count, context->recipe, &algorithm->m3ddpg, err)) ||
         (r = check_recipe(algorithm, context, err)) || (r = add_nets(algorithm, err)) ||
         (r = replay_create(&algorithm->replay, context->recipe, context->shape, context->spec->horizon, err)) ||
         (r = ready_updater(algorithm, context, err)))
@@ -238,6 +241,12 @@ static void put_critic_input(const struct ground *g, int step, int i, const real
     memcpy(out + g->Z + g->N, joint, (size_t)(g->N * g->A) * sizeof *out);
 }
 
+/* Critic rows that `own` says whose they are. */
+static struct joint_rows joint_rows(const struct ground *g, size_t n, const int32_t *own)
+{
+    return (struct joint_rows){.n = (int)n, .width = g->width, .N = g->N, .A = g->A, .at = g->Z + g->N, .own = own};
+}
+
 static const uint8_t *available_at(const struct ground *g, int step, int n)
 {
     const struct episode *episode = &g->rows.sample->episode[g->rows.first + step % g->rows.B];
@@ -276,10 +285,16 @@ static void make_targets(const struct algorithm *algorithm, const struct ground 
 {
     size_t mark = arena_mark(scratch), count = (size_t)g->R * (size_t)g->N;
     real *x = arena_array(scratch, real, count * (size_t)g->width);
+    int32_t *own = arena_array(scratch, int32_t, count);
     for (int r = 0; r < g->R; r++)
-        for (int i = 0; i < g->N; i++)
+        for (int i = 0; i < g->N; i++) {
             put_critic_input(g, r + g->rows.B, i, late + (size_t)(r + g->rows.B) * (size_t)(g->N * g->A),
                              x + ((size_t)r * (size_t)g->N + (size_t)i) * (size_t)g->width);
+            own[r * g->N + i] = i;
+        }
+    struct joint_rows rows_of = joint_rows(g, count, own);
+    if (m3ddpg_is_on(&algorithm->m3ddpg))
+        m3ddpg_move(&algorithm->m3ddpg, algorithm->late_critic->weights, &rows_of, x, scratch);
     net_act(algorithm->late_critic->weights, (int)count, x, NULL, out, scratch);
     for (int r = 0; r < g->R; r++) {
         const struct sample *sample = g->rows.sample;
@@ -357,11 +372,13 @@ static struct node *fresh_actions(const struct algorithm *algorithm, const struc
 }
 
 /* Rows ((r*N + i)*N + j): critic j's input with agent i's slot to be replaced. */
-static struct node *replaced_inputs(const struct ground *g, struct block *block, struct node *fresh)
+static struct node *replaced_inputs(const struct algorithm *algorithm, const struct ground *g, struct block *block,
+                                    struct node *fresh)
 {
     size_t pairs = (size_t)g->R * (size_t)g->N * (size_t)g->N;
     real *base = arena_array(block->scratch, real, pairs * (size_t)g->width);
     int32_t *from = arena_array(block->scratch, int32_t, pairs), *at = arena_array(block->scratch, int32_t, pairs);
+    int32_t *own = arena_array(block->scratch, int32_t, pairs);
     size_t k = 0;
     for (int r = 0; r < g->R; r++)
         for (int i = 0; i < g->N; i++)
@@ -369,7 +386,13 @@ static struct node *replaced_inputs(const struct ground *g, struct block *block,
                 put_critic_input(g, r, j, g->joint + (size_t)r * (size_t)(g->N * g->A), base + k * (size_t)g->width);
                 from[k] = r * g->N + i;
                 at[k] = g->Z + g->N + i * g->A;
+                own[k] = i;
+                memcpy(base + k * (size_t)g->width + at[k], fresh->value + (size_t)from[k] * (size_t)g->A,
+                       (size_t)g->A * sizeof *base); /* for gradients that are taken here */
             }
+    struct joint_rows rows_of = joint_rows(g, pairs, own);
+    if (m3ddpg_is_on(&algorithm->m3ddpg))
+        m3ddpg_move(&algorithm->m3ddpg, algorithm->critic->weights, &rows_of, base, block->scratch);
     return tape_insert(block->tape, (int)pairs, g->width, base, fresh, from, at);
 }
 
@@ -380,7 +403,7 @@ static void actor_block(void *context, struct block *block)
     const size_t pairs = (size_t)g.R * (size_t)g.N * (size_t)g.N, count = (size_t)g.R * (size_t)g.N;
     const double pairs_in_all = (double)algorithm->sample.steps * g.N * g.N, rows_in_all = (double)algorithm->sample.steps * g.N;
     struct node *fresh = fresh_actions(algorithm, &g, block);
-    struct node *value = net_forward(block->tape, algorithm->critic->weights, NULL, replaced_inputs(&g, block, fresh), 1,
+    struct node *value = net_forward(block->tape, algorithm->critic->weights, NULL, replaced_inputs(algorithm, &g, block, fresh), 1,
                                      (int)pairs, NULL, NULL, NULL);
     real *d_value = arena_array(block->scratch, real, pairs);
     for (size_t k = 0; k < pairs; k++) {

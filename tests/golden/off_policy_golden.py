@@ -1,4 +1,5 @@
-"""One update of value-decomposition methods and of MADDPG in float64: the independent reference of tests/learner/test_q_learning.c.
+"""One update of value-decomposition methods and of MADDPG in float64: the independent reference of tests/learner/test_q_learning.c
+and, with the methods that stand on them, of test_rivals.c.
 
 Run by hand after a change of meaning (pip install torch numpy; python3 tests/golden/off_policy_golden.py). Writes learner/*.json beside
 this file. Episode by episode, step by step, through torch's GRU cell, autograd and optimisers; the C code works on sorted blocks of episodes.
@@ -184,7 +185,18 @@ def box_columns(n, lanes, N, A):
         c["available"], c["final_available"] = torch.ones_like(c["available"]), torch.ones_like(c["final_available"])
 
 
-def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps):
+def m3ddpg_actions(head, actions, own, epsilon):
+    """[L,N,A]: all but agent `own` a step of length epsilon down the gradient of head(actions) [L]."""
+    if epsilon == 0:
+        return actions
+    here = actions.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(head(here).sum(), here)
+    delta = -epsilon * F.normalize(gradient, dim=-1)
+    delta[:, own] = 0
+    return actions + delta
+
+
+def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=False, m3ddpg=0):
     n = Numbers(seed)
     joint, lr, critic_lr, gamma, share, max_norm = S > 0, 2e-3, 3e-3, 0.9, 0.25, 0.01
     Z = S if joint else N * O
@@ -205,21 +217,24 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps):
     def outputs(which, e):
         return values(actor, nets[which], e, N, A, False)
 
-    def q(which, state, actions):
-        """All agents' values [L,N] of joint actions [L,N,A]."""
+    def q(which, state, actions, i):
+        """Agent i's values [L] of joint actions [L,N,A]."""
         L = len(state)
-        x = [torch.cat([state, torch.eye(N)[i].expand(L, N), actions.reshape(L, N * A)], -1) for i in range(N)]
-        return torch.stack([forward(critic, nets[which], xi)[:, 0] for xi in x], -1)
+        return forward(critic, nets[which], torch.cat([state, torch.eye(N)[i].expand(L, N), actions.reshape(L, N * A)], -1))[:, 0]
+
+    def judged(which, state, actions, i, own):
+        """q as a method that guards agent `own` against the others sees it."""
+        return q(which, state, m3ddpg_actions(lambda a: q(which, state, a, i), actions, own, m3ddpg), i)
 
     loss, value_sum, target_sum = 0.0, 0.0, 0.0
     for e in episodes:
         L, u = e["length"], outputs("target/defender", e).detach()
         late = torch.tanh(u) if is_box else F.one_hot(u.masked_fill(~e["available"], -1e10).argmax(-1), A).to(torch.float64)
-        after = q("target/critic", state_of(e)[1:], late[1:]).detach()
+        after = torch.stack([judged("target/critic", state_of(e)[1:], late[1:], i, i) for i in range(N)], -1).detach()
         if e["terminated"] or not bootstraps:
             after[-1] = 0
         y = e["reward"][:, None] + gamma * after
-        v = q("critic", state_of(e)[:-1], hot(e))
+        v = torch.stack([q("critic", state_of(e)[:-1], hot(e), i) for i in range(N)], -1)
         loss = loss + 0.5 * ((v - y) ** 2).sum() / (steps * N)
         value_sum, target_sum = value_sum + v.sum().item() / (steps * N), target_sum + y.sum().item() / (steps * N)
     optimisers = {key: torch.optim.Adam(nets[key].values(), lr=rate, eps=1e-4) for key, rate in (("defender", lr), ("critic", critic_lr))}
@@ -239,7 +254,8 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps):
             fresh = F.one_hot(noisy.argmax(-1), A) - soft.detach() + soft
         for i in range(N):
             actions = torch.cat([hot(e)[:, :i], fresh[:, i : i + 1], hot(e)[:, i + 1 :]], 1)
-            actor_loss = actor_loss - q("critic", state_of(e)[:-1], actions).sum() / (steps * N * N)
+            for j in range(N):
+                actor_loss = actor_loss - judged("critic", state_of(e)[:-1], actions, j, i).sum() / (steps * N * N)
         actor_loss = actor_loss + action_reg * (fresh**2).sum() / (steps * N * A)
     actor_loss.backward()
     clip(list(nets["defender"].values()), max_norm)
@@ -254,7 +270,7 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps):
               f"maddpg.batch={len(episodes)}", f"maddpg.updates_per_episode={1 / len(episodes)}", f"maddpg.lr={lr}",
               f"maddpg.critic_lr={critic_lr}", "maddpg.eps=1e-4", f"maddpg.max_norm={max_norm}", f"maddpg.gamma={gamma}",
               f"maddpg.target_share={share}", f"maddpg.action_reg={action_reg}", f"maddpg.bootstraps_limits={'true' if bootstraps else 'false'}",
-              "replay.episodes=20"]
+              "replay.episodes=20"] + ([f"m3ddpg.epsilon={m3ddpg}"] if m3ddpg else [])
     left_out = [] if joint else ["state", "final_state"]
     write(name, dict(recipe=recipe, N=N, O=O, S=S if joint else O, A=A, K=0, H=0, joint=joint, box=is_box, moment="m",
                      lanes=[dict(episodes=len(ENDS[l]), columns={k: flat(v) for k, v in lane.items() if k not in left_out})
@@ -269,5 +285,7 @@ if __name__ == "__main__":
     value_update("qmix", 11, "qmix", N=3, O=5, S=7, A=4, H=6, last_action=True, optimiser="rmsprop", is_double=True, max_norm=0.5, target_every=6)
     value_update("qmix_soft", 12, "qmix", N=2, O=4, S=0, A=3, H=5, last_action=False, optimiser="adam", is_double=False, max_norm=0, target_every=0)
     value_update("vdn", 13, "vdn", N=3, O=5, S=0, A=4, H=6, last_action=True, optimiser="adam", is_double=True, max_norm=10, target_every=7)
-    maddpg_update("maddpg", 14, N=3, O=5, S=7, A=4, H=6, is_box=False, action_reg=0, bootstraps=False)
+    maddpg_update("maddpg", 14, N=3, O=5, S=7, A=4, H=6, is_box=False)
     maddpg_update("maddpg_box", 15, N=2, O=4, S=0, A=3, H=7, is_box=True, action_reg=0.1, bootstraps=True)
+    maddpg_update("m3ddpg", 16, N=3, O=3, S=4, A=3, H=5, is_box=False, m3ddpg=0.3)
+    maddpg_update("m3ddpg_box", 17, N=3, O=3, S=0, A=2, H=6, is_box=True, m3ddpg=0.2)
