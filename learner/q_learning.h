@@ -4,11 +4,12 @@
  *   Q_i(h_i, .)    defender            [O+K(+A) -> A]   GRU, shared by the agents; its state begins at 0 and runs over the whole episode
  *   y_t = r_t + gamma (1 - terminated) Q'_tot(s_t+1, argmax_a Q_i)     argmax by the live net (q.double), values by the target nets
  *   L   = sum over real steps of (Q_tot(s_t, a_t) - y_t)^2 / number of real steps
+ * With smoothness.weight ERNIE's term is added to L, on the agent net's values (regularisers/smoothness.h).
  * Episodes that the time limit cuts bootstrap from their last observation. Reward: mean over agents; where the reward is common, that reward. */
 #ifndef TESTUDO_LEARNER_Q_LEARNING_H
 #define TESTUDO_LEARNER_Q_LEARNING_H
 
-#include "learner/sample.h"
+#include "learner/regularisers/smoothness.h"
 #include "net/acting.h"
 
 struct q_config {
@@ -45,6 +46,9 @@ struct q_team {
     struct replay *replay;
     struct sample sample;
     struct shaping shaping; /* set it to shape rewards */
+    struct smoothness smoothness;
+    int64_t episode; /* that an optimiser step is for, and which of its steps */
+    int which;
     q_mixer *mix;
 };
 

@@ -8,7 +8,7 @@ The sample is the whole replay, so that no draw has to be repeated here; noise o
 import torch
 import torch.nn.functional as F
 
-from learner_golden import f32, write
+from learner_golden import RNG_BATCH, RNG_NOISE, SMOOTH, Stream, f32, write
 from net_golden import ELU, RELU, Numbers, flat, forward, parameters
 
 ENDS = [{2: "truncated", 5: "terminated"}, {1: "terminated", 4: "truncated"}, {0: "truncated", 5: "terminated"}]
@@ -90,7 +90,38 @@ def total_of(algorithm, archs, nets, prefix, q, state):
     return q.sum(-1) if algorithm == "vdn" else qmix(archs, nets, prefix, q, state)
 
 
-def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, is_double, max_norm, target_every):
+HORIZON = 100
+
+
+def distance(kind, available, u, there):
+    """ERNIE's D [.,N] between two outputs [.,N,A] of a net."""
+    if kind == "values":
+        return 0.5 * (((u - there) * available) ** 2).sum(-1)
+    if kind == "tanh":
+        return 0.5 * ((torch.tanh(u) - torch.tanh(there)) ** 2).sum(-1)
+    p, q = (F.log_softmax(x.masked_fill(~available, -1e10), -1) for x in (u, there))
+    return (p.exp() * (p - q)).sum(-1)
+
+
+def smoothness(kind, arch, net, episode, index, update, N, O, A, last_action):
+    """Sum over an episode's steps and agents of D between the net on its inputs and on nearby ones, which one ascent finds; rounded where
+    the C code's floats are, so that the corners of the ball agree."""
+    L, x, available = episode["length"], agent_input(episode, N, A, last_action)[:-1], episode["available"][:-1]
+    act = lambda net, x: forward(arch, net, x.reshape(L * N, -1), L, torch.zeros(N, arch["hidden"]), torch.ones(L, N)).reshape(L, N, A)
+    start = x.clone()
+    for t in range(L):
+        for n in range(N):
+            draw = Stream(1, RNG_NOISE, update, 0, (index * (HORIZON + 1) + t) * N + n)
+            start[t, n, :O] += f32(torch.tensor([SMOOTH["noise"] * draw.normal() for _ in range(O)]))
+    start = f32(start).requires_grad_()
+    held = {name: w.detach() for name, w in net.items()}
+    (slope,) = torch.autograd.grad(distance(kind, available, act(held, x), act(held, start)).sum(), start)
+    delta = (start.detach() - x + SMOOTH["step"] * slope.sign()).clamp(-SMOOTH["radius"], SMOOTH["radius"])
+    delta[:, :, O:] = 0
+    return distance(kind, available, act(net, x), act(net, f32(x + delta))).sum()
+
+
+def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, is_double, max_norm, target_every, smooth=False):
     n = Numbers(seed)
     joint, E, hyper, lr, gamma, share = S > 0, 4, 7, 2e-3, 0.95, 0.25
     Z = S if joint else N * O
@@ -108,8 +139,8 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
     episodes = episodes_of(lanes)
     steps = sum(e["length"] for e in episodes)
 
-    loss, chosen_sum, target_sum = 0.0, 0.0, 0.0
-    for e in episodes:
+    loss, chosen_sum, target_sum, term = 0.0, 0.0, 0.0, 0.0
+    for index, e in enumerate(episodes):
         L = e["length"]
         state = e["state"] if joint else e["observation"].reshape(L + 1, -1)
         q = values(archs["defender"], nets["defender"], e, N, A, last_action)
@@ -122,7 +153,10 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
         y = e["reward"] + gamma * after
         total = total_of(algorithm, archs, nets, "", q[:-1].gather(-1, e["action"][..., None])[..., 0], state[:-1])
         loss = loss + ((total - y) ** 2).sum() / steps
+        if smooth:
+            term = term + smoothness("values", archs["defender"], nets["defender"], e, index, len(episodes), N, O, A, last_action) / (steps * N)
         chosen_sum, target_sum = chosen_sum + total.sum().item() / steps, target_sum + y.sum().item() / steps
+    loss = loss + SMOOTH["weight"] * term
     loss.backward()
 
     weights = [w for key in live for w in nets[key].values()]
@@ -147,35 +181,16 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
               f"q.updates_per_episode={1 / len(episodes)}", f"q.optimiser={optimiser}", f"q.lr={lr}", "q.alpha=0.9", "q.eps=1e-4",
               f"q.max_norm={max_norm}", f"q.gamma={gamma}", f"q.double={'true' if is_double else 'false'}", f"q.target_every={target_every}",
               f"q.target_share={share}", f"qmix.embed={E}", f"qmix.hypernet={hyper}", "replay.episodes=20"]
+    recipe += [f"smoothness.{key}={value}" for key, value in SMOOTH.items() if smooth]
     left_out = [] if joint else ["state", "final_state"]
     write(name, dict(recipe=recipe, N=N, O=O, S=S if joint else O, A=A, K=0, H=0, joint=joint, moment="v" if optimiser == "rmsprop" else "m",
                      lanes=[dict(episodes=len(ENDS[l]), columns={k: flat(v) for k, v in lane.items() if k not in left_out})
                             for l, lane in enumerate(lanes)],
                      parameters=start, norm=[0, 0, 0, 0], horizon=6,
-                     report={"q/loss": loss.item(), "q/norm": norm.item(), "q/chosen": chosen_sum, "q/target": target_sum},
+                     report={"q/loss": loss.item(), "q/norm": norm.item(), "q/chosen": chosen_sum, "q/target": target_sum,
+                             **({"smoothness": term.item()} if smooth else {})},
                      moments={key: {p: flat(torch_optimiser.state[w][moment]) for p, w in nets[key].items()} for key in live},
                      result={key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}))
-
-
-class Stream:
-    """common/base/rng.h: SplitMix64 over the words of a name, then counted on."""
-
-    WORD = (1 << 64) - 1
-
-    def __init__(self, seed, purpose, episode, step, agent):
-        key = self.mix(seed ^ (purpose << 56))
-        self.key, self.count = self.mix(self.mix(key ^ episode) ^ (step << 32 | agent)), 0
-
-    @classmethod
-    def mix(cls, x):
-        x = (x + 0x9E3779B97F4A7C15) & cls.WORD
-        x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & cls.WORD
-        x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & cls.WORD
-        return x ^ (x >> 31)
-
-    def double(self):
-        self.count += 1
-        return (self.mix(self.key ^ self.mix(self.count - 1)) >> 11) * 2.0**-53
 
 
 def box_columns(n, lanes, N, A):
@@ -196,7 +211,7 @@ def m3ddpg_actions(head, actions, own, epsilon):
     return actions + delta
 
 
-def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=False, m3ddpg=0):
+def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=False, m3ddpg=0, smooth=False):
     n = Numbers(seed)
     joint, lr, critic_lr, gamma, share, max_norm = S > 0, 2e-3, 3e-3, 0.9, 0.25, 0.01
     Z = S if joint else N * O
@@ -242,9 +257,9 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=Fa
     clip(list(nets["critic"].values()), max_norm)
     optimisers["critic"].step()
 
-    actor_loss = 0.0
+    actor_loss, term = 0.0, 0.0
     for index, e in enumerate(episodes):
-        L, u, stream = e["length"], outputs("defender", e)[:-1], Stream(1, 8, len(episodes), 0, 1 + index)
+        L, u, stream = e["length"], outputs("defender", e)[:-1], Stream(1, RNG_BATCH, len(episodes), 0, 1 + index)
         if is_box:
             fresh = torch.tanh(u)
         else:
@@ -257,6 +272,9 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=Fa
             for j in range(N):
                 actor_loss = actor_loss - judged("critic", state_of(e)[:-1], actions, j, i).sum() / (steps * N * N)
         actor_loss = actor_loss + action_reg * (fresh**2).sum() / (steps * N * A)
+        if smooth:
+            term = term + smoothness("tanh" if is_box else "choices", actor, nets["defender"], e, index, len(episodes), N, O, A, False) / (steps * N)
+    actor_loss = actor_loss + SMOOTH["weight"] * term
     actor_loss.backward()
     clip(list(nets["defender"].values()), max_norm)
     optimisers["defender"].step()
@@ -271,12 +289,14 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=Fa
               f"maddpg.critic_lr={critic_lr}", "maddpg.eps=1e-4", f"maddpg.max_norm={max_norm}", f"maddpg.gamma={gamma}",
               f"maddpg.target_share={share}", f"maddpg.action_reg={action_reg}", f"maddpg.bootstraps_limits={'true' if bootstraps else 'false'}",
               "replay.episodes=20"] + ([f"m3ddpg.epsilon={m3ddpg}"] if m3ddpg else [])
+    recipe += [f"smoothness.{key}={value}" for key, value in SMOOTH.items() if smooth]
     left_out = [] if joint else ["state", "final_state"]
     write(name, dict(recipe=recipe, N=N, O=O, S=S if joint else O, A=A, K=0, H=0, joint=joint, box=is_box, moment="m",
                      lanes=[dict(episodes=len(ENDS[l]), columns={k: flat(v) for k, v in lane.items() if k not in left_out})
                             for l, lane in enumerate(lanes)],
                      parameters=start, norm=[0, 0, 0, 0],
-                     report={"maddpg/critic": loss.item(), "maddpg/actor": actor_loss.item(), "maddpg/value": value_sum, "maddpg/target": target_sum},
+                     report={"maddpg/critic": loss.item(), "maddpg/actor": actor_loss.item(), "maddpg/value": value_sum, "maddpg/target": target_sum,
+                             **({"smoothness": term.item()} if smooth else {})},
                      moments={key: {p: flat(optimisers[key].state[w]["exp_avg"]) for p, w in nets[key].items()} for key in optimisers},
                      result={key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}))
 
@@ -289,3 +309,7 @@ if __name__ == "__main__":
     maddpg_update("maddpg_box", 15, N=2, O=4, S=0, A=3, H=7, is_box=True, action_reg=0.1, bootstraps=True)
     maddpg_update("m3ddpg", 16, N=3, O=3, S=4, A=3, H=5, is_box=False, m3ddpg=0.3)
     maddpg_update("m3ddpg_box", 17, N=3, O=3, S=0, A=2, H=6, is_box=True, m3ddpg=0.2)
+    maddpg_update("ernie_maddpg", 18, N=3, O=3, S=4, A=3, H=5, is_box=False, smooth=True)
+    maddpg_update("ernie_maddpg_box", 19, N=2, O=4, S=0, A=2, H=6, is_box=True, smooth=True)
+    value_update("ernie_qmix", 20, "qmix", N=2, O=4, S=5, A=4, H=5, last_action=True, optimiser="rmsprop", is_double=True, max_norm=10,
+                 target_every=7, smooth=True)

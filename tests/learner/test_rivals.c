@@ -14,6 +14,24 @@ static void test_m3ddpg_update_of_real_numbers(void **state)
     check_update("learner/m3ddpg_box");
 }
 
+static void test_ernie_update_on_maddpg_of_choices(void **state)
+{
+    (void)state;
+    check_update("learner/ernie_maddpg");
+}
+
+static void test_ernie_update_on_maddpg_of_real_numbers(void **state)
+{
+    (void)state;
+    check_update("learner/ernie_maddpg_box");
+}
+
+static void test_ernie_update_on_qmix(void **state)
+{
+    (void)state;
+    check_update("learner/ernie_qmix");
+}
+
 /* After two updates. */
 static struct hash hash_after(const char *name, const char *const *extra)
 {
@@ -48,12 +66,26 @@ static void test_m3ddpg_of_epsilon_0_is_maddpg_bit_for_bit(void **state)
     check_strength("learner/maddpg_box", off, on);
 }
 
+static void test_ernie_of_weight_0_is_its_backbone_bit_for_bit(void **state)
+{
+    (void)state;
+    static const char *const off[] = {"smoothness.weight=0", "smoothness.radius=0.5", "smoothness.steps=3", NULL};
+    static const char *const on[] = {"smoothness.weight=0.01", "smoothness.radius=0.5", "smoothness.steps=3", NULL};
+    check_strength("learner/maddpg", off, on);
+    check_strength("learner/maddpg_box", off, on);
+    check_strength("learner/qmix", off, on);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_m3ddpg_update_of_choices),
         cmocka_unit_test(test_m3ddpg_update_of_real_numbers),
+        cmocka_unit_test(test_ernie_update_on_maddpg_of_choices),
+        cmocka_unit_test(test_ernie_update_on_maddpg_of_real_numbers),
+        cmocka_unit_test(test_ernie_update_on_qmix),
         cmocka_unit_test(test_m3ddpg_of_epsilon_0_is_maddpg_bit_for_bit),
+        cmocka_unit_test(test_ernie_of_weight_0_is_its_backbone_bit_for_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
