@@ -22,6 +22,7 @@
 #include "learner/partitions.h"
 #include "learner/q_learning.h"
 #include "learner/quarantine.h"
+#include "learner/regularisers/m3ddpg.h"
 #include "learner/regularisers/mi.h"
 #include "learner/regularisers/smoothness.h"
 #include "learner/replay.h"

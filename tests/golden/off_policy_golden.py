@@ -1,4 +1,5 @@
-"""One update of value-decomposition methods and of MADDPG in float64: the independent reference of tests/learner/test_q_learning.c.
+"""One update of value-decomposition methods and of MADDPG in float64: the independent reference of tests/learner/test_q_learning.c
+and, with the methods that stand on them, of test_rivals.c.
 
 Run by hand after a change of meaning (pip install torch numpy; python3 tests/golden/off_policy_golden.py). Writes learner/*.json beside
 this file. Episode by episode, step by step, through torch's GRU cell, autograd and optimisers; the C code works on sorted blocks of episodes.
@@ -9,7 +10,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from learner_golden import f32, write
+from learner_golden import RNG_BATCH, RNG_NOISE, SMOOTH, Stream, f32, write
 from net_golden import ELU, RELU, Numbers, flat, forward, parameters
 
 ENDS = [{2: "truncated", 5: "terminated"}, {1: "terminated", 4: "truncated"}, {0: "truncated", 5: "terminated"}]
@@ -195,7 +196,38 @@ def shape_rewards(episodes, net, arch, x_of, by_agent, N, A, is_box, report):
 MI_RECIPE = [f"mi.lambda={MI['lambda']}", f"mi.lr={MI['lr']}", f"mi.fit_rows={MI['rows']}", "mi.hidden=8"]
 
 
-def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, is_double, max_norm, target_every, layers=1, norm=0, mi=None):
+HORIZON = 100
+
+
+def distance(kind, available, u, there):
+    """ERNIE's D [.,N] between two outputs [.,N,A] of a net."""
+    if kind == "values":
+        return 0.5 * (((u - there) * available) ** 2).sum(-1)
+    if kind == "tanh":
+        return 0.5 * ((torch.tanh(u) - torch.tanh(there)) ** 2).sum(-1)
+    p, q = (F.log_softmax(x.masked_fill(~available, -1e10), -1) for x in (u, there))
+    return (p.exp() * (p - q)).sum(-1)
+
+
+def smoothness(kind, arch, net, episode, index, update, N, O, A, last_action):
+    """Sum over an episode's steps and agents of D between the net on its inputs and on nearby ones, which one ascent finds; rounded where
+    the C code's floats are, so that the corners of the ball agree."""
+    L, x, available = episode["length"], agent_input(episode, N, A, last_action)[:-1], episode["available"][:-1]
+    act = lambda net, x: forward(arch, net, x.reshape(L * N, -1), L, torch.zeros(N, arch["hidden"]), torch.ones(L, N)).reshape(L, N, A)
+    start = x.clone()
+    for t in range(L):
+        for n in range(N):
+            draw = Stream(1, RNG_NOISE, update, 0, (index * (HORIZON + 1) + t) * N + n)
+            start[t, n, :O] += f32(torch.tensor([SMOOTH["noise"] * draw.normal() for _ in range(O)]))
+    start = f32(start).requires_grad_()
+    held = {name: w.detach() for name, w in net.items()}
+    (slope,) = torch.autograd.grad(distance(kind, available, act(held, x), act(held, start)).sum(), start)
+    delta = (start.detach() - x + SMOOTH["step"] * slope.sign()).clamp(-SMOOTH["radius"], SMOOTH["radius"])
+    delta[:, :, O:] = 0
+    return distance(kind, available, act(net, x), act(net, f32(x + delta))).sum()
+
+
+def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, is_double, max_norm, target_every, layers=1, norm=0, mi=None, smooth=False):
     n = Numbers(seed)
     joint, E, hyper, lr, gamma, share = S > 0, 4, 7, 2e-3, 0.95, 0.25
     Z = S if joint else N * O
@@ -232,8 +264,8 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
                     "hidden": lambda e: memory(archs["defender"], nets["defender"], e, N, A, last_action)}[mi]
         extra = shape_rewards(episodes, nets["mi/action"], archs["mi/action"], x_of, mi != "state", N, A, False, report)
 
-    loss, chosen_sum, target_sum = 0.0, 0.0, 0.0
-    for e in episodes:
+    loss, chosen_sum, target_sum, term = 0.0, 0.0, 0.0, 0.0
+    for index, e in enumerate(episodes):
         L = e["length"]
         state = e["state"] if joint else e["observation"].reshape(L + 1, -1)
         q = values(archs["defender"], nets["defender"], e, N, A, last_action)
@@ -248,7 +280,10 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
         done = q[:-1].gather(-1, e["action"][..., None])[..., 0]
         total = total_of(algorithm, archs, nets, "", done, state[:-1], masked.amax(-1)[:-1], e["action"])
         loss = loss + ((total - y) ** 2).sum() / steps
+        if smooth:
+            term = term + smoothness("values", archs["defender"], nets["defender"], e, index, len(episodes), N, O, A, last_action) / (steps * N)
         chosen_sum, target_sum = chosen_sum + total.sum().item() / steps, target_sum + y.sum().item() / steps
+    loss = loss + SMOOTH["weight"] * term
     loss.backward()
 
     weights = [w for key in live for w in nets[key].values()]
@@ -277,44 +312,16 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
     if algorithm == "qplex":
         recipe += [f"qplex.heads={E}", f"qplex.hypernet={hyper}", f"qplex.layers={layers}", "qplex.attention=6",
                    f"qplex.state_norm={'true' if norm else 'false'}"]
+    recipe += [f"smoothness.{key}={value}" for key, value in SMOOTH.items() if smooth]
     left_out = [] if joint else ["state", "final_state"]
     write(name, dict(recipe=recipe, N=N, O=O, S=S if joint else O, A=A, K=0, H=0, joint=joint, moment="v" if optimiser == "rmsprop" else "m",
                      lanes=[dict(episodes=len(ENDS[l]), columns={k: flat(v) for k, v in lane.items() if k not in left_out})
                             for l, lane in enumerate(lanes)],
                      parameters=start, norm=[0, 0, 0, 0], horizon=6,
-                     report={"q/loss": loss.item(), "q/norm": size.item(), "q/chosen": chosen_sum, "q/target": target_sum, **report},
+                     report={"q/loss": loss.item(), "q/norm": size.item(), "q/chosen": chosen_sum, "q/target": target_sum, **report,
+                             **({"smoothness": term.item()} if smooth else {})},
                      moments={**{key: {p: flat(torch_optimiser.state[w][moment]) for p, w in nets[key].items()} for key in live}, **extra},
                      result={key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}))
-
-
-class Stream:
-    """common/base/rng.h: SplitMix64 over the words of a name, then counted on."""
-
-    WORD = (1 << 64) - 1
-
-    def __init__(self, seed, purpose, episode, step, agent):
-        key = self.mix(seed ^ (purpose << 56))
-        self.key, self.count = self.mix(self.mix(key ^ episode) ^ (step << 32 | agent)), 0
-
-    @classmethod
-    def mix(cls, x):
-        x = (x + 0x9E3779B97F4A7C15) & cls.WORD
-        x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & cls.WORD
-        x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & cls.WORD
-        return x ^ (x >> 31)
-
-    def next(self):
-        self.count += 1
-        return self.mix(self.key ^ self.mix(self.count - 1))
-
-    def double(self):
-        return (self.next() >> 11) * 2.0**-53
-
-    def below(self, n):
-        while True:
-            product = (self.next() >> 32) * n
-            if product % 2**32 >= 2**32 % n:
-                return product >> 32
 
 
 def box_columns(n, lanes, N, A):
@@ -324,7 +331,18 @@ def box_columns(n, lanes, N, A):
         c["available"], c["final_available"] = torch.ones_like(c["available"]), torch.ones_like(c["final_available"])
 
 
-def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=None):
+def m3ddpg_actions(head, actions, own, epsilon):
+    """[L,N,A]: all but agent `own` a step of length epsilon down the gradient of head(actions) [L]."""
+    if epsilon == 0:
+        return actions
+    here = actions.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(head(here).sum(), here)
+    delta = -epsilon * F.normalize(gradient, dim=-1)
+    delta[:, own] = 0
+    return actions + delta
+
+
+def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=False, m3ddpg=0, smooth=False, mi=None):
     n = Numbers(seed)
     joint, lr, critic_lr, gamma, share, max_norm = S > 0, 2e-3, 3e-3, 0.9, 0.25, 0.01
     Z = S if joint else N * O
@@ -350,21 +368,24 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=
     def outputs(which, e):
         return values(actor, nets[which], e, N, A, False)
 
-    def q(which, state, actions):
-        """All agents' values [L,N] of joint actions [L,N,A]."""
+    def q(which, state, actions, i):
+        """Agent i's values [L] of joint actions [L,N,A]."""
         L = len(state)
-        x = [torch.cat([state, torch.eye(N)[i].expand(L, N), actions.reshape(L, N * A)], -1) for i in range(N)]
-        return torch.stack([forward(critic, nets[which], xi)[:, 0] for xi in x], -1)
+        return forward(critic, nets[which], torch.cat([state, torch.eye(N)[i].expand(L, N), actions.reshape(L, N * A)], -1))[:, 0]
+
+    def judged(which, state, actions, i, own):
+        """q as a method that guards agent `own` against the others sees it."""
+        return q(which, state, m3ddpg_actions(lambda a: q(which, state, a, i), actions, own, m3ddpg), i)
 
     loss, value_sum, target_sum = 0.0, 0.0, 0.0
     for e in episodes:
         L, u = e["length"], outputs("target/defender", e).detach()
         late = torch.tanh(u) if is_box else F.one_hot(u.masked_fill(~e["available"], -1e10).argmax(-1), A).to(torch.float64)
-        after = q("target/critic", state_of(e)[1:], late[1:]).detach()
+        after = torch.stack([judged("target/critic", state_of(e)[1:], late[1:], i, i) for i in range(N)], -1).detach()
         if e["terminated"] or not bootstraps:
             after[-1] = 0
         y = e["reward"].mean(-1)[:, None] + gamma * after
-        v = q("critic", state_of(e)[:-1], hot(e))
+        v = torch.stack([q("critic", state_of(e)[:-1], hot(e), i) for i in range(N)], -1)
         loss = loss + 0.5 * ((v - y) ** 2).sum() / (steps * N)
         value_sum, target_sum = value_sum + v.sum().item() / (steps * N), target_sum + y.sum().item() / (steps * N)
     optimisers = {key: torch.optim.Adam(nets[key].values(), lr=rate, eps=1e-4) for key, rate in (("defender", lr), ("critic", critic_lr))}
@@ -372,9 +393,9 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=
     clip(list(nets["critic"].values()), max_norm)
     optimisers["critic"].step()
 
-    actor_loss = 0.0
+    actor_loss, term = 0.0, 0.0
     for index, e in enumerate(episodes):
-        L, u, stream = e["length"], outputs("defender", e)[:-1], Stream(1, 8, len(episodes), 0, 1 + index)
+        L, u, stream = e["length"], outputs("defender", e)[:-1], Stream(1, RNG_BATCH, len(episodes), 0, 1 + index)
         if is_box:
             fresh = torch.tanh(u)
         else:
@@ -384,8 +405,12 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=
             fresh = F.one_hot(noisy.argmax(-1), A) - soft.detach() + soft
         for i in range(N):
             actions = torch.cat([hot(e)[:, :i], fresh[:, i : i + 1], hot(e)[:, i + 1 :]], 1)
-            actor_loss = actor_loss - q("critic", state_of(e)[:-1], actions).sum() / (steps * N * N)
+            for j in range(N):
+                actor_loss = actor_loss - judged("critic", state_of(e)[:-1], actions, j, i).sum() / (steps * N * N)
         actor_loss = actor_loss + action_reg * (fresh**2).sum() / (steps * N * A)
+        if smooth:
+            term = term + smoothness("tanh" if is_box else "choices", actor, nets["defender"], e, index, len(episodes), N, O, A, False) / (steps * N)
+    actor_loss = actor_loss + SMOOTH["weight"] * term
     actor_loss.backward()
     clip(list(nets["defender"].values()), max_norm)
     optimisers["defender"].step()
@@ -399,14 +424,16 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=
               f"maddpg.batch={len(episodes)}", f"maddpg.updates_per_episode={1 / len(episodes)}", f"maddpg.lr={lr}",
               f"maddpg.critic_lr={critic_lr}", "maddpg.eps=1e-4", f"maddpg.max_norm={max_norm}", f"maddpg.gamma={gamma}",
               f"maddpg.target_share={share}", f"maddpg.action_reg={action_reg}", f"maddpg.bootstraps_limits={'true' if bootstraps else 'false'}",
-              "replay.episodes=20"]
+              "replay.episodes=20"] + ([f"m3ddpg.epsilon={m3ddpg}"] if m3ddpg else [])
+    recipe += [f"smoothness.{key}={value}" for key, value in SMOOTH.items() if smooth]
     recipe += [*MI_RECIPE, f"mi.x={mi}"] if mi else []
     left_out = [] if joint else ["state", "final_state"]
     write(name, dict(recipe=recipe, N=N, O=O, S=S if joint else O, A=A, K=0, H=0, joint=joint, box=is_box, moment="m",
                      lanes=[dict(episodes=len(ENDS[l]), columns={k: flat(v) for k, v in lane.items() if k not in left_out})
                             for l, lane in enumerate(lanes)],
                      parameters=start, norm=[0, 0, 0, 0],
-                     report={"maddpg/critic": loss.item(), "maddpg/actor": actor_loss.item(), "maddpg/value": value_sum, "maddpg/target": target_sum, **report},
+                     report={"maddpg/critic": loss.item(), "maddpg/actor": actor_loss.item(), "maddpg/value": value_sum, "maddpg/target": target_sum, **report,
+                             **({"smoothness": term.item()} if smooth else {})},
                      moments={**{key: {p: flat(optimisers[key].state[w]["exp_avg"]) for p, w in nets[key].items()} for key in optimisers}, **extra},
                      result={key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}))
 
@@ -426,3 +453,9 @@ if __name__ == "__main__":
                  target_every=7, mi="hidden")
     maddpg_update("mir3_maddpg", 18, N=3, O=5, S=7, A=4, H=6, is_box=False, action_reg=0, bootstraps=False, mi="observation")
     maddpg_update("mir3_maddpg_box", 19, N=2, O=4, S=0, A=3, H=7, is_box=True, action_reg=0.1, bootstraps=True, mi="state")
+    maddpg_update("m3ddpg", 16, N=3, O=3, S=4, A=3, H=5, is_box=False, m3ddpg=0.3)
+    maddpg_update("m3ddpg_box", 17, N=3, O=3, S=0, A=2, H=6, is_box=True, m3ddpg=0.2)
+    maddpg_update("ernie_maddpg", 18, N=3, O=3, S=4, A=3, H=5, is_box=False, smooth=True)
+    maddpg_update("ernie_maddpg_box", 19, N=2, O=4, S=0, A=2, H=6, is_box=True, smooth=True)
+    value_update("ernie_qmix", 20, "qmix", N=2, O=4, S=5, A=4, H=5, last_action=True, optimiser="rmsprop", is_double=True, max_norm=10,
+                 target_every=7, smooth=True)
