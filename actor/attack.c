@@ -55,27 +55,33 @@ int threat_parse(struct threat *threat, const char *text, struct err *err)
     return threat->ops->has_strength ? parse_strength(threat, text, text + length + 1, text + end, err) : 0;
 }
 
-const struct net_weights *adversary_net(const struct nets *nets, int agent)
+const struct net_weights *adversary_net(const struct nets *nets, int victim)
 {
     char id[32];
-    snprintf(id, sizeof id, "adversary/%d", agent);
+    snprintf(id, sizeof id, "adversary/%d", victim);
     const struct net_weights *own = nets_find(nets, id);
     return own ? own : nets_find(nets, "adversary");
 }
 
-static int check_adversary(const struct stage *stage, const struct net_weights *net, int agent, struct err *err)
+static int victim_of(const struct stage *stage, int row)
+{
+    int attacker = stage->attacker ? stage->attacker[row / stage->N] : -1;
+    return attacker >= 0 ? attacker : row % stage->N;
+}
+
+static int check_adversary(const struct stage *stage, const struct net_weights *net, int victim, struct err *err)
 {
     if (!net)
-        return err_set(err, ERR_MISMATCH, "no adversary net for agent %d in these weights", agent);
+        return err_set(err, ERR_MISMATCH, "no adversary net for victim %d in these weights", victim);
     const struct net_arch *arch = net_weights_arch(net);
     if ((arch->in != stage->O && arch->in != stage->O + stage->N) || arch->out != stage->A || arch->gru ||
         arch->log_std != (stage->head.kind == ACTION_BOX))
-        return err_set(err, ERR_MISMATCH, "adversary net of agent %d maps %d to %d, expected %d or %d to %d", agent, arch->in,
+        return err_set(err, ERR_MISMATCH, "adversary net of victim %d maps %d to %d, expected %d or %d to %d", victim, arch->in,
                        arch->out, stage->O, stage->O + stage->N, stage->A);
     return 0;
 }
 
-/* Those of the rows whose agent is played by `net`, in one product. */
+/* Those of the rows whose victim is played by `net`, in one product. */
 static void output_of_net(struct stage *stage, const struct net_weights *net, const struct net_weights *const *net_of,
                           const int32_t *rows, int n, float *output, const float **log_std)
 {
@@ -85,7 +91,7 @@ static void output_of_net(struct stage *stage, const struct net_weights *net, co
     int count = 0;
     for (int i = 0; i < n; i++) {
         int agent = rows[i] % stage->N;
-        if (net_of[agent] != net)
+        if (net_of[victim_of(stage, rows[i])] != net)
             continue;
         memcpy(x + (size_t)count * in, stage->vec->observation + (size_t)rows[i] * O, O * sizeof(float));
         if (in > O)
@@ -104,19 +110,19 @@ int adversary_output(struct stage *stage, const int32_t *rows, int n, float *out
 {
     const struct net_weights *net_of[SPEC_AGENTS_MAX] = {NULL};
     for (int i = 0; i < n; i++) {
-        int agent = rows[i] % stage->N, r;
-        if (net_of[agent])
+        int victim = victim_of(stage, rows[i]), r;
+        if (net_of[victim])
             continue;
-        net_of[agent] = adversary_net(stage->nets, agent);
-        if ((r = check_adversary(stage, net_of[agent], agent, err)))
+        net_of[victim] = adversary_net(stage->nets, victim);
+        if ((r = check_adversary(stage, net_of[victim], victim, err)))
             return r;
     }
-    for (int agent = 0; agent < stage->N; agent++) {
-        bool is_first = net_of[agent] != NULL; /* agents may share a net */
-        for (int before = 0; before < agent; before++)
-            is_first &= net_of[before] != net_of[agent];
+    for (int victim = 0; victim < SPEC_AGENTS_MAX; victim++) {
+        bool is_first = net_of[victim] != NULL; /* victims may share a net */
+        for (int before = 0; before < victim && is_first; before++)
+            is_first = net_of[before] != net_of[victim];
         if (is_first)
-            output_of_net(stage, net_of[agent], net_of, rows, n, output, log_std);
+            output_of_net(stage, net_of[victim], net_of, rows, n, output, log_std);
     }
     return 0;
 }

@@ -25,8 +25,9 @@ struct stage {
     const int32_t *episode_step; /* [B] */
     const int32_t *attacked;     /* [n_attacked] rows under attack, ascending */
     int n_attacked;
-    float strength;       /* the number behind the colon: "pgd:0.5" */
-    const void *previous; /* [R,C] executed at the step before; of a row whose episode_step is 0 it means nothing */
+    const int32_t *attacker; /* [B] number of the net that plays all attacked agents there; NULL or -1: each has its own */
+    float strength;          /* the number behind the colon: "pgd:0.5" */
+    const void *previous;    /* [R,C] executed at the step before; of a row whose episode_step is 0 it means nothing */
 
     float *input;       /* [R,I] observation as acted on, knowledge, last action; observation hooks change the first O numbers */
     float *probability; /* [R,A] of the defender policy on the input */
@@ -58,8 +59,9 @@ struct threat { /* an attack with its argument; ops NULL: nobody is attacked */
 /* Reads "clean", "learned", "pgd:0.5", "noise:0.3@all", ...; names what is known on failure. */
 MUST_USE int threat_parse(struct threat *threat, const char *text, struct err *err);
 
-/* The net that plays agent n as an adversary: "adversary/<n>" if there is one, else "adversary"; NULL when there is neither. */
-const struct net_weights *adversary_net(const struct nets *nets, int agent);
+/* The net that plays victim v (an agent, or a set of them) as an adversary: "adversary/<v>" if there is one, else "adversary"; NULL when there is
+ * neither. */
+const struct net_weights *adversary_net(const struct nets *nets, int victim);
 
 /* The adversaries' outputs [n,A] on the clean observations of rows [n]: a net reads the observation, and, when it is O + N wide, the
  * one-hot index of its agent behind it. log_std [n] (may be NULL) receives each row's net's (net_weights_log_std).

@@ -4,251 +4,9 @@
  * copied back. One step of a group is the list in step_group: know, perturb, decide, attack, record, step, end episodes.
  * Invariants: held[lane] is what the lane's newest slice left (head.next_slice says which slice may continue it); nothing is
  * allocated while a group runs, except scratch when nets of a new size arrive. */
-#include "actor/rollout.h"
+#include "actor/rollout_internal.h"
 
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "actor/attack.h"
-#include "actor/columns.h"
-#include "actor/lane.h"
-#include "actor/rollout_config.h"
 #include "base/clock.h"
-#include "net/acting.h"
-#include "net/knowledge.h"
-#include "net/partition.h"
-#include "wire/run.h"
-
-enum { PLACES_MIN = 64 }; /* evaluation groups are at least this wide */
-
-struct buffers {               /* one step of all places; R = places * N rows */
-    float *input;              /* [R,O+K+M] */
-    float *logits;             /* [R,max(A,N)] outputs of a net */
-    float *probability;        /* [R,A] */
-    float *logp, *action_logp; /* [R] */
-    float *noise;              /* [R,C] */
-    void *intended, *action;   /* [R,C] int32_t choices, or floats of a box in policy units */
-    void *previous;            /* [R,C] action of the step before, of a group */
-    float *executed;           /* [R,C] of a box, in the environment's units */
-    int32_t *attacked;         /* [R] */
-    uint8_t *channels;         /* [R] */
-    uint64_t *episode;         /* [places] */
-    int32_t *episode_step;     /* [places] */
-    float *belief_copy;        /* [R,H] */
-    struct rng *step_rng;      /* [places] */
-};
-
-struct place {            /* what a place of the running group writes to */
-    struct frame frame;   /* columns of the order's frame that do not depend on the number of episodes */
-    struct frame staging; /* episode columns, until their number is known */
-    unsigned char *staging_bytes;
-    int episodes;
-    bool is_done; /* evaluation: has all its episodes */
-};
-
-struct rollout {
-    struct run_config run;
-    struct knowledge_config knowledge;
-    struct partition_config partition;
-    struct rollout_config config;
-    struct acting_config acting;
-    struct env_instance env;
-    struct schema schema;
-    struct schema_layout step_layout, staging_layout;
-    struct columns columns;
-    const struct env_script *script; /* NULL: defenders are nets */
-    struct threat training_threat;
-    struct nets nets;
-    struct action_head head;
-    int K, M, n_places; /* knowledge slots, numbers of the last action */
-    struct lane_widths widths;
-    struct lanes held, work;
-    struct vec held_vec, work_vec;
-    bool *is_held; /* [run.lanes] */
-    struct place *places;
-    struct buffers buffers;
-    struct arena memory, scratch;
-    struct rollout_times times;
-    void (*watch)(void *context, const struct rollout_moment *moment); /* or NULL */
-    void *watch_context;
-};
-
-struct group { /* the orders in hand */
-    const struct order *const *orders;
-    struct trajectory *const *out;
-    int B;
-    bool is_evaluation;
-    struct threat threat;
-    uint64_t seed;
-    double attack_probability;
-    float epsilon; /* of the defender's behaviour; 0 in evaluations */
-    struct hash weights_hash;
-};
-
-/* ---- create ---- */
-
-/* What rows cannot say: partition and threat must fit the team, and each other. */
-static int check_partition(const struct rollout *rollout, struct err *err)
-{
-    const struct partition_config *partition = &rollout->partition;
-    int N = rollout->env.spec.N;
-    if (partition->kind == PARTITION_K_OF_N && partition->adversaries > N)
-        return err_set(err, ERR_INVALID, "partition.adversaries is %lld, the environment has %d agents",
-                       (long long)partition->adversaries, N);
-    if (partition->kind == PARTITION_FIXED && partition->victim >= N)
-        return err_set(err, ERR_INVALID, "partition.victim is %lld, the environment has agents 0 to %d",
-                       (long long)partition->victim, N - 1);
-    if (partition->kind != PARTITION_NONE && !rollout->training_threat.ops)
-        return err_set(err, ERR_INVALID,
-                       "partition.kind names adversaries but attack.threat is clean: they would be recorded and nobody play them");
-    if (partition->kind != PARTITION_NONE && rollout->training_threat.hits_all)
-        return err_set(err, ERR_INVALID, "attack.threat %s hits every agent, but partition.kind names adversaries: set it to none",
-                       rollout->config.threat);
-    return 0;
-}
-
-static int bind_config(struct rollout *rollout, const struct recipe *recipe, struct err *err)
-{
-    int r;
-    if ((r = run_config_bind(&rollout->run, recipe, err)) || (r = knowledge_config_bind(&rollout->knowledge, recipe, err)) ||
-        (r = partition_config_bind(&rollout->partition, recipe, err)) || (r = rollout_config_bind(&rollout->config, recipe, err)) ||
-        (r = env_open(&rollout->env, recipe, err)))
-        return r;
-    if ((r = threat_parse(&rollout->training_threat, rollout->config.threat, err)))
-        return err_prefix(err, r, "attack.threat");
-    if (rollout->training_threat.ops && rollout->training_threat.ops->is_for_evaluation)
-        return err_set(err, ERR_INVALID, "attack.threat is %s, which is for evaluations only (eval.threats)",
-                       rollout->config.threat);
-    return check_partition(rollout, err);
-}
-
-static int find_script(struct rollout *rollout, struct err *err)
-{
-    const char *name = rollout->config.defender;
-    if (!strcmp(name, "net"))
-        return 0;
-    const struct env_ops *ops = rollout->env.ops;
-    for (int i = 0; i < ops->n_scripts; i++)
-        if (!strcmp(ops->scripts[i].name, name))
-            rollout->script = &ops->scripts[i];
-    if (!rollout->script)
-        return err_set(err, ERR_UNKNOWN, "rollout.defender is \"%s\", expected net or a script of environment %s", name, ops->name);
-    if (rollout->script->memory_bytes > SCRIPT_MEMORY_MAX)
-        return err_set(err, ERR_LIMIT, "script %s wants %zu bytes of memory, at most %d allowed", name,
-                       rollout->script->memory_bytes, SCRIPT_MEMORY_MAX);
-    return 0;
-}
-
-static int declare_schema(struct rollout *rollout, struct err *err)
-{
-    schema_init(&rollout->schema, (int32_t)rollout->run.T, (int32_t)rollout->run.chunk);
-    int r = columns_declare(&rollout->columns, &rollout->schema, &rollout->env.spec, rollout->K, rollout->widths.H,
-                            (int)lane_snapshot_bytes(&rollout->env, &rollout->widths), err);
-    schema_layout(&rollout->schema, (int32_t)rollout->run.T, 0, &rollout->step_layout);
-    schema_layout(&rollout->schema, 0, (int32_t)rollout->run.T, &rollout->staging_layout);
-    return r;
-}
-
-static int allocate_buffers(struct rollout *rollout)
-{
-    const struct spec *spec = &rollout->env.spec;
-    size_t places = (size_t)rollout->n_places, R = places * (size_t)spec->N, I = (size_t)(spec->O + rollout->K + rollout->M);
-    size_t A = (size_t)spec->A, wide = (size_t)(spec->A > spec->N ? spec->A : spec->N), H = (size_t)rollout->widths.H,
-           C = (size_t)spec->C;
-    size_t bytes =
-        R * (I + wide + A + H + 5 * C + 12) * 4 + places * (rollout->staging_layout.bytes + 64 + sizeof(struct place)) + 64 * 64;
-    int r = arena_init(&rollout->memory, "rollout", bytes + places * 256);
-    if (r)
-        return r;
-    struct arena *arena = &rollout->memory;
-    rollout->buffers = (struct buffers){
-        .input = arena_zero_array(arena, float, R *I),
-        .logits = arena_zero_array(arena, float, R *wide),
-        .probability = arena_zero_array(arena, float, R *A),
-        .logp = arena_zero_array(arena, float, R),
-        .action_logp = arena_zero_array(arena, float, R),
-        .noise = arena_zero_array(arena, float, R *C),
-        .intended = arena_zero_array(arena, int32_t, R * C),
-        .action = arena_zero_array(arena, int32_t, R * C),
-        .previous = arena_zero_array(arena, int32_t, R * C),
-        .executed = arena_zero_array(arena, float, R *C),
-        .attacked = arena_zero_array(arena, int32_t, R),
-        .channels = arena_zero_array(arena, uint8_t, R),
-        .episode = arena_zero_array(arena, uint64_t, places),
-        .episode_step = arena_zero_array(arena, int32_t, places),
-        .belief_copy = arena_zero_array(arena, float, R *H),
-        .step_rng = arena_zero_array(arena, struct rng, places),
-    };
-    rollout->places = arena_zero_array(arena, struct place, places);
-    for (size_t i = 0; i < places; i++) {
-        struct place *place = &rollout->places[i];
-        place->staging_bytes = arena_zero(arena, rollout->staging_layout.bytes);
-        frame_map(&place->staging, &rollout->columns, &rollout->staging_layout, place->staging_bytes);
-    }
-    return 0;
-}
-
-static int allocate(struct rollout *rollout)
-{
-    int lanes = (int)rollout->run.lanes, r;
-    rollout->n_places = lanes > PLACES_MIN ? lanes : PLACES_MIN;
-    if ((r = lanes_init(&rollout->held, lanes, &rollout->env, &rollout->widths)) ||
-        (r = vec_init(&rollout->held_vec, &rollout->env, lanes)) ||
-        (r = lanes_init(&rollout->work, rollout->n_places, &rollout->env, &rollout->widths)) ||
-        (r = vec_init(&rollout->work_vec, &rollout->env, rollout->n_places)))
-        return r;
-    if (!(rollout->is_held = calloc((size_t)lanes, sizeof *rollout->is_held)))
-        return ERR_NOMEM;
-    return allocate_buffers(rollout);
-}
-
-int rollout_create(struct rollout **out, const struct recipe *recipe, struct err *err)
-{
-    struct rollout *rollout = calloc(1, sizeof *rollout);
-    if (!rollout)
-        return err_set(err, ERR_NOMEM, "cannot create rollout: out of memory");
-    int r;
-    if ((r = bind_config(rollout, recipe, err)) || (r = find_script(rollout, err)))
-        goto failed;
-    rollout->head = action_head_of(&rollout->env.spec);
-    if ((r = acting_config_bind(&rollout->acting, recipe, &rollout->head, err)))
-        goto failed;
-    rollout->K = knowledge_width(&rollout->knowledge, &rollout->env.spec);
-    rollout->M = acting_width(&rollout->acting, &rollout->head);
-    rollout->widths =
-        (struct lane_widths){.H = rollout->knowledge.kind == KNOWLEDGE_BELIEF ? (int)rollout->knowledge.belief_hidden : 0,
-                             .P = (int)rollout->acting.recurrent,
-                             .M = rollout->M};
-    if ((r = declare_schema(rollout, err)))
-        goto failed;
-    if ((r = allocate(rollout))) {
-        err_set(err, r, "cannot create rollout: out of memory");
-        goto failed;
-    }
-    *out = rollout;
-    return 0;
-failed:
-    rollout_destroy(&rollout);
-    return r;
-}
-
-void rollout_destroy(struct rollout **rollout_at)
-{
-    struct rollout *rollout = *rollout_at;
-    if (!rollout)
-        return;
-    nets_deinit(&rollout->nets);
-    arena_deinit(&rollout->scratch);
-    arena_deinit(&rollout->memory);
-    free(rollout->is_held);
-    vec_deinit(&rollout->work_vec);
-    lanes_deinit(&rollout->work);
-    vec_deinit(&rollout->held_vec);
-    lanes_deinit(&rollout->held);
-    free(rollout);
-    *rollout_at = NULL;
-}
 
 const struct spec *rollout_spec(const struct rollout *rollout)
 {
@@ -287,11 +45,6 @@ static void show(const struct rollout *rollout, const void *action)
 
 /* ---- episodes ---- */
 
-static size_t row_floats(const struct rollout *rollout, int width)
-{
-    return (size_t)rollout->env.spec.N * (size_t)width;
-}
-
 static void clear_state(const struct rollout *rollout, float *states, int place, int width)
 {
     memset(states + (size_t)place * row_floats(rollout, width), 0, row_floats(rollout, width) * sizeof(float));
@@ -315,7 +68,7 @@ static void begin_episode(struct rollout *rollout, const struct group *group, in
     head->episode_step = 0;
     head->episode_return = 0.0f;
     if (group->is_evaluation)
-        head->partition = order->victim >= 0 ? 1ull << order->victim : 0;
+        head->partition = order->victim >= 0 ? rollout->victims.mask[order->victim] : 0;
     else
         head->partition = partition_draw(&rollout->partition, &rollout->env.spec, group->attack_probability, group->seed, episode);
     clear_recurrent(rollout, place);
@@ -363,8 +116,8 @@ static int check_orders(const struct rollout *rollout, const struct group *group
             return err_set(err, ERR_RANGE, "order for lane %d, expected 0 to %d", order->lane, lanes - 1);
         if (group->is_evaluation && (order->episodes < 1 || order->episodes > rollout->run.T))
             return err_set(err, ERR_RANGE, "order for %d episodes, expected 1 to %lld", order->episodes, (long long)rollout->run.T);
-        if (order->victim >= rollout->env.spec.N)
-            return err_set(err, ERR_RANGE, "order for victim %d, expected below %d", order->victim, rollout->env.spec.N);
+        if (order->victim >= rollout->victims.n)
+            return err_set(err, ERR_RANGE, "order for victim %d, expected below %d", order->victim, rollout->victims.n);
     }
     return 0;
 }
@@ -412,274 +165,6 @@ int rollout_same_group(const struct order *a, const struct order *b)
            !strcmp(a->threat, b->threat);
 }
 
-/* ---- the stages of a step ---- */
-
-static struct stage make_stage(struct rollout *rollout, const struct group *group)
-{
-    const struct buffers *buffers = &rollout->buffers;
-    for (int b = 0; b < group->B; b++) {
-        buffers->episode[b] = rollout->work.head[b].episode;
-        buffers->episode_step[b] = rollout->work.head[b].episode_step;
-    }
-    return (struct stage){
-        .vec = &rollout->work_vec,
-        .env = &rollout->env,
-        .nets = &rollout->nets,
-        .defender = rollout->script ? NULL : nets_find(&rollout->nets, "defender"),
-        .B = group->B,
-        .N = rollout->env.spec.N,
-        .O = rollout->env.spec.O,
-        .K = rollout->K,
-        .M = rollout->M,
-        .A = rollout->env.spec.A,
-        .C = rollout->env.spec.C,
-        .head = rollout->head,
-        .seed = group->seed,
-        .episode = buffers->episode,
-        .episode_step = buffers->episode_step,
-        .attacked = buffers->attacked,
-        .strength = group->threat.strength,
-        .previous = buffers->previous,
-        .input = buffers->input,
-        .probability = buffers->probability,
-        .action = buffers->action,
-        .action_logp = buffers->action_logp,
-        .channels = buffers->channels,
-        .scratch = &rollout->scratch,
-    };
-}
-
-static void list_attacked(struct rollout *rollout, const struct group *group, struct stage *stage)
-{
-    stage->n_attacked = 0;
-    if (!group->threat.ops)
-        return;
-    for (int b = 0; b < stage->B; b++)
-        for (int n = 0; n < stage->N; n++)
-            if (group->threat.hits_all || rollout->work.head[b].partition >> n & 1)
-                rollout->buffers.attacked[stage->n_attacked++] = b * stage->N + n;
-}
-
-/* b_i or theta, for `B` observations [B,N,O]; belief states [B,N,H] are advanced in place. out: [B*N] rows of `stride` numbers. */
-static void know(struct rollout *rollout, int B, const float *observation, float *belief_state, const struct lane_head *heads,
-                 float *out, size_t stride)
-{
-    int N = rollout->env.spec.N;
-    if (rollout->knowledge.kind == KNOWLEDGE_BELIEF) {
-        float *logits = rollout->buffers.logits;
-        net_act(nets_find(&rollout->nets, "belief"), B * N, observation, belief_state, logits, &rollout->scratch);
-        for (int row = 0; row < B * N; row++)
-            knowledge_from_logits(&rollout->knowledge, (size_t)N, logits + (size_t)row * (size_t)N, out + (size_t)row * stride);
-    } else if (rollout->knowledge.kind == KNOWLEDGE_TRUE_TYPE) {
-        for (int row = 0; row < B * N; row++)
-            for (int n = 0; n < N; n++)
-                out[(size_t)row * stride + (size_t)n] =
-                    knowledge_from_type(&rollout->knowledge, (int)(heads[row / N].partition >> n & 1));
-    }
-}
-
-static void fill_input(struct rollout *rollout, const struct stage *stage)
-{
-    size_t O = (size_t)stage->O, I = (size_t)stage_width(stage), M = (size_t)stage->M;
-    for (size_t row = 0; row < (size_t)(stage->B * stage->N); row++) {
-        memcpy(stage->input + row * I, rollout->work_vec.observation + row * O, O * sizeof(float));
-        memcpy(stage->input + (row + 1) * I - M, rollout->work.last_action + row * M, M * sizeof(float));
-    }
-    know(rollout, stage->B, rollout->work_vec.observation, rollout->work.belief_state, rollout->work.head, stage->input + O, I);
-}
-
-/* Inverse of the cumulative distribution, as categorical_sample does from logits. */
-static int sample_probability(const float *probability, int A, float unit)
-{
-    float sum = 0.0f;
-    int last = 0;
-    for (int a = 0; a < A; a++) {
-        if (probability[a] <= 0.0f)
-            continue;
-        last = a;
-        sum += probability[a];
-        if (unit < sum)
-            break;
-    }
-    return last;
-}
-
-/* A script's probabilities (of a box, its action) to cells and log-probability. */
-static void take_script_action(const struct rollout *rollout, const float *probability, const float *noise, void *intended,
-                               float *logp)
-{
-    const struct action_head *head = &rollout->head;
-    *logp = 0;
-    if (head->kind == ACTION_BOX) {
-        action_head_from_executed(&rollout->env.spec, probability, intended);
-        return;
-    }
-    for (int c = 0; c < head->C; probability += head->choices[c], c++) {
-        int choice = sample_probability(probability, head->choices[c], noise[c]);
-        ((int32_t *)intended)[c] = choice;
-        *logp += logf(probability[choice]);
-    }
-}
-
-static void decide_by_script(struct rollout *rollout, const struct stage *stage)
-{
-    const struct buffers *buffers = &rollout->buffers;
-    size_t C = (size_t)stage->C;
-    for (int row = 0; row < stage->B * stage->N; row++) {
-        float *probability = buffers->probability + (size_t)row * (size_t)stage->A;
-        rollout->script->act(rollout->env.params, row % stage->N, stage->episode_step[row / stage->N],
-                             stage->input + (size_t)row * (size_t)stage_width(stage),
-                             rollout->work_vec.available + (size_t)row * (size_t)stage->A,
-                             rollout->work.memory + (size_t)row * SCRIPT_MEMORY_MAX, probability);
-        take_script_action(rollout, probability, buffers->noise + (size_t)row * C, (int32_t *)buffers->intended + (size_t)row * C,
-                           &buffers->logp[row]);
-    }
-}
-
-static void act_by_outputs(struct rollout *rollout, const struct stage *stage, float epsilon)
-{
-    const struct buffers *buffers = &rollout->buffers;
-    size_t A = (size_t)stage->A, C = (size_t)stage->C;
-    for (size_t row = 0; row < (size_t)(stage->B * stage->N); row++) {
-        size_t b = row / (size_t)stage->N;
-        struct rng explore = rng_stream(stage->seed, RNG_EXPLORE, stage->episode[b], (uint32_t)stage->episode_step[b],
-                                        (uint32_t)(row % (size_t)stage->N));
-        buffers->logp[row] = acting_row((enum behaviour)rollout->acting.behaviour, &rollout->head, buffers->logits + row * A,
-                                        rollout->work_vec.available + row * A, epsilon, &explore,
-                                        (int32_t *)buffers->intended + row * C, buffers->probability + row * A);
-    }
-}
-
-static void decide_by_net(struct rollout *rollout, const struct stage *stage, float epsilon)
-{
-    const struct buffers *buffers = &rollout->buffers;
-    const struct net_weights *defender = nets_find(&rollout->nets, "defender");
-    int R = stage->B * stage->N;
-    net_act(defender, R, stage->input, rollout->widths.P ? rollout->work.policy_state : NULL, buffers->logits, &rollout->scratch);
-    if (rollout->acting.behaviour == BEHAVIOUR_SAMPLE)
-        action_head_sample(&rollout->head, R, buffers->logits, net_weights_log_std(defender), rollout->work_vec.available,
-                           buffers->noise, buffers->intended, buffers->logp, buffers->probability);
-    else
-        act_by_outputs(rollout, stage, epsilon);
-}
-
-static void decide(struct rollout *rollout, const struct stage *stage, float epsilon)
-{
-    const struct buffers *buffers = &rollout->buffers;
-    int R = stage->B * stage->N;
-    for (int row = 0; row < R; row++)
-        action_head_noise(&rollout->head, stage->seed, RNG_POLICY, stage->episode[row / stage->N],
-                          (uint32_t)stage->episode_step[row / stage->N], (uint32_t)(row % stage->N),
-                          buffers->noise + (size_t)row * (size_t)stage->C);
-    if (rollout->script)
-        decide_by_script(rollout, stage);
-    else
-        decide_by_net(rollout, stage, epsilon);
-    memcpy(buffers->action, buffers->intended, (size_t)R * (size_t)stage->C * sizeof(int32_t));
-    memcpy(buffers->action_logp, buffers->logp, (size_t)R * sizeof *buffers->action_logp);
-}
-
-/* ---- recording ---- */
-
-#define PUT(frame, column, type, row, width) ((type *)(frame)->at[COL_##column] + (size_t)(row) * (size_t)(width))
-
-static void put_rows(void *to, const void *from, size_t bytes)
-{
-    if (to && bytes)
-        memcpy(to, from, bytes);
-}
-
-/* Observation as acted on and knowledge of place b as row t. */
-static void record_input(const struct rollout *rollout, const struct stage *stage, int b, int t)
-{
-    const struct frame *frame = &rollout->places[b].frame;
-    size_t O = (size_t)stage->O, K = (size_t)stage->K, N = (size_t)stage->N, S = (size_t)rollout->env.spec.S;
-    for (size_t n = 0; n < N; n++) {
-        const float *input = stage->input + ((size_t)b * N + n) * (size_t)stage_width(stage);
-        memcpy(PUT(frame, observation, float, t, N *O) + n * O, input, O * sizeof(float));
-        if (K)
-            memcpy(PUT(frame, knowledge, float, t, N *K) + n * K, input + O, K * sizeof(float));
-    }
-    if (frame->at[COL_state])
-        memcpy(PUT(frame, state, float, t, N *S), rollout->work_vec.state + (size_t)b * N * S, N * S * sizeof(float));
-}
-
-/* Before the belief moves on: its state at the start of a chunk. */
-static void record_belief_state(const struct rollout *rollout, int b, int t)
-{
-    const struct frame *frame = &rollout->places[b].frame;
-    size_t width = row_floats(rollout, rollout->widths.H);
-    if (frame->at[COL_belief_state] && t % rollout->schema.chunk == 0)
-        memcpy(PUT(frame, belief_state, float, t / rollout->schema.chunk, width), rollout->work.belief_state + (size_t)b * width,
-               width * sizeof(float));
-}
-
-static void record_decision(const struct rollout *rollout, const struct stage *stage, int b, int t)
-{
-    const struct frame *frame = &rollout->places[b].frame;
-    const struct buffers *buffers = &rollout->buffers;
-    const struct lane_head *head = &rollout->work.head[b];
-    size_t N = (size_t)stage->N, A = (size_t)stage->A, C = (size_t)stage->C, first = (size_t)b * N;
-    memcpy(PUT(frame, available, uint8_t, t, N * A), rollout->work_vec.available + first * A, N * A);
-    memcpy(PUT(frame, alive, uint8_t, t, N), rollout->work_vec.alive + first, N);
-    put_rows(PUT(frame, intended, int32_t, t, N * C), (int32_t *)buffers->intended + first * C, N * C * sizeof(int32_t));
-    memcpy(PUT(frame, intended_logp, float, t, N), buffers->logp + first, N * sizeof(float));
-    put_rows(PUT(frame, action, int32_t, t, N * C), (int32_t *)buffers->action + first * C, N * C * sizeof(int32_t));
-    memcpy(PUT(frame, action_logp, float, t, N), buffers->action_logp + first, N * sizeof(float));
-    memcpy(PUT(frame, channels, uint8_t, t, N), buffers->channels + first, N);
-    for (size_t n = 0; n < N; n++)
-        PUT(frame, slot, uint8_t, t, N)[n] = head->partition >> n & 1;
-    *PUT(frame, episode, int64_t, t, 1) = (int64_t)head->episode;
-    *PUT(frame, episode_step, int32_t, t, 1) = head->episode_step;
-}
-
-static void record_outcome(const struct rollout *rollout, int b, int t)
-{
-    const struct frame *frame = &rollout->places[b].frame;
-    size_t N = (size_t)rollout->env.spec.N;
-    memcpy(PUT(frame, reward, float, t, N), rollout->work_vec.reward + (size_t)b * N, N * sizeof(float));
-    *PUT(frame, terminated, uint8_t, t, 1) = rollout->work_vec.terminated[b];
-    *PUT(frame, truncated, uint8_t, t, 1) = rollout->work_vec.truncated[b];
-}
-
-/* What the last observation of a cut episode is worth needs the belief on it; a copy of the belief state moves, not the lane's.
- * A terminated episode bootstraps from 0, so its knowledge stays 0. */
-static void record_final_view(struct rollout *rollout, int b, int e)
-{
-    const struct frame *staging = &rollout->places[b].staging;
-    size_t N = (size_t)rollout->env.spec.N, O = (size_t)rollout->env.spec.O, S = (size_t)rollout->env.spec.S,
-           K = (size_t)rollout->K, A = (size_t)rollout->env.spec.A;
-    const float *observation = rollout->work_vec.observation + (size_t)b * N * O;
-    put_rows(PUT(staging, final_observation, float, e, N *O), observation, N * O * sizeof(float));
-    if (staging->at[COL_final_state])
-        memcpy(PUT(staging, final_state, float, e, N *S), rollout->work_vec.state + (size_t)b * N * S, N * S * sizeof(float));
-    memcpy(PUT(staging, final_available, uint8_t, e, N * A), rollout->work_vec.available + (size_t)b * N * A, N * A);
-    if (!K)
-        return;
-    float *knowledge = PUT(staging, final_knowledge, float, e, N *K);
-    memset(knowledge, 0, N * K * sizeof(float));
-    if (rollout->work_vec.truncated[b]) {
-        size_t width = row_floats(rollout, rollout->widths.H);
-        put_rows(rollout->buffers.belief_copy, rollout->work.belief_state + (size_t)b * width, width * sizeof(float));
-        know(rollout, 1, observation, rollout->buffers.belief_copy, &rollout->work.head[b], knowledge, K);
-    }
-}
-
-static void record_episode(struct rollout *rollout, int b)
-{
-    struct place *place = &rollout->places[b];
-    const struct lane_head *head = &rollout->work.head[b];
-    struct env_outcome outcome = {0};
-    int e = place->episodes++;
-    rollout->env.ops->outcome(rollout->env.params, rollout->work_vec.states + (size_t)b * rollout->work_vec.state_stride, &outcome);
-    *PUT(&place->staging, record_episode, int64_t, e, 1) = (int64_t)head->episode;
-    *PUT(&place->staging, record_partition, int64_t, e, 1) = (int64_t)head->partition;
-    *PUT(&place->staging, record_return, float, e, 1) = head->episode_return;
-    *PUT(&place->staging, record_length, int32_t, e, 1) = head->episode_step;
-    *PUT(&place->staging, record_success, uint8_t, e, 1) = outcome.has_success ? outcome.success : 2;
-    record_final_view(rollout, b, e);
-}
-
 /* ---- stepping ---- */
 
 static void count_step(struct rollout *rollout, int b)
@@ -700,7 +185,7 @@ static void end_episodes(struct rollout *rollout, const struct group *group)
         if (!rollout->work_vec.terminated[b] && !rollout->work_vec.truncated[b])
             continue;
         if (!place->is_done)
-            record_episode(rollout, b);
+            rollout_record_episode(rollout, b);
         if (group->is_evaluation && place->episodes == group->orders[b]->episodes)
             place->is_done = true;
         begin_episode(rollout, group, b, rollout->work.head[b].episode + 1);
@@ -746,30 +231,30 @@ static void step_environments(struct rollout *rollout, const struct group *group
 static int step_group(struct rollout *rollout, const struct group *group, int t, struct err *err)
 {
     monotonic_us start = clock_us();
-    struct stage stage = make_stage(rollout, group);
+    struct stage stage = rollout_stage(rollout, group);
     const struct attack_ops *attack = group->threat.ops;
     int r = 0;
     memset(stage.channels, 0, (size_t)(stage.B * stage.N));
     for (int b = 0; t >= 0 && b < stage.B; b++)
-        record_belief_state(rollout, b, t);
-    list_attacked(rollout, group, &stage);
-    fill_input(rollout, &stage);
+        rollout_record_belief_state(rollout, b, t);
+    rollout_list_attacked(rollout, group, &stage);
+    rollout_fill_input(rollout, &stage);
     if (stage.n_attacked && attack->observation && (r = attack->observation(&stage, err)))
         return r;
-    decide(rollout, &stage, group->epsilon);
+    rollout_decide(rollout, &stage, group);
     if (stage.n_attacked && attack->action && (r = attack->action(&stage, err)))
         return r;
     rollout->times.acting += clock_seconds_since(start);
     start = clock_us();
     for (int b = 0; t >= 0 && b < stage.B; b++) {
-        record_input(rollout, &stage, b, t);
-        record_decision(rollout, &stage, b, t);
+        rollout_record_input(rollout, &stage, b, t);
+        rollout_record_decision(rollout, &stage, b, t);
     }
     rollout->times.building += clock_seconds_since(start);
     remember_actions(rollout, &stage);
     step_environments(rollout, group);
     for (int b = 0; t >= 0 && b < stage.B; b++)
-        record_outcome(rollout, b, t);
+        rollout_record_outcome(rollout, b, t);
     end_episodes(rollout, group);
     return 0;
 }
@@ -777,14 +262,15 @@ static int step_group(struct rollout *rollout, const struct group *group, int t,
 /* What follows the slice: the observation that the next slice starts from, and the belief that these weights have of it. */
 static void record_after_slice(struct rollout *rollout, const struct group *group)
 {
-    struct stage stage = make_stage(rollout, group);
+    struct stage stage = rollout_stage(rollout, group);
     size_t O = (size_t)stage.O, I = (size_t)stage_width(&stage), R = (size_t)(stage.B * stage.N);
     put_rows(rollout->buffers.belief_copy, rollout->work.belief_state, R * (size_t)rollout->widths.H * sizeof(float));
     for (size_t row = 0; row < R; row++)
         memcpy(stage.input + row * I, rollout->work_vec.observation + row * O, O * sizeof(float));
-    know(rollout, stage.B, rollout->work_vec.observation, rollout->buffers.belief_copy, rollout->work.head, stage.input + O, I);
+    rollout_know(rollout, stage.B, rollout->work_vec.observation, rollout->buffers.belief_copy, rollout->work.head, stage.input + O,
+                 I);
     for (int b = 0; b < stage.B; b++)
-        record_input(rollout, &stage, b, (int)rollout->run.T);
+        rollout_record_input(rollout, &stage, b, (int)rollout->run.T);
 }
 
 /* ---- carrying out a group ---- */

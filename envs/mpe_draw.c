@@ -1,4 +1,5 @@
-/* Particle worlds: a frame of text and a picture. Both show [-1.4,1.4]^2, where nearly all play happens. */
+/* Particle worlds: a frame of text and a picture. Both show [-1.4,1.4]^2, where nearly all play happens;
+ * a body that has left (nothing holds it back) is drawn at the picture's edge. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,14 +13,12 @@
 static int cell_of(double x, int cells)
 {
     double at = floor((x + EDGE) / (2 * EDGE) * cells);
-    return at < 0 || at >= cells ? -1 : (int)at;
+    return (int)fmin(fmax(at, 0), cells - 1);
 }
 
 static void put(char grid[TEXT_ROWS][TEXT_COLS + 1], const double *at, char glyph)
 {
-    int col = cell_of(at[0], TEXT_COLS), row = cell_of(-at[1], TEXT_ROWS);
-    if (row >= 0 && col >= 0)
-        grid[row][col] = glyph;
+    grid[cell_of(-at[1], TEXT_ROWS)][cell_of(at[0], TEXT_COLS)] = glyph;
 }
 
 /* The word that was said loudest, '_' for silence. */
@@ -65,6 +64,12 @@ void mpe_render(const void *params, const void *state, char *text, size_t size)
 #undef PRINT
 }
 
+/* Of a coordinate. */
+static float shown(double x)
+{
+    return (float)fmin(fmax(x, -EDGE), EDGE);
+}
+
 static void draw_landmarks(const struct mpe_params *p, const struct mpe_state *g, struct scene *scene)
 {
     enum scene_ink ink = p->task_index == TASK_TAG ? INK_WALL : INK_GOAL;
@@ -80,9 +85,9 @@ static void draw_bodies(const struct mpe_params *p, const struct mpe_state *g, s
 {
     for (int b = 0; b < p->B; b++) {
         const struct mpe_motion *body = &g->motion[b];
-        float x = (float)body->at[0], y = (float)body->at[1];
+        float x = shown(body->at[0]), y = shown(body->at[1]);
         scene_circle(scene, p->body[b].is_prey ? INK_ENEMY : INK_ALLY, b, x, y, (float)p->body[b].size);
-        scene_line(scene, INK_EFFECT, b, x, y, x + 0.2f * (float)body->velocity[0], y + 0.2f * (float)body->velocity[1], 0.01f);
+        scene_line(scene, INK_EFFECT, b, x, y, shown(x + 0.2 * body->velocity[0]), shown(y + 0.2 * body->velocity[1]), 0.01f);
         if (p->body[b].is_speaker)
             scene_text(scene, INK_LABEL, b, x, y - 0.12f, 0.08f, "says %c, wants %d", word_of(p, g, b), g->goal[b]);
     }

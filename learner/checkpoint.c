@@ -81,7 +81,7 @@ static int add_bytes(struct safetensors *file, const char *name, int failed, uns
 
 static int add_history(struct safetensors *file, const struct convergence *convergence, struct err *err)
 {
-    int64_t shape[2] = {convergence->updates, convergence->N};
+    int64_t shape[2] = {convergence->updates, convergence->victims.n};
     if (!convergence->updates)
         return 0;
     int r = safetensors_add(file, "history/sums", TENSOR_F64, 2, shape, convergence->sums, err);

@@ -26,7 +26,7 @@ static int reserve(struct convergence *convergence, int64_t updates)
     if (updates <= convergence->capacity)
         return 0;
     int64_t capacity = updates < 1024 ? 1024 : 2 * updates;
-    size_t bytes = (size_t)capacity * (size_t)convergence->N * sizeof(double);
+    size_t bytes = (size_t)capacity * (size_t)convergence->victims.n * sizeof(double);
     double *sums = realloc(convergence->sums, bytes);
     if (sums)
         convergence->sums = sums;
@@ -40,20 +40,21 @@ static int reserve(struct convergence *convergence, int64_t updates)
 }
 
 /* Rows of another width than the one they were reserved for are of no use. */
-static void set_agents(struct convergence *convergence, int N)
+static void set_victims(struct convergence *convergence, int V)
 {
-    if (convergence->N == N)
+    if (convergence->victims.n == V)
         return;
     free(convergence->sums);
     free(convergence->counts);
-    *convergence = (struct convergence){.config = convergence->config, .range = convergence->range, .N = N};
+    *convergence = (struct convergence){.config = convergence->config, .range = convergence->range, .victims.n = V};
 }
 
 void convergence_begin(struct convergence *convergence, const struct convergence_config *config, const struct spec *spec,
-                       uint64_t total)
+                       const struct victims *victims, uint64_t total)
 {
     convergence->config = *config;
-    set_agents(convergence, spec->N);
+    set_victims(convergence, victims->n);
+    convergence->victims = *victims;
     convergence->range = isfinite(spec->return_max - spec->return_min) ? spec->return_max - spec->return_min : 0.0;
     if (reserve(convergence, (int64_t)(total < 100000 ? total : 100000)))
         convergence->capacity = 0; /* counted again at each update; without memory nothing is remembered */
@@ -70,16 +71,17 @@ void convergence_count(struct convergence *convergence, const struct partitions 
 {
     if (reserve(convergence, convergence->updates + 1))
         return;
-    double *sums = convergence->sums + convergence->updates * convergence->N;
-    double *counts = convergence->counts + convergence->updates * convergence->N;
-    memset(sums, 0, (size_t)convergence->N * sizeof *sums);
-    memset(counts, 0, (size_t)convergence->N * sizeof *counts);
-    for (int i = 0; i < partitions->count; i++)
-        for (int n = 0; n < convergence->N; n++)
-            if (partitions->rows[i].mask == 1ull << n) {
-                sums[n] = partitions->rows[i].update_sum;
-                counts[n] = (double)partitions->rows[i].update_count;
-            }
+    double *sums = convergence->sums + convergence->updates * convergence->victims.n;
+    double *counts = convergence->counts + convergence->updates * convergence->victims.n;
+    memset(sums, 0, (size_t)convergence->victims.n * sizeof *sums);
+    memset(counts, 0, (size_t)convergence->victims.n * sizeof *counts);
+    for (int i = 0; i < partitions->count; i++) {
+        int v = victims_find(&convergence->victims, partitions->rows[i].mask);
+        if (v >= 0) {
+            sums[v] = partitions->rows[i].update_sum;
+            counts[v] = (double)partitions->rows[i].update_count;
+        }
+    }
     convergence->updates++;
 }
 
@@ -87,8 +89,8 @@ static double mean_of(const struct convergence *convergence, int victim, int64_t
 {
     double sum = 0.0, count = 0.0;
     for (int64_t u = begin; u < end; u++) {
-        sum += convergence->sums[u * convergence->N + victim];
-        count += convergence->counts[u * convergence->N + victim];
+        sum += convergence->sums[u * convergence->victims.n + victim];
+        count += convergence->counts[u * convergence->victims.n + victim];
     }
     return count > 0 ? sum / count : NAN;
 }
@@ -97,7 +99,7 @@ double convergence_improvement(const struct convergence *convergence)
 {
     int64_t n = convergence->updates, quarter = n / 4;
     double most = NAN;
-    for (int v = 0; v < convergence->N && quarter > 0; v++) {
+    for (int v = 0; v < convergence->victims.n && quarter > 0; v++) {
         double before = mean_of(convergence, v, n - 2 * quarter, n - quarter), last = mean_of(convergence, v, n - quarter, n);
         double range = convergence->range > 0 ? convergence->range : fabs(mean_of(convergence, v, 0, quarter)) + fabs(last);
         double improvement = range > 0 ? (before - last) / range : 0.0;
@@ -119,15 +121,15 @@ uint64_t convergence_next_total(const struct convergence *convergence, uint64_t 
     return total < ceiling ? total : ceiling;
 }
 
-int convergence_restore(struct convergence *convergence, int N, int64_t updates, const double *sums, const double *counts)
+int convergence_restore(struct convergence *convergence, int V, int64_t updates, const double *sums, const double *counts)
 {
-    if (N < 1 || updates < 0)
+    if (V < 1 || V > SPEC_AGENTS_MAX || updates < 0)
         return ERR_RANGE;
-    set_agents(convergence, N);
+    set_victims(convergence, V);
     if (reserve(convergence, updates))
         return ERR_NOMEM;
-    memcpy(convergence->sums, sums, (size_t)(updates * N) * sizeof *sums);
-    memcpy(convergence->counts, counts, (size_t)(updates * N) * sizeof *counts);
+    memcpy(convergence->sums, sums, (size_t)(updates * V) * sizeof *sums);
+    memcpy(convergence->counts, counts, (size_t)(updates * V) * sizeof *counts);
     convergence->updates = updates;
     return 0;
 }

@@ -7,6 +7,7 @@
 #include "base/config.h"
 #include "base/spec.h"
 #include "learner/partitions.h"
+#include "net/partition.h"
 
 struct convergence_config {
     double tolerance;
@@ -17,16 +18,16 @@ MUST_USE int convergence_config_bind(struct convergence_config *config, const st
 
 struct convergence {
     struct convergence_config config;
-    int N;
-    double range; /* of the return; 0: take the observed one */
+    struct victims victims; /* V of them */
+    double range;           /* of the return; 0: take the observed one */
     int64_t updates, capacity;
-    double *sums, *counts; /* [updates,N] attacked episodes that ended in each update, by victim; owned */
+    double *sums, *counts; /* [updates,V] attacked episodes that ended in each update; owned */
 };
 
 void convergence_begin(struct convergence *convergence, const struct convergence_config *config, const struct spec *spec,
-                       uint64_t total);
+                       const struct victims *victims, uint64_t total);
 void convergence_deinit(struct convergence *convergence); /* safe on a zeroed struct */
-/* Takes in one update's episodes under single-agent partitions. */
+/* Takes in one update's episodes under the victims' partitions. */
 void convergence_count(struct convergence *convergence, const struct partitions *partitions);
 /* The total of updates to train to now that `updates` are done: `updates` itself when converged or at the ceiling, a third more
  * otherwise (then the last quarter is new). */
@@ -36,7 +37,7 @@ uint64_t convergence_next_total(const struct convergence *convergence, uint64_t 
 double convergence_improvement(const struct convergence *convergence);
 
 /* For the checkpoint: `updates` rows. restore copies; convergence_begin comes after it and keeps the history of
- * a team of the same size. ERR_RANGE when N < 1 or updates < 0. */
-MUST_USE int convergence_restore(struct convergence *convergence, int N, int64_t updates, const double *sums, const double *counts);
+ * as many victims. ERR_RANGE when V is none that can be, or updates < 0. */
+MUST_USE int convergence_restore(struct convergence *convergence, int V, int64_t updates, const double *sums, const double *counts);
 
 #endif

@@ -12,7 +12,8 @@ static const struct config_row rows[] = {
     {"eval.per_task", CONFIG_INT, OFF(per_task), "10", 1, 1000, "episodes", NULL,
      "whole episodes that one environment plays for an order; every environment plays as many, so short ones do not count more"},
     {"eval.threats", CONFIG_TEXT, OFF(threats), "clean,random", 0, 0, "", NULL,
-     "what an evaluation looks at, each but clean with every agent in turn as the victim, with @all on all of them at once: clean, "
+     "what an evaluation looks at, each but clean with every agent (attack.adversaries: set of agents) in turn as the victim, with "
+     "@all on all of them at once: clean, "
      "random, "
      "greedy, learned, pgd:0.5, noise:0.3@all, repeat:0.3@all"},
     {"eval.training_threats", CONFIG_TEXT, OFF(training_threats), "clean", 0, 0, "", NULL,
@@ -49,12 +50,12 @@ static bool has_no_victim(const char *threat)
     return !strcmp(threat, "clean") || (at && !strcmp(at, "@all"));
 }
 
-static int add_threat(struct evaluation *evaluation, const char *threat, int N, struct err *err)
+static int add_threat(struct evaluation *evaluation, const char *threat, int V, struct err *err)
 {
     bool is_alone = has_no_victim(threat);
     if (!threat[0] || strlen(threat) >= sizeof evaluation->rows[0].threat)
         return err_set(err, ERR_INVALID, "bad threat \"%s\" in a list of threats", threat);
-    for (int v = is_alone ? -1 : 0; v < (is_alone ? 0 : N); v++) {
+    for (int v = is_alone ? -1 : 0; v < (is_alone ? 0 : V); v++) {
         struct evaluation_row *row = &evaluation->rows[evaluation->n_rows++];
         *row = (struct evaluation_row){.victim = v};
         memcpy(row->threat, threat, strlen(threat) + 1);
@@ -64,14 +65,14 @@ static int add_threat(struct evaluation *evaluation, const char *threat, int N, 
     return 0;
 }
 
-int evaluation_create(struct evaluation **out, const char *threats, int64_t episodes, int64_t per_task, int N, uint32_t id,
+int evaluation_create(struct evaluation **out, const char *threats, int64_t episodes, int64_t per_task, int V, uint32_t id,
                       struct err *err)
 {
     struct evaluation *evaluation = calloc(1, sizeof *evaluation);
     int n_threats = 1, r = 0;
     for (const char *p = threats; *p; p++)
         n_threats += *p == ',';
-    if (!evaluation || !(evaluation->rows = calloc((size_t)n_threats * (size_t)N, sizeof *evaluation->rows))) {
+    if (!evaluation || !(evaluation->rows = calloc((size_t)n_threats * (size_t)V, sizeof *evaluation->rows))) {
         evaluation_destroy(&evaluation);
         return err_set(err, ERR_NOMEM, "no memory for an evaluation");
     }
@@ -83,7 +84,7 @@ int evaluation_create(struct evaluation **out, const char *threats, int64_t epis
         char threat[64];
         size_t length = strcspn(p, ",");
         snprintf(threat, sizeof threat, "%.*s", (int)(length < 63 ? length : 63), p);
-        r = add_threat(evaluation, threat, N, err);
+        r = add_threat(evaluation, threat, V, err);
         p += length + (p[length] == ',');
     }
     evaluation->n_left = evaluation_tasks(evaluation);

@@ -18,8 +18,8 @@ MUST_USE int evaluation_config_bind(struct evaluation_config *config, const stru
 struct evaluation; /* one pass over a list of threats with one version */
 
 /* id: tells evaluations apart that are under way at once. threats: "clean,random,learned,pgd:0.5"; each but clean is
- * played with every agent as the victim, or, with "@all" behind it, once on all of them (victim -1). */
-MUST_USE int evaluation_create(struct evaluation **evaluation, const char *threats, int64_t episodes, int64_t per_task, int N,
+ * played with each of the V victims (net/partition.h), or, with "@all" behind it, once on all agents (victim -1). */
+MUST_USE int evaluation_create(struct evaluation **evaluation, const char *threats, int64_t episodes, int64_t per_task, int V,
                                uint32_t id, struct err *err);
 void evaluation_destroy(struct evaluation **evaluation);
 

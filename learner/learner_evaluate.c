@@ -28,7 +28,8 @@ int learner_make_evaluation(struct learner *learner, const char *threats, struct
     const struct evaluation_config *config = &learner->evaluation_config;
     const struct batch_shape *shape = &trainer_batch(learner->trainer)->shape;
     int64_t per_task = config->per_task < shape->T ? config->per_task : shape->T; /* a frame has room for T episodes */
-    int r = evaluation_create(evaluation, threats, config->episodes, per_task, shape->N, ++learner->evaluations, learner->err);
+    int r = evaluation_create(evaluation, threats, config->episodes, per_task, learner->victims.n, ++learner->evaluations,
+                              learner->err);
     return r ? r : add_tasks(learner, *evaluation);
 }
 
@@ -57,11 +58,16 @@ static void finish_training_evaluation(struct learner *learner)
     evaluation_destroy(&learner->training_evaluation);
 }
 
-static int write_results(struct learner *learner)
+const char *learner_results_name(const struct learner *learner)
 {
     static const char *const names[] = {
         [LEARNER_TRAIN] = "train.json", [LEARNER_EVAL] = "eval.json", [LEARNER_ATTACK] = "attack.json"};
-    const char *name = learner->options->results ? learner->options->results : names[learner->options->mode];
+    return learner->options->results ? learner->options->results : names[learner->options->mode];
+}
+
+static int write_results(struct learner *learner)
+{
+    const char *name = learner_results_name(learner);
     struct results *results = NULL;
     char folder[512], path[1024];
     int r = results_create(&results);
@@ -72,6 +78,7 @@ static int write_results(struct learner *learner)
     snprintf(results->env, sizeof results->env, "%s", recipe_value(learner->recipe, "env.name", ""));
     snprintf(results->scenario, sizeof results->scenario, "%s", recipe_value(learner->recipe, "env.scenario", ""));
     results->seed = learner->run.seed;
+    results->victims = learner->victims;
     results->steps = is_attack || learner->source ? learner->source_steps : learner_steps_done(learner);
     results->wall_seconds = clock_seconds_since(learner->start);
     r = evaluation_results(learner->evaluation, results, is_attack ? learner_steps_done(learner) : 0, learner->err);
@@ -88,6 +95,8 @@ static int write_results(struct learner *learner)
 static void finish_evaluation(struct learner *learner)
 {
     int r = write_results(learner);
+    if (!r)
+        learner_note_complete(learner);
     struct book book = ledger_book(learner->ledger);
     evaluation_summary(learner->evaluation, &learner->status.eval_clean, &learner->status.eval_attacked,
                        &learner->status.eval_lowest);
@@ -97,14 +106,10 @@ static void finish_evaluation(struct learner *learner)
         learner->status.steps, book.announced, book.fates[FATE_TRAINED], book.fates[FATE_EVALUATED], book.fates[FATE_STALE],
         book.fates[FATE_REJECTED], book.fates[FATE_ROLLED_BACK], book.fates[FATE_LOST], book.away, book.held, book.unexplained);
     learner_log_admission(learner);
-    learner->stage = STAGE_DONE;
-    learner->status.phase = "done"; /* the last word to the broker says so */
     if (r)
         learner_stop(learner, r);
     else
-        learner_link_finish(learner->link, learner->now);
-    learner->is_finish_told = true;
-    learner->finish_us = learner->now;
+        learner_finish(learner);
 }
 
 void learner_try_finish(struct learner *learner)
@@ -130,7 +135,7 @@ void learner_take_evaluated(struct learner *learner, struct arrival *arrival)
 int learner_check_threats(struct learner *learner, const char *threats)
 {
     struct evaluation *evaluation = NULL;
-    int r = evaluation_create(&evaluation, threats, 1, 1, trainer_batch(learner->trainer)->shape.N, 0, learner->err);
+    int r = evaluation_create(&evaluation, threats, 1, 1, learner->victims.n, 0, learner->err);
     if (!r && evaluation_needs_adversary(evaluation) && !trainer_has_adversary(learner->trainer))
         r = err_set(learner->err, ERR_MISMATCH,
                     "cannot evaluate under \"%s\": this team has no trained adversary; `testudo attack` trains one", threats);

@@ -3,94 +3,16 @@
  * Each incarnation of an actor has a numbered record of orders that it is not known to have; a record is sent, sent again after two seconds
  * or at once for a new broker, and forgotten when the actor names a number at or above it. An order that is taken back before it was
  * delivered stays in the record as cancelled, since numbers have no gaps. */
-#include "learner/orders.h"
+#include "learner/orders_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "wire/codec.h"
 
-#define SNAPSHOTS (ORDERS_DEPTH_MAX + 1)
-#define WORKERS_MAX (2 * PROTOCOL_ACTORS_MAX)
 #define RESEND_US 2000000
 #define TASKS_PER_ACTOR 4
-#define HISTORY 16
 #define RETRY_US 1000000
-#define NOBODY (-1)
-
-struct snapshot {
-    unsigned char *data;
-    uint32_t bytes, capacity;
-};
-
-struct assignment { /* who does it, under which number, until when */
-    bool is_ordered;
-    int worker; /* index */
-    uint64_t number;
-    struct weights_version version;
-    monotonic_us deadline, retry_at;
-    int failures;
-    uint32_t avoid; /* actor that failed or let the lease run out; UINT32_MAX: nobody */
-};
-
-struct lane {
-    uint64_t next, committed; /* first slice not arrived; first slice not decided */
-    struct assignment assignment;
-    int holder;                           /* worker that holds the lane's state at the start of `next`, or NOBODY */
-    int target;                           /* worker by fair share, or NOBODY */
-    uint64_t versions[ORDERS_DEPTH_MAX];  /* of arrived, undecided slices: at slice % depth */
-    struct snapshot snapshots[SNAPSHOTS]; /* start state of a slice: at slice % SNAPSHOTS; slice 0 has none */
-};
-
-struct task {
-    struct order order;
-    struct blob_name manifest;
-    uint32_t not_actors[ORDERS_NOT_MAX]; /* UINT32_MAX: nobody */
-    struct assignment assignment;
-    unsigned char *snapshot; /* owned */
-};
-
-struct record {
-    struct order_item item; /* snapshot: resolved when sent */
-    bool is_lane;
-    int lane;
-    struct task *task;
-};
-
-struct worker {
-    uint32_t actor;
-    uint64_t incarnation;
-    bool is_used, is_live;
-    int lanes, outstanding, tasks;
-    uint64_t has_upto, sent_upto, next_number;
-    monotonic_us sent_at;
-    struct record *records; /* numbers has_upto+1 .. next_number-1, at number % capacity */
-    uint64_t capacity;      /* a power of two */
-};
-
-struct orders {
-    struct orders_options options;
-    uint32_t generation;
-    struct weights_version version;
-    struct blob_name manifest;
-    uint64_t slice_end;
-    bool has_decided; /* a slice was committed since the last orders_allow: the next version is on its way */
-    struct {
-        struct weights_version version;
-        struct blob_name manifest;
-    } history[HISTORY];
-    int history_at;
-    struct lane *lanes;
-    struct worker workers[WORKERS_MAX];
-    int n_workers;
-    bool targets_dirty;
-    struct task **tasks;
-    int n_tasks;
-    uint32_t quarantined[PROTOCOL_ACTORS_MAX];
-    int n_quarantined;
-    struct orders_stats stats;
-};
 
 /* --- create, destroy --- */
 
@@ -115,7 +37,7 @@ int orders_create(struct orders **orders, const struct orders_options *options)
     return 0;
 }
 
-static void task_destroy(struct task *task)
+void orders_task_free(struct task *task)
 {
     free(task->snapshot);
     free(task);
@@ -130,7 +52,7 @@ void orders_destroy(struct orders **orders)
         for (int s = 0; s < SNAPSHOTS; s++)
             free(old->lanes[l].snapshots[s].data);
     for (int t = 0; t < old->n_tasks; t++)
-        task_destroy(old->tasks[t]);
+        orders_task_free(old->tasks[t]);
     for (int w = 0; w < old->n_workers; w++)
         free(old->workers[w].records);
     free(old->lanes);
@@ -161,7 +83,7 @@ void orders_allow(struct orders *orders, struct weights_version version, struct 
 
 /* --- workers and their records --- */
 
-static int worker_find(const struct orders *orders, uint32_t actor, uint64_t incarnation)
+int orders_worker(const struct orders *orders, uint32_t actor, uint64_t incarnation)
 {
     for (int w = 0; w < orders->n_workers; w++)
         if (orders->workers[w].is_used && orders->workers[w].actor == actor && orders->workers[w].incarnation == incarnation)
@@ -211,7 +133,7 @@ static struct record *record_add(struct worker *worker)
     return record;
 }
 
-static void worker_has(struct worker *worker, uint64_t upto)
+void orders_worker_has(struct worker *worker, uint64_t upto)
 {
     if (upto >= worker->next_number)
         upto = worker->next_number - 1; /* it cannot have what was never given: of another learner's numbering */
@@ -221,8 +143,7 @@ static void worker_has(struct worker *worker, uint64_t upto)
         worker->sent_upto = worker->has_upto;
 }
 
-/* Takes an order back: the work is idle again; an undelivered record is voided. */
-static void take_back(struct orders *orders, struct assignment *assignment, bool is_lane)
+void orders_take_back(struct orders *orders, struct assignment *assignment, bool is_lane)
 {
     struct worker *worker = &orders->workers[assignment->worker];
     ASSERT(assignment->is_ordered);
@@ -239,7 +160,7 @@ void orders_actor_live(struct orders *orders, uint32_t actor, uint64_t incarnati
 {
     if (orders_is_quarantined(orders, actor))
         return;
-    int w = worker_find(orders, actor, incarnation);
+    int w = orders_worker(orders, actor, incarnation);
     if (w < 0) {
         if ((w = worker_row(orders)) < 0)
             return;
@@ -254,7 +175,7 @@ void orders_actor_live(struct orders *orders, uint32_t actor, uint64_t incarnati
 
 void orders_actor_gone(struct orders *orders, uint32_t actor, uint64_t incarnation)
 {
-    int w = worker_find(orders, actor, incarnation);
+    int w = orders_worker(orders, actor, incarnation);
     if (w < 0 || !orders->workers[w].is_live)
         return;
     orders->workers[w].is_live = false;
@@ -264,13 +185,13 @@ void orders_actor_gone(struct orders *orders, uint32_t actor, uint64_t incarnati
         if (lane->holder == w)
             lane->holder = NOBODY;
         if (lane->assignment.is_ordered && lane->assignment.worker == w) {
-            take_back(orders, &lane->assignment, true);
+            orders_take_back(orders, &lane->assignment, true);
             orders->stats.reissued++;
         }
     }
     for (int t = 0; t < orders->n_tasks; t++)
         if (orders->tasks[t]->assignment.is_ordered && orders->tasks[t]->assignment.worker == w)
-            take_back(orders, &orders->tasks[t]->assignment, false);
+            orders_take_back(orders, &orders->tasks[t]->assignment, false);
 }
 
 bool orders_is_quarantined(const struct orders *orders, uint32_t actor)
@@ -294,9 +215,9 @@ void orders_quarantine(struct orders *orders, uint32_t actor)
 
 void orders_actor_has(struct orders *orders, uint32_t actor, uint64_t incarnation, uint32_t generation, uint64_t upto)
 {
-    int w = worker_find(orders, actor, incarnation);
+    int w = orders_worker(orders, actor, incarnation);
     if (w >= 0 && generation == orders->generation)
-        worker_has(&orders->workers[w], upto);
+        orders_worker_has(&orders->workers[w], upto);
 }
 
 /* --- fair shares --- */
@@ -446,7 +367,7 @@ static void check_lease(struct orders *orders, struct assignment *assignment, bo
         assignment->deadline = now + orders->options.lease_ms * 1000;
         return;
     }
-    take_back(orders, assignment, is_lane);
+    orders_take_back(orders, assignment, is_lane);
     assignment->avoid = late;
     orders->stats.leases_over++;
     orders->stats.reissued++;
@@ -535,7 +456,7 @@ static void resolve_snapshot(const struct orders *orders, const struct record *r
 
 int orders_to_send(struct orders *orders, uint32_t actor, uint64_t incarnation, monotonic_us now, struct order_item *items, int max)
 {
-    int w = worker_find(orders, actor, incarnation), n = 0;
+    int w = orders_worker(orders, actor, incarnation), n = 0;
     if (w < 0 || !orders->workers[w].is_live)
         return 0;
     struct worker *worker = &orders->workers[w];
@@ -548,7 +469,7 @@ int orders_to_send(struct orders *orders, uint32_t actor, uint64_t incarnation, 
 
 void orders_sent(struct orders *orders, uint32_t actor, uint64_t incarnation, int n, monotonic_us now)
 {
-    int w = worker_find(orders, actor, incarnation);
+    int w = orders_worker(orders, actor, incarnation);
     ASSERT(w >= 0);
     orders->workers[w].sent_upto += (uint64_t)n;
     orders->workers[w].sent_at = now;
@@ -558,348 +479,4 @@ void orders_resend_all(struct orders *orders)
 {
     for (int w = 0; w < orders->n_workers; w++)
         orders->workers[w].sent_upto = orders->workers[w].has_upto;
-}
-
-/* --- what comes back --- */
-
-static bool answers(const struct assignment *assignment, int w, const struct trajectory *trajectory)
-{
-    return assignment->is_ordered && assignment->worker == w && assignment->number == trajectory->order;
-}
-
-static struct task *task_find(const struct orders *orders, int w, const struct trajectory *trajectory)
-{
-    for (int t = 0; t < orders->n_tasks; t++)
-        if (answers(&orders->tasks[t]->assignment, w, trajectory))
-            return orders->tasks[t];
-    return NULL;
-}
-
-static bool same_version(struct weights_version a, struct weights_version b)
-{
-    return weights_version_compare(a, b) == 0;
-}
-
-int orders_match(struct orders *orders, uint32_t actor, uint64_t incarnation, const struct trajectory *trajectory)
-{
-    int w = worker_find(orders, actor, incarnation);
-    if (w < 0 || trajectory->version.generation != orders->generation)
-        return ERR_DUPLICATE;
-    worker_has(&orders->workers[w], trajectory->order); /* it answers it, so it has it */
-    if (trajectory->purpose == ORDER_TRAIN) {
-        if (trajectory->lane < 0 || trajectory->lane >= orders->options.lanes)
-            return ERR_RANGE;
-        const struct lane *lane = &orders->lanes[trajectory->lane];
-        if (!answers(&lane->assignment, w, trajectory))
-            return ERR_DUPLICATE;
-        return trajectory->slice == lane->next && same_version(trajectory->version, lane->assignment.version) ? 0 : ERR_MISMATCH;
-    }
-    const struct task *task = task_find(orders, w, trajectory);
-    if (!task)
-        return ERR_DUPLICATE;
-    return task->order.purpose == trajectory->purpose && task->order.lane == trajectory->lane &&
-                   task->order.slice == trajectory->slice && same_version(task->order.version, trajectory->version)
-               ? 0
-               : ERR_MISMATCH;
-}
-
-static int snapshot_set(struct snapshot *snapshot, const void *data, uint32_t bytes)
-{
-    if (bytes > snapshot->capacity) {
-        unsigned char *grown = realloc(snapshot->data, bytes);
-        if (!grown)
-            return ERR_NOMEM;
-        snapshot->data = grown;
-        snapshot->capacity = bytes;
-    }
-    if (bytes)
-        memcpy(snapshot->data, data, bytes);
-    snapshot->bytes = bytes;
-    return 0;
-}
-
-static void finish(struct orders *orders, struct assignment *assignment, bool is_lane)
-{
-    orders->workers[assignment->worker].outstanding--;
-    orders->workers[assignment->worker].tasks -= !is_lane;
-    assignment->is_ordered = false;
-    assignment->failures = 0;
-    assignment->retry_at = 0;
-    assignment->avoid = UINT32_MAX;
-}
-
-static void task_remove(struct orders *orders, struct task *task)
-{
-    for (int t = 0; t < orders->n_tasks; t++)
-        if (orders->tasks[t] == task) {
-            memmove(&orders->tasks[t], &orders->tasks[t + 1], (size_t)(--orders->n_tasks - t) * sizeof *orders->tasks);
-            break;
-        }
-    task_destroy(task);
-}
-
-/* The one assignment that a matched trajectory answers. */
-static struct assignment *assignment_of(struct orders *orders, uint32_t actor, uint64_t incarnation,
-                                        const struct trajectory *trajectory, struct task **task)
-{
-    int w = worker_find(orders, actor, incarnation);
-    *task = trajectory->purpose == ORDER_TRAIN ? NULL : task_find(orders, w, trajectory);
-    struct assignment *assignment = *task ? &(*task)->assignment : &orders->lanes[trajectory->lane].assignment;
-    ASSERT(answers(assignment, w, trajectory)); /* callers matched it */
-    return assignment;
-}
-
-int orders_arrived(struct orders *orders, uint32_t actor, uint64_t incarnation, const struct trajectory *trajectory,
-                   const void *snapshot, uint32_t snapshot_bytes)
-{
-    struct task *task;
-    struct assignment *assignment = assignment_of(orders, actor, incarnation, trajectory, &task);
-    if (task) {
-        finish(orders, assignment, false);
-        task_remove(orders, task);
-        return 0;
-    }
-    struct lane *lane = &orders->lanes[trajectory->lane];
-    if (snapshot_set(&lane->snapshots[(lane->next + 1) % SNAPSHOTS], snapshot, snapshot_bytes))
-        return ERR_NOMEM;
-    lane->versions[lane->next % ORDERS_DEPTH_MAX] = assignment->version.number;
-    lane->holder = assignment->worker;
-    lane->next++;
-    finish(orders, assignment, true);
-    return 0;
-}
-
-void orders_failed(struct orders *orders, uint32_t actor, uint64_t incarnation, const struct trajectory *trajectory)
-{
-    struct task *task;
-    struct assignment *assignment = assignment_of(orders, actor, incarnation, trajectory, &task);
-    take_back(orders, assignment, !task);
-    assignment->failures++;
-    assignment->retry_at = 0;
-    orders->stats.reissued++;
-    if (assignment->failures > 1)
-        assignment->avoid = actor; /* once may be a lost lane; twice looks like the actor */
-    if (!task)
-        orders->lanes[trajectory->lane].holder = NOBODY;
-}
-
-void orders_committed(struct orders *orders, int lane, uint64_t slice)
-{
-    struct lane *at = &orders->lanes[lane];
-    ASSERT(slice == at->committed && slice < at->next);
-    at->committed++;
-    orders->has_decided = true;
-}
-
-uint64_t orders_lane_slice(const struct orders *orders, int lane)
-{
-    return orders->lanes[lane].committed;
-}
-
-static uint64_t oldest_of_lane(const struct lane *lane, int n_decided)
-{
-    uint64_t oldest = lane->assignment.is_ordered ? lane->assignment.version.number : UINT64_MAX;
-    for (uint64_t s = lane->committed + (uint64_t)n_decided; s < lane->next; s++)
-        if (lane->versions[s % ORDERS_DEPTH_MAX] < oldest)
-            oldest = lane->versions[s % ORDERS_DEPTH_MAX];
-    return oldest;
-}
-
-/* Of undecided slices, leaving out the first n_decided[lane] of each lane (NULL: none). */
-static uint64_t oldest_version(const struct orders *orders, const int *n_decided)
-{
-    uint64_t oldest = UINT64_MAX;
-    for (int l = 0; l < orders->options.lanes; l++) {
-        uint64_t of_lane = oldest_of_lane(&orders->lanes[l], n_decided ? n_decided[l] : 0);
-        oldest = of_lane < oldest ? of_lane : oldest;
-    }
-    return oldest;
-}
-
-static bool is_within_lag(const struct orders *orders, uint64_t oldest, uint64_t number)
-{
-    return oldest == UINT64_MAX || number <= oldest || number - oldest <= orders->options.max_lag;
-}
-
-bool orders_may_publish(const struct orders *orders, uint64_t number)
-{
-    return is_within_lag(orders, oldest_version(orders, NULL), number);
-}
-
-bool orders_may_publish_after(const struct orders *orders, uint64_t number, const struct trajectory *const *decided, int n)
-{
-    int n_decided[ORDER_LANES_MAX] = {0};
-    for (int i = 0; i < n; i++)
-        n_decided[decided[i]->lane]++;
-    return is_within_lag(orders, oldest_version(orders, n_decided), number);
-}
-
-/* --- tasks --- */
-
-static int task_version(const struct orders *orders, struct task *task)
-{
-    if (!task->order.version.generation) {
-        task->order.version = orders->version;
-        task->manifest = orders->manifest;
-        return orders->version.generation ? 0 : ERR_UNKNOWN;
-    }
-    for (int i = 0; i < HISTORY; i++)
-        if (same_version(orders->history[i].version, task->order.version)) {
-            task->manifest = orders->history[i].manifest;
-            return 0;
-        }
-    return ERR_UNKNOWN;
-}
-
-int orders_add_task(struct orders *orders, const struct order *order, uint32_t not_actor)
-{
-    return orders_add_task_beside(orders, order, &not_actor, 1);
-}
-
-int orders_add_task_beside(struct orders *orders, const struct order *order, const uint32_t *not_actors, int n)
-{
-    ASSERT(n <= ORDERS_NOT_MAX);
-    if (orders->n_tasks == ORDERS_TASKS_MAX || order->snapshot_bytes > ORDER_SNAPSHOT_MAX)
-        return ERR_LIMIT;
-    struct task *task = calloc(1, sizeof *task);
-    if (!task)
-        return ERR_NOMEM;
-    task->order = *order;
-    for (int i = 0; i < ORDERS_NOT_MAX; i++)
-        task->not_actors[i] = i < n ? not_actors[i] : UINT32_MAX;
-    task->assignment.avoid = UINT32_MAX;
-    int r = task_version(orders, task);
-    if (!r && order->snapshot_bytes && !(task->snapshot = malloc(order->snapshot_bytes)))
-        r = ERR_NOMEM;
-    if (r) {
-        task_destroy(task);
-        return r;
-    }
-    if (order->snapshot_bytes)
-        memcpy(task->snapshot, order->snapshot, order->snapshot_bytes);
-    orders->tasks[orders->n_tasks++] = task;
-    return 0;
-}
-
-void orders_drop_task(struct orders *orders, enum order_purpose purpose, int lane, uint64_t slice)
-{
-    for (int t = orders->n_tasks - 1; t >= 0; t--) {
-        struct task *task = orders->tasks[t];
-        if (task->order.purpose != purpose || task->order.lane != lane || task->order.slice != slice)
-            continue;
-        if (task->assignment.is_ordered)
-            take_back(orders, &task->assignment, false);
-        task_remove(orders, task);
-    }
-}
-
-int orders_tasks(const struct orders *orders)
-{
-    return orders->n_tasks;
-}
-
-/* --- views --- */
-
-struct orders_stats orders_stats(const struct orders *orders)
-{
-    struct orders_stats stats = orders->stats;
-    for (int l = 0; l < orders->options.lanes; l++)
-        *(orders->lanes[l].assignment.is_ordered ? &stats.outstanding : &stats.idle) += 1;
-    for (int w = 0; w < orders->n_workers; w++)
-        stats.actors += orders->workers[w].is_used && orders->workers[w].is_live;
-    for (int l = 0; l < orders->options.lanes; l++)
-        if (orders->lanes[l].assignment.failures > stats.most_failures)
-            stats.most_failures = orders->lanes[l].assignment.failures;
-    for (int i = 0; i < orders->n_tasks; i++)
-        if (orders->tasks[i]->assignment.failures > stats.most_failures)
-            stats.most_failures = orders->tasks[i]->assignment.failures;
-    stats.tasks = orders->n_tasks;
-    stats.oldest_version = oldest_version(orders, NULL);
-    return stats;
-}
-
-int orders_holder(const struct orders *orders, int lane, uint32_t *actor)
-{
-    const struct assignment *assignment = &orders->lanes[lane].assignment;
-    if (assignment->is_ordered)
-        *actor = orders->workers[assignment->worker].actor;
-    return assignment->is_ordered;
-}
-
-static int add_version(struct weights_version *versions, int n, int max, struct weights_version version)
-{
-    for (int i = 0; i < n; i++)
-        if (same_version(versions[i], version))
-            return n;
-    if (n < max)
-        versions[n++] = version;
-    return n;
-}
-
-int orders_versions(const struct orders *orders, struct weights_version *versions, int max)
-{
-    int n = 0;
-    for (int l = 0; l < orders->options.lanes; l++)
-        if (orders->lanes[l].assignment.is_ordered)
-            n = add_version(versions, n, max, orders->lanes[l].assignment.version);
-    for (int t = 0; t < orders->n_tasks; t++)
-        n = add_version(versions, n, max, orders->tasks[t]->order.version);
-    return n;
-}
-
-const void *orders_snapshot(const struct orders *orders, int lane, uint64_t slice, uint32_t *bytes)
-{
-    const struct lane *at = &orders->lanes[lane];
-    *bytes = 0;
-    if (slice == 0 || slice < at->committed || slice > at->next)
-        return NULL;
-    *bytes = at->snapshots[slice % SNAPSHOTS].bytes;
-    return at->snapshots[slice % SNAPSHOTS].data;
-}
-
-/* --- checkpoint --- */
-
-#define LANE_BYTES_MAX 64
-
-int orders_save(const struct orders *orders, unsigned char **data, size_t *length)
-{
-    size_t size = LANE_BYTES_MAX;
-    for (int l = 0; l < orders->options.lanes; l++)
-        size += LANE_BYTES_MAX + orders->lanes[l].snapshots[orders->lanes[l].committed % SNAPSHOTS].bytes;
-    if (!(*data = malloc(size)))
-        return ERR_NOMEM;
-    struct pack pack;
-    pack_begin(&pack, *data, size);
-    pack_array(&pack, (uint32_t)orders->options.lanes);
-    for (int l = 0; l < orders->options.lanes; l++) {
-        const struct lane *lane = &orders->lanes[l];
-        const struct snapshot *snapshot = &lane->snapshots[lane->committed % SNAPSHOTS];
-        pack_array(&pack, 2);
-        pack_u64(&pack, lane->committed);
-        pack_bytes(&pack, snapshot->data, lane->committed ? snapshot->bytes : 0);
-    }
-    int used = pack_end(&pack);
-    ASSERT(used > 0);
-    *length = (size_t)used;
-    return 0;
-}
-
-int orders_load(struct orders *orders, const void *data, size_t length, struct err *err)
-{
-    struct unpack unpack;
-    unpack_begin(&unpack, data, length);
-    uint32_t lanes = unpack_array(&unpack, ORDER_LANES_MAX);
-    if (!unpack.error && lanes != (uint32_t)orders->options.lanes)
-        return err_set(err, ERR_MISMATCH, "orders: saved with %u lanes, the recipe says %d", lanes, orders->options.lanes);
-    for (uint32_t l = 0; l < lanes && !unpack.error; l++) {
-        struct lane *lane = &orders->lanes[l];
-        size_t bytes;
-        if (unpack_array(&unpack, 2) != 2)
-            unpack_fail(&unpack, ERR_FORMAT, "a lane has two parts");
-        lane->committed = lane->next = unpack_u64(&unpack, UINT64_MAX / 2);
-        const unsigned char *snapshot = unpack_bytes(&unpack, ORDER_SNAPSHOT_MAX, &bytes);
-        if (!unpack.error && snapshot_set(&lane->snapshots[lane->next % SNAPSHOTS], snapshot, (uint32_t)bytes))
-            return err_set(err, ERR_NOMEM, "no memory for a snapshot of %zu bytes", bytes);
-    }
-    return unpack_end(&unpack, "orders", err);
 }

@@ -174,25 +174,25 @@ void ppo_policy_logp(struct updater *updater, const struct model *model, const s
 struct value_pass {
     const struct batch *batch;
     const struct value_norm *norm;
-    int agent;               /* -1: all places; else only the agent's in these trajectories: */
-    const int32_t *attacked; /* [n_attacked] ascending */
-    int n_attacked;
+    int agent;                   /* -1: all places; else only the agent's in these trajectories: */
+    const int32_t *trajectories; /* [n_trajectories] ascending */
+    int n_trajectories;
 };
 
-/* Place q of item i: all places in order, or (k-th attacked trajectory, t) of one agent. */
+/* Place q of item i: all places in order, or (k-th of the trajectories, t) of one agent. */
 static int value_place(const struct value_pass *pass, int item)
 {
     const struct batch_shape *s = &pass->batch->shape;
     if (pass->agent < 0)
         return item;
-    int l = pass->attacked[item / (s->T + 1)], t = item % (s->T + 1);
+    int l = pass->trajectories[item / (s->T + 1)], t = item % (s->T + 1);
     return (l * (s->T + 1) + t) * s->N + pass->agent;
 }
 
 static int value_items(const struct value_pass *pass)
 {
     const struct batch_shape *s = &pass->batch->shape;
-    return pass->agent < 0 ? s->L * (s->T + 1) * s->N : pass->n_attacked * (s->T + 1);
+    return pass->agent < 0 ? s->L * (s->T + 1) * s->N : pass->n_trajectories * (s->T + 1);
 }
 
 static void value_block(void *context, struct block *block)
@@ -242,33 +242,13 @@ void ppo_values(struct updater *updater, const struct model *critic, const struc
         final_values(updater, critic, norm, batch, l);
 }
 
-/* Trajectories in which the agent is an adversary at any step. */
-static int list_attacked(const struct batch *batch, int agent, int32_t *attacked)
-{
-    const struct batch_shape *s = &batch->shape;
-    int n = 0;
-    for (int l = 0; l < s->L; l++) {
-        bool is_attacked = false;
-        for (int t = 0; t < s->T; t++)
-            is_attacked |= batch->view[l].slot[t * s->N + agent] != 0;
-        if (is_attacked)
-            attacked[n++] = l;
-    }
-    return n;
-}
-
 void ppo_values_of_agent(struct updater *updater, const struct model *critic, const struct value_norm *norm, struct batch *batch,
-                         int agent, int block_rows)
+                         int agent, const int32_t *trajectories, int n, int block_rows)
 {
-    struct arena *scratch = &updater->scratch[0];
-    size_t mark = arena_mark(scratch);
-    int32_t *attacked = arena_array(scratch, int32_t, batch->shape.L);
-    struct value_pass pass = {.batch = batch, .norm = norm, .agent = agent, .attacked = attacked};
-    pass.n_attacked = list_attacked(batch, agent, attacked);
+    struct value_pass pass = {.batch = batch, .norm = norm, .agent = agent, .trajectories = trajectories, .n_trajectories = n};
     updater_forward(updater, critic, value_items(&pass), block_rows, value_block, &pass);
-    for (int i = 0; i < pass.n_attacked; i++)
-        final_values(updater, critic, norm, batch, attacked[i]);
-    arena_release(scratch, mark);
+    for (int i = 0; i < n; i++)
+        final_values(updater, critic, norm, batch, trajectories[i]);
 }
 
 struct critic_pass {

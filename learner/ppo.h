@@ -37,9 +37,9 @@ void ppo_policy_logp(struct updater *updater, const struct model *model, const s
 void ppo_values(struct updater *updater, const struct model *critic, const struct value_norm *norm, struct batch *batch,
                 int block_rows);
 
-/* The same for one agent's rows in the trajectories where it is an adversary at any step; other places keep what they hold. */
+/* The same for one agent's rows in n of the trajectories (their indices); other places keep what they hold. */
 void ppo_values_of_agent(struct updater *updater, const struct model *critic, const struct value_norm *norm, struct batch *batch,
-                         int agent, int block_rows);
+                         int agent, const int32_t *trajectories, int n, int block_rows);
 
 struct critic_result {
     double loss, norm;

@@ -28,6 +28,7 @@ struct rescore {
     struct run_config run;
     struct knowledge_config knowledge;
     struct partition_config partition;
+    struct victims victims;
     enum threat_kind threat;
     bool is_scripted, hits_all; /* "@all": every agent is attacked, whatever its slot */
     int episode_column, channels_column;
@@ -81,6 +82,10 @@ static int bind(struct rescore *r, const struct recipe *recipe, struct err *err)
     if ((code = run_config_bind(&r->run, recipe, err)) || (code = knowledge_config_bind(&r->knowledge, recipe, err)) ||
         (code = partition_config_bind(&r->partition, recipe, err)))
         return code;
+    if (r->partition.together > r->batch->shape.N)
+        return err_set(err, ERR_INVALID, "attack.adversaries is %lld, the task has %d agents", (long long)r->partition.together,
+                       r->batch->shape.N);
+    r->victims = victims_of(&r->partition, r->batch->shape.N);
     r->threat = threat_of(recipe_value(recipe, "attack.threat", "clean"));
     r->hits_all = r->threat != THREAT_NONE && strchr(recipe_value(recipe, "attack.threat", "clean"), '@');
     r->is_scripted = strcmp(recipe_value(recipe, "rollout.defender", "net"), "net") || acts_by_other_rules(recipe);
@@ -504,6 +509,17 @@ static int check_intended(const struct slice *s, const struct net_weights *defen
     return 0;
 }
 
+/* The net that plays agent n at step t: of the victims that it is one of there, or everybody's. Lanes whose nets differ by victim keep theirs. */
+static const struct net_weights *adversary_of(const struct slice *s, int n, int t)
+{
+    const struct rescore *r = s->r;
+    int victim = r->partition.together > 1 ? victims_find(&r->victims, mask_at(s, t)) : n;
+    char id[32];
+    snprintf(id, sizeof id, "adversary/%d", victim >= 0 ? victim : n);
+    const struct net_weights *own = ready_nets_find(r->nets, id);
+    return own ? own : ready_nets_find(r->nets, "adversary");
+}
+
 /* Rows of one agent that an adversary net plays. */
 static int check_adversary(const struct slice *s, int n, const struct net_weights *net, struct err *err)
 {
@@ -584,15 +600,11 @@ static int check_decisions(const struct slice *s, const struct net_weights *defe
     for (int i = 0; i < rows_in_hand(s) && !code; i++)
         code = check_executed(s, row_in_hand(s, i));
     for (int n = 0; n < b->N && !code && r->threat == THREAT_LEARNED; n++) {
-        char id[32];
-        bool is_needed = false;
-        for (int i = n; i < rows_in_hand(s); i += b->N)
-            is_needed |= is_attacked(s, row_in_hand(s, i));
-        if (!is_needed)
-            continue;
-        snprintf(id, sizeof id, "adversary/%d", n);
-        const struct net_weights *own = ready_nets_find(r->nets, id);
-        code = check_adversary(s, n, own ? own : ready_nets_find(r->nets, "adversary"), err);
+        int first = -1; /* step at which it is attacked */
+        for (int i = n; i < rows_in_hand(s) && first < 0; i += b->N)
+            first = is_attacked(s, row_in_hand(s, i)) ? row_in_hand(s, i) / b->N : -1;
+        if (first >= 0)
+            code = check_adversary(s, n, adversary_of(s, n, first), err);
     }
     return code;
 }

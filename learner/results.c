@@ -74,14 +74,27 @@ static json_t *row_tree(const struct result_row *row)
                      "high", row->high, "success", json_number_or_null(row->success), "returns", returns);
 }
 
+static json_t *victims_tree(const struct victims *victims)
+{
+    json_t *tree = json_array();
+    for (int v = 0; v < victims->n; v++) {
+        json_t *agents = json_array();
+        for (int n = 0; n < SPEC_AGENTS_MAX; n++)
+            if (victims->mask[v] >> n & 1)
+                json_array_append_new(agents, json_integer(n));
+        json_array_append_new(tree, agents);
+    }
+    return tree;
+}
+
 int results_write(const struct results *results, const char *path, struct err *err)
 {
     json_t *rows = json_array();
     for (int i = 0; i < results->count; i++)
         json_array_append_new(rows, row_tree(&results->rows[i]));
-    json_t *tree = json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:o}", "method", results->method, "env", results->env, "scenario",
+    json_t *tree = json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:o, s:o}", "method", results->method, "env", results->env, "scenario",
                              results->scenario, "seed", (json_int_t)results->seed, "steps", (json_int_t)results->steps,
-                             "wall_seconds", results->wall_seconds, "rows", rows);
+                             "wall_seconds", results->wall_seconds, "victims", victims_tree(&results->victims), "rows", rows);
     if (!tree || json_array_size(rows) != (size_t)results->count) {
         json_decref(tree);
         return err_set(err, ERR_NOMEM, "cannot write \"%s\": out of memory, or a name is not UTF-8", path);

@@ -1,7 +1,7 @@
 /* Results of an evaluation: one row per threat and victim, with the returns of its episodes. The learner writes them into the
  * run folder (results/eval.json, results/attack.json); reports read them back.
  *
- *   {"method", "env", "scenario", "seed", "steps", "wall_seconds",
+ *   {"method", "env", "scenario", "seed", "steps", "wall_seconds", "victims": [agents of victim 0, of victim 1, ...],
  *    "rows": [{"threat": "clean", "victim": -1, "attack_steps": 0, "episodes": n, "mean": x, "low": x, "high": x,
  *              "success": x or null, "returns": [n numbers]}]}
  * low and high bound the mean over these episodes (95 % bootstrap); between seeds only reports decide. */
@@ -11,13 +11,14 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "net/partition.h"
 
 #define RESULTS_ROWS_MAX 1024
 #define RESULTS_EPISODES_MAX 100000
 
 struct result_row {
     char threat[32];      /* "clean", "random", "learned", ... */
-    int32_t victim;       /* the attacked agent, -1 for none */
+    int32_t victim;       /* which of the victims was attacked (an agent, unless attack.adversaries says sets), -1 for none */
     int64_t attack_steps; /* environment steps that the attacker was trained for; 0 when nothing was trained */
     int64_t episodes;
     double mean, low, high; /* undiscounted episode return */
@@ -27,8 +28,9 @@ struct result_row {
 
 struct results {
     char method[64], env[32], scenario[64];
-    int64_t seed, steps; /* steps: the team was trained for */
-    double wall_seconds; /* of this evaluation */
+    int64_t seed, steps;    /* steps: the team was trained for */
+    double wall_seconds;    /* of this evaluation */
+    struct victims victims; /* who they are; n is 0 after results_read: only people read it */
     int count;
     struct result_row rows[RESULTS_ROWS_MAX];
 };

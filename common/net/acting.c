@@ -10,6 +10,8 @@ static const struct config_row rows[] = {
     {"act.last_action", CONFIG_BOOL, OFF(has_last_action), "false", 0, 0, "", NULL, "the defender is told its last action"},
     {"act.behaviour", CONFIG_CHOICE, OFF(behaviour), "sample", 0, 0, "", "sample|epsilon|gumbel|tanh",
      "what the defender's outputs mean: a policy, action values, logits of a policy that is greedy in tests, numbers of a box"},
+    {"act.evaluation", CONFIG_CHOICE, OFF(evaluation), "sample", 0, 0, "", "sample|best",
+     "what a policy (act.behaviour sample) does in evaluations: a sample, or its most likely action"},
 };
 
 const struct config_table acting_table = {"act", rows, ARRAY_LEN(rows)};
@@ -108,6 +110,21 @@ static void tanh_row(int C, const real *output, float epsilon, struct rng *explo
         probability[c] = tanhf((float)output[c]);
         float noisy = epsilon > 0 ? probability[c] + epsilon * (float)rng_normal(explore) : probability[c];
         action[c] = fminf(fmaxf(noisy, -1), 1);
+    }
+}
+
+void acting_most_likely(const struct action_head *head, int R, const real *output, const uint8_t *available, void *action)
+{
+    for (size_t at = 0; at < (size_t)R * (size_t)head->C;) {
+        for (int c = 0; c < head->C; c++, at++) {
+            int width = head->kind == ACTION_BOX ? 1 : head->choices[c];
+            if (head->kind == ACTION_BOX)
+                ((float *)action)[at] = (float)*output;
+            else
+                ((int32_t *)action)[at] = acting_best(width, output, available);
+            output += width;
+            available += width;
+        }
     }
 }
 

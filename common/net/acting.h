@@ -2,7 +2,8 @@
  * and the learner that trains must read alike.
  *
  *   behaviour   net gives      training                                          evaluation, attacks
- *   sample      a policy       a sample of it                                    the same
+ *   sample      a policy       a sample of it                                    the same; with act.evaluation best, in evaluations the
+ *                                                                                most likely action (a box: the mean)
  *   epsilon     action values  the best available one; with probability epsilon  the best
  *                              any available one
  *   gumbel      logits         a sample of the softmax if epsilon > 0            the best
@@ -24,6 +25,7 @@ struct acting_config {
     int64_t recurrent; /* width of the net's GRU; 0: it has none */
     bool has_last_action;
     int behaviour;
+    int evaluation; /* 0: as in training, 1: the most likely action */
 };
 
 extern const struct config_table acting_table;
@@ -43,6 +45,9 @@ void acting_last_action(const struct action_head *head, const void *action, floa
  * (of a box: the action without noise). Returns the log-probability under the behaviour (tanh: 0, it has no density at the clip). */
 float acting_row(enum behaviour behaviour, const struct action_head *head, const real *output, const uint8_t *available,
                  float epsilon, struct rng *explore, void *action, float *probability);
+
+/* The most likely action of a policy, component by component. output, available [R,A]; action [R,C] cells. Of a box the means as they are. */
+void acting_most_likely(const struct action_head *head, int R, const real *output, const uint8_t *available, void *action);
 
 /* The highest available output, the first of equals; NaN counts as lowest. -1 when nothing is available. */
 int32_t acting_best(int A, const real *output, const uint8_t *available);

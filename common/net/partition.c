@@ -2,6 +2,7 @@
 
 #include "base/rng.h"
 
+#define ATTACKED_MAX 8 /* so that the number of sets fits into 64 bits */
 #define OFF(field) offsetof(struct partition_config, field)
 
 static const struct config_row rows[] = {
@@ -10,6 +11,10 @@ static const struct config_row rows[] = {
     {"partition.probability", CONFIG_REAL, OFF(probability), "0.5", 0, 1, "", NULL, "share of episodes with adversaries (k-of-n)"},
     {"partition.adversaries", CONFIG_INT, OFF(adversaries), "1", 1, SPEC_AGENTS_MAX, "agents", NULL,
      "adversaries in an attacked episode"},
+    {"attack.adversaries", CONFIG_INT, OFF(together), "1", 1, ATTACKED_MAX, "agents", NULL,
+     "agents that an attack or an evaluation attacks together"},
+    {"attack.sets", CONFIG_INT, OFF(sets), "10", 1, SPEC_AGENTS_MAX, "", NULL,
+     "with attack.adversaries above 1: sets of agents that are looked at, when there are more"},
     {"partition.victim", CONFIG_INT, OFF(victim), "0", 0, SPEC_AGENTS_MAX - 1, "agent", NULL, "the adversary of kind fixed"},
 };
 
@@ -19,6 +24,51 @@ int partition_config_bind(struct partition_config *config, const struct recipe *
 {
     return config_bind(rows, ARRAY_LEN(rows), recipe, config, err);
 }
+
+/* ---- victims ---- */
+
+static uint64_t choose(int n, int k)
+{
+    uint64_t ways = 1;
+    for (int i = 1; i <= k; i++)
+        ways = ways * (uint64_t)(n - k + i) / (uint64_t)i;
+    return n < k ? 0 : ways;
+}
+
+/* The set of k out of N agents at a place of the lexicographic list. */
+static uint64_t set_at(uint64_t place, int N, int k)
+{
+    uint64_t mask = 0;
+    for (int n = 0; n < N && k > 0; n++) {
+        uint64_t with_n = choose(N - 1 - n, k - 1);
+        if (place < with_n) {
+            mask |= 1ull << n;
+            k--;
+        } else
+            place -= with_n;
+    }
+    return mask;
+}
+
+struct victims victims_of(const struct partition_config *config, int N)
+{
+    int k = (int)config->together;
+    uint64_t all = choose(N, k), n = k == 1 || all < (uint64_t)config->sets ? all : (uint64_t)config->sets, part = all / n;
+    struct victims victims = {.n = (int)n};
+    for (uint64_t v = 0; v < n; v++)
+        victims.mask[v] = set_at(part * v + rng_bits(0, RNG_PARTITION, v, (uint32_t)N, (uint32_t)k) % part, N, k);
+    return victims;
+}
+
+int victims_find(const struct victims *victims, uint64_t mask)
+{
+    for (int v = 0; v < victims->n; v++)
+        if (victims->mask[v] == mask)
+            return v;
+    return -1;
+}
+
+/* ---- partitions ---- */
 
 /* k distinct agents, all subsets equally likely: Floyd's sampling. */
 static uint64_t draw_subset(int N, int k, struct rng *rng)
@@ -38,7 +88,10 @@ uint64_t partition_draw(const struct partition_config *config, const struct spec
     switch ((enum partition_kind)config->kind) {
     case PARTITION_K_OF_N: return rng_double(&rng) < probability ? draw_subset(spec->N, (int)config->adversaries, &rng) : 0;
     case PARTITION_FIXED: return 1ull << config->victim;
-    case PARTITION_BY_LANE: return 1ull << ((episode >> 32) % (uint64_t)spec->N);
+    case PARTITION_BY_LANE: {
+        const struct victims victims = victims_of(config, spec->N);
+        return victims.mask[(episode >> 32) % (uint64_t)victims.n];
+    }
     case PARTITION_NONE: break;
     }
     return 0;

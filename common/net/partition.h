@@ -13,14 +13,27 @@ struct partition_config {
     double probability; /* that an episode has adversaries at all; the table "attack_probability" of the weights overrides it */
     int64_t adversaries;
     int64_t victim;
+    int64_t together, sets; /* attack.adversaries, attack.sets */
+};
+
+/* Who is attacked in turn, by evaluations and by partitions of kind by-lane: victim v is the agents of mask[v]. */
+struct victims {
+    int n;
+    uint64_t mask[SPEC_AGENTS_MAX];
 };
 
 extern const struct config_table partition_table;
 MUST_USE int partition_config_bind(struct partition_config *config, const struct recipe *recipe, struct err *err);
 
+/* With attack.adversaries 1 the N agents, one by one; with more, all sets of so many of them in lexicographic order, or, when there are more
+ * than attack.sets, that many of them: one out of each of so many equal parts of the list, the same ones for every team and seed.
+ * attack.adversaries <= N: the caller has checked. */
+struct victims victims_of(const struct partition_config *config, int N);
+int victims_find(const struct victims *victims, uint64_t mask); /* v, or -1 */
+
 /* The mask for one episode. k-of-n: with `probability`, `adversaries` agents chosen uniformly (Li et al. 2024: one of N with
- * probability 0.5); fixed: agent `victim` always; by-lane: agent lane mod N always (worst-case attacks, one net per victim).
- * adversaries <= N and victim < N: the caller has checked. */
+ * probability 0.5); fixed: agent `victim` always; by-lane: victim lane mod V of the V victims_of, always (worst-case attacks, one net
+ * per victim). adversaries <= N and victim < N: the caller has checked. */
 uint64_t partition_draw(const struct partition_config *config, const struct spec *spec, double probability, uint64_t seed,
                         uint64_t episode);
 

@@ -6,6 +6,7 @@
  *   y_i = r + gamma Q'_i(s', mu'(o'))                  eq. 6; mu' is the best choice, or tanh(u), without noise
  *   L(critic) = mean over real steps and agents of (Q_i - y_i)^2 / 2
  *   L(actor)  = -mean over real steps, i and j of Q_j(s, a with a_i <- mu(o_i)) + action_reg mean(mu^2)     after eq. 5
+ * With mi.lambda above 0 MIR3's penalty is taken off r (regularisers/mi_replay.h).
  * A choice is differentiated by the straight-through Gumbel softmax. Order of an update: critic, actor through the new critic, targets.
  * Departures from the released code: 1. ties of a target's best choice go to the first (there they give several ones). 2. no uniformly random
  * start (start_steps is 0 in its settings of both tasks). */
@@ -15,7 +16,7 @@
 #include <unistd.h>
 
 #include "learner/ppo_config.h"
-#include "learner/sample.h"
+#include "learner/regularisers/mi_replay.h"
 
 #define OFF(field) offsetof(struct maddpg_config, field)
 
@@ -55,9 +56,10 @@ struct algorithm {
     struct updater updater;
     struct replay *replay;
     struct sample sample;
-    struct shaping shaping; /* set it to shape rewards */
-    int64_t episode;        /* the one that this update is for, and which of its updates */
+    struct mi_replay mi; /* MIR3: shapes the sample's rewards */
+    int64_t episode;     /* the one that this update is for, and which of its updates */
     int which;
+    uint64_t step; /* number of the update in the run */
 };
 
 /* ---- create ---- */
@@ -71,6 +73,7 @@ static void destroy(struct algorithm **algorithm_at)
     updater_deinit(&algorithm->updater);
     replay_destroy(&algorithm->replay);
     sample_deinit(&algorithm->sample);
+    mi_replay_deinit(&algorithm->mi);
     free(algorithm);
     *algorithm_at = NULL;
 }
@@ -145,6 +148,7 @@ static int ready_updater(struct algorithm *algorithm, const struct algorithm_con
     size_t tape = 2 * updater_tape_bytes(actor, (int)(steps * N)) + updater_tape_bytes(critic, (int)pairs);
     size_t scratch = (pairs * (width + 8) + steps * N * ((size_t)actor->in + width + 6 * A + 16) + steps * width) * sizeof(real) +
                      net_act_scratch(critic, (int)(steps * N)) + ((size_t)4 << 20);
+    mi_replay_need(&algorithm->mi, &capacity, &tape, &scratch);
     struct ppo_config shared;
     int r = ppo_config_bind(&shared, context->recipe, err);
     long threads = shared.n_threads ? shared.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
@@ -164,6 +168,8 @@ static int create(struct algorithm **out, const struct algorithm_context *contex
         (r = acting_config_bind(&algorithm->acting, context->recipe, &context->shape->head, err)) ||
         (r = check_recipe(algorithm, context, err)) || (r = add_nets(algorithm, err)) ||
         (r = replay_create(&algorithm->replay, context->recipe, context->shape, context->spec->horizon, err)) ||
+        (r = mi_replay_init(&algorithm->mi, context, &algorithm->models, algorithm->actor, &algorithm->acting,
+                            replay_shape(algorithm->replay), (int)algorithm->config.batch, err)) ||
         (r = ready_updater(algorithm, context, err)))
         goto failed;
     if ((r = sample_init(&algorithm->sample, replay_shape(algorithm->replay), (int)algorithm->config.batch))) {
@@ -404,17 +410,15 @@ struct sums {
     double critic, actor, value, target;
 };
 
-static void optimise(struct algorithm *algorithm, const struct progress *progress, struct sums *sums, struct report *report)
+static void optimise(struct algorithm *algorithm, struct sums *sums, struct report *report)
 {
     const struct maddpg_config *config = &algorithm->config;
     struct rng rng = rng_stream(algorithm->seed, RNG_BATCH, (uint64_t)algorithm->episode, (uint32_t)algorithm->which, 0);
     struct updater_result critic, actor;
     int B = algorithm->sample.B, blocks = block_episodes(algorithm);
     sample_draw(&algorithm->sample, algorithm->replay, &rng);
-    if (algorithm->shaping.shape) {
-        report->count = sums->reported; /* the last sample's numbers stand for the update */
-        algorithm->shaping.shape(algorithm->shaping.context, &algorithm->updater, &algorithm->sample, progress, report);
-    }
+    report->count = sums->reported; /* the last sample's numbers stand for the update */
+    mi_replay_shape(&algorithm->mi, &algorithm->updater, &algorithm->sample, algorithm->step, report);
     updater_step(&algorithm->updater, algorithm->critic, config->critic_lr, config->max_norm, B, blocks, critic_block, algorithm,
                  &critic);
     updater_step(&algorithm->updater, algorithm->actor, config->lr, config->max_norm, B, blocks, actor_block, algorithm, &actor);
@@ -432,12 +436,16 @@ static void update(struct algorithm *algorithm, struct batch *batch, const struc
     struct sums sums = {.reported = report->count};
     const double rate = algorithm->config.updates_per_episode;
     int64_t before = replay_total(algorithm->replay), kept = replay_add(algorithm->replay, batch);
+    (void)progress; /* what is due is a function of the episodes' numbers */
+    mi_replay_take(&algorithm->mi, &algorithm->updater, algorithm->replay, (int)kept);
     for (int64_t episode = before + 1; episode <= before + kept; episode++) {
-        int due = (int)(floor((double)episode * rate) - floor((double)(episode - 1) * rate));
+        double done = floor((double)(episode - 1) * rate);
+        int due = (int)(floor((double)episode * rate) - done);
         for (int i = 0; i < due && replay_count(algorithm->replay) >= algorithm->sample.B; i++) {
             algorithm->episode = episode;
             algorithm->which = i;
-            optimise(algorithm, progress, &sums, report);
+            algorithm->step = (uint64_t)done + (uint64_t)i;
+            optimise(algorithm, &sums, report);
         }
     }
     if (sums.updates) {

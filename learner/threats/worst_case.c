@@ -1,7 +1,8 @@
 /* WORST-CASE ATTACK. Li et al. 2024 (EIR-MAPPO), section 5 "non-oblivious": defender and belief are frozen, and for every victim
  * index a fresh adversary with a fresh critic learns to minimise the team's return. All victims are trained side by side: lane l
- * attacks agent l mod N (partition by-lane), each victim has nets of its own, so nothing is shared between them.
- *   adversary/<v>   [O -> A]    PPO on -A_t of its own rows, advantages normalised by their own moments
+ * attacks victim l mod V (partition by-lane), an agent or, with attack.adversaries, a set of them that one net plays; each victim has nets of
+ * its own, so nothing is shared between them.
+ *   adversary/<v>   [O -> A]    (a set's: [O+N -> A], the one-hot index behind the observation) PPO on -A_t of its own rows, advantages normalised by their own moments
  *   critic/<v>      [S+K -> 1]  value of the team reward on the victim's rows (only those enter the adversary's advantage)
  * Departures: 1. the released code trains the critic on all agents' rows, which the adversary never reads; 2. its advantages are
  * scaled by the (frozen) defenders' moments. */
@@ -11,14 +12,15 @@
 
 #include "learner/returns.h"
 #include "learner/team.h"
+#include "net/partition.h"
 
 struct algorithm {
     struct team team;
-    int N;
+    struct victims victims;
     int32_t *rows[SPEC_AGENTS_MAX]; /* the victim's rows in the lanes that attack it; shared storage */
     int n_rows[SPEC_AGENTS_MAX];
-    int32_t *row_storage;
-    uint8_t *is_victim_row; /* [L,T,N] */
+    int32_t *row_storage, *trajectories; /* [L,T,N]; [L] scratch */
+    uint8_t *is_victim_row;              /* [L,T,N] */
 };
 
 static void destroy(struct algorithm **algorithm_at)
@@ -28,6 +30,7 @@ static void destroy(struct algorithm **algorithm_at)
         return;
     team_deinit(&algorithm->team);
     free(algorithm->row_storage);
+    free(algorithm->trajectories);
     free(algorithm->is_victim_row);
     free(algorithm);
     *algorithm_at = NULL;
@@ -52,8 +55,9 @@ static int add_frozen(struct algorithm *algorithm, const struct models *source, 
 static int add_attackers(struct algorithm *algorithm, const struct algorithm_context *context, struct err *err)
 {
     struct team *team = &algorithm->team;
-    for (int v = 0; v < context->shape->N; v++) {
-        struct net_arch arch = ppo_policy_arch(&team->config, context->shape->O, &context->shape->head);
+    int N = context->shape->N, width = context->shape->O + (algorithm->victims.n && algorithm->victims.mask[0] != 1 ? N : 0);
+    for (int v = 0; v < algorithm->victims.n; v++) {
+        struct net_arch arch = ppo_policy_arch(&team->config, width, &context->shape->head);
         char id[32], norm[32];
         snprintf(id, sizeof id, "adversary/%d", v);
         if (!models_add(&team->models, id, &arch, context->seed, team->config.head_gain, true, err))
@@ -67,26 +71,38 @@ static int add_attackers(struct algorithm *algorithm, const struct algorithm_con
     return 0;
 }
 
+/* Who the victims are, and whether every one has a lane. */
+static int list_victims(struct algorithm *algorithm, const struct algorithm_context *context, struct err *err)
+{
+    struct partition_config partition;
+    int r = partition_config_bind(&partition, context->recipe, err), N = context->shape->N;
+    if (r)
+        return r;
+    if (partition.kind != PARTITION_BY_LANE)
+        return err_set(err, ERR_INVALID, "partition.kind must be by-lane: learner.algorithm worst-case trains a net per victim");
+    if (partition.together > N)
+        return err_set(err, ERR_INVALID, "attack.adversaries is %lld, the task has %d agents", (long long)partition.together, N);
+    algorithm->victims = victims_of(&partition, N);
+    if (context->shape->L < algorithm->victims.n)
+        return err_set(err, ERR_INVALID, "rollout.lanes is %d: an attack needs at least one for each of the %d victims",
+                       context->shape->L, algorithm->victims.n);
+    return 0;
+}
+
 static int create(struct algorithm **out, const struct algorithm_context *context, struct err *err)
 {
     struct algorithm *algorithm = calloc(1, sizeof *algorithm);
     if (!algorithm)
         return err_set(err, ERR_NOMEM, "no memory for the algorithm");
     size_t n_rows = (size_t)context->shape->L * (size_t)context->shape->T * (size_t)context->shape->N;
-    int r;
-    algorithm->N = context->shape->N;
-    if (context->shape->L < context->shape->N) {
-        r = err_set(err, ERR_INVALID, "rollout.lanes is %d: an attack needs at least one for each of the %d agents",
-                    context->shape->L, context->shape->N);
-        destroy(&algorithm);
-        return r;
-    }
+    int r = list_victims(algorithm, context, err);
     algorithm->row_storage = calloc(n_rows, sizeof(int32_t));
+    algorithm->trajectories = calloc((size_t)context->shape->L, sizeof(int32_t));
     algorithm->is_victim_row = calloc(n_rows, 1);
-    if (!algorithm->row_storage || !algorithm->is_victim_row)
+    if (!r && (!algorithm->row_storage || !algorithm->trajectories || !algorithm->is_victim_row))
         r = err_set(err, ERR_NOMEM, "no memory for the algorithm");
-    else if (!(r = team_begin(&algorithm->team, context, err)) && !(r = add_frozen(algorithm, context->source, err)) &&
-             !(r = add_attackers(algorithm, context, err)))
+    if (!r && !(r = team_begin(&algorithm->team, context, err)) && !(r = add_frozen(algorithm, context->source, err)) &&
+        !(r = add_attackers(algorithm, context, err)))
         r = team_ready(&algorithm->team, err);
     if (r) {
         destroy(&algorithm);
@@ -96,14 +112,20 @@ static int create(struct algorithm **out, const struct algorithm_context *contex
     return 0;
 }
 
+static bool attacks(const struct algorithm *algorithm, const struct batch *batch, int trajectory, int v)
+{
+    return batch->view[trajectory].lane % algorithm->victims.n == v;
+}
+
 /* Sorts the adversaries' rows by victim, keeping their order. */
 static void sort_rows(struct algorithm *algorithm, const struct batch *batch)
 {
     int32_t *next = algorithm->row_storage;
-    for (int v = 0; v < algorithm->N; v++) {
+    int per_trajectory = batch->shape.T * batch->shape.N;
+    for (int v = 0; v < algorithm->victims.n; v++) {
         algorithm->rows[v] = next;
         for (int i = 0; i < batch->n_adversary_rows; i++)
-            if (batch->adversary_rows[i] % algorithm->N == v)
+            if (attacks(algorithm, batch, batch->adversary_rows[i] / per_trajectory, v))
                 *next++ = batch->adversary_rows[i];
         algorithm->n_rows[v] = (int)(next - algorithm->rows[v]);
     }
@@ -145,26 +167,39 @@ static void update_victim(struct algorithm *algorithm, struct batch *batch, int 
     sums->critic_loss += value.loss;
 }
 
+/* A victim's critic on its agents' rows. */
+static void take_values(struct algorithm *algorithm, struct batch *batch, int v)
+{
+    struct team *team = &algorithm->team;
+    char id[32];
+    int n = 0;
+    snprintf(id, sizeof id, "critic/%d", v);
+    for (int l = 0; l < batch->shape.L; l++)
+        if (attacks(algorithm, batch, l, v))
+            algorithm->trajectories[n++] = l;
+    for (int agent = 0; agent < batch->shape.N; agent++)
+        if (algorithm->victims.mask[v] >> agent & 1)
+            ppo_values_of_agent(&team->updater, models_find(&team->models, id), &team->models.norms[v].norm, batch, agent,
+                                algorithm->trajectories, n, (int)team->config.block_rows);
+}
+
 static void update(struct algorithm *algorithm, struct batch *batch, const struct progress *progress, struct report *report)
 {
     struct team *team = &algorithm->team;
     struct sums sums = {0};
     sort_rows(algorithm, batch);
-    for (int v = 0; v < algorithm->N; v++) {
-        char id[32];
-        snprintf(id, sizeof id, "critic/%d", v);
-        ppo_values_of_agent(&team->updater, models_find(&team->models, id), &team->models.norms[v].norm, batch, v,
-                            (int)team->config.block_rows);
-    }
-    for (int v = 0; v < algorithm->N; v++) {
+    int V = algorithm->victims.n;
+    for (int v = 0; v < V; v++)
+        take_values(algorithm, batch, v);
+    for (int v = 0; v < V; v++) {
         /* each victim's normalisation writes over all rows, so advantages are taken anew; they cost little */
         advantages_compute(&team->advantages, &team->updater, batch, &team->config, models_find(&team->models, "defender"), NULL,
                            NULL);
         update_victim(algorithm, batch, v, progress, &sums);
     }
-    report_add(report, "adversary/loss", sums.loss / algorithm->N);
-    report_add(report, "adversary/entropy", sums.entropy / algorithm->N);
-    report_add(report, "critic/loss", sums.critic_loss / algorithm->N);
+    report_add(report, "adversary/loss", sums.loss / V);
+    report_add(report, "adversary/entropy", sums.entropy / V);
+    report_add(report, "critic/loss", sums.critic_loss / V);
     report_add(report, "skipped", (double)team->updater.skipped);
 }
 

@@ -323,7 +323,7 @@ static void test_attacks_that_lack_a_net_say_so(void **state)
         add_random_net(bare, "adversary", &wrong, 1);
         assert_int_equal(nets_update(&f.nets, bare, NULL), 0);
         assert_int_equal(hook(&f.stage, &err), ERR_MISMATCH);
-        assert_non_null(strstr(err.text, "adversary net of agent 0 maps"));
+        assert_non_null(strstr(err.text, "adversary net of victim 0 maps"));
         weights_unref(&bare);
         teardown(&f);
     }

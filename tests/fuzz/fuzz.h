@@ -6,12 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FUZZ_TARGETS(X) \
-    X(pack)             \
-    X(manifest)         \
-    X(schema)           \
-    X(frame)            \
-    X(envelope) X(orders) X(description) X(chunk) X(safetensors) X(recipe) X(broker) X(actor_link) X(learner_link) X(map) X(segment)
+/* clang-format off */
+#define FUZZ_TARGETS(X)                                                     \
+    X(pack) X(manifest) X(schema) X(frame) X(envelope) X(orders)            \
+    X(description) X(chunk) X(safetensors) X(recipe) X(broker)              \
+    X(actor_link) X(learner_link) X(map) X(segment)
+/* clang-format on */
 
 /* Reads the bytes; aborts (ASSERT or a sanitizer) when a promise of the decoder is broken. */
 typedef void fuzz_target(const uint8_t *data, size_t size);

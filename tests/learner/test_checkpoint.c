@@ -247,10 +247,11 @@ static void test_books_and_history_come_back(void **state)
     struct safetensors *file;
     const struct spec spec = {.N = 3, .return_max = 1};
     const struct convergence_config config = {0.02, 1000};
+    const struct victims victims = {.n = 3, .mask = {1, 2, 4}};
     struct partitions partitions = {0};
     open_books(&a);
     open_books(&b);
-    convergence_begin(&a.convergence, &config, &spec, 10);
+    convergence_begin(&a.convergence, &config, &spec, &victims, 10);
     for (int u = 0; u < 5; u++) {
         partitions_begin_update(&partitions);
         partitions_count(&partitions, 2, 0.5 * u);
@@ -259,7 +260,7 @@ static void test_books_and_history_come_back(void **state)
     assert_int_equal(safetensors_create(&file), 0);
     assert_int_equal(checkpoint_add_books(file, a.ledger, a.orders, &a.convergence, NULL), 0);
     assert_int_equal(checkpoint_load_books(file, b.ledger, b.orders, &b.convergence, NULL), 0);
-    convergence_begin(&b.convergence, &config, &spec, 10);
+    convergence_begin(&b.convergence, &config, &spec, &victims, 10);
     assert_int_equal(b.convergence.updates, 5);
     assert_memory_equal(b.convergence.sums, a.convergence.sums, 15 * sizeof(double));
     assert_memory_equal(b.convergence.counts, a.convergence.counts, 15 * sizeof(double));

@@ -12,6 +12,7 @@
 
 enum { N = 2, STEPS_PER_UPDATE = 100 };
 
+static const struct victims victims = {.n = N, .mask = {1, 2}};
 static const struct spec ranged = {.N = N, .return_min = 0, .return_max = 100};
 static const struct convergence_config config = {.tolerance = 0.02, .max_steps = 100000};
 
@@ -20,7 +21,7 @@ static void count(struct convergence *convergence, double first, double second)
 {
     struct partitions partitions = {0};
     partitions_begin_update(&partitions);
-    partitions_count(&partitions, 0, 1000); /* clean episodes do not count, nor do pairs of adversaries */
+    partitions_count(&partitions, 0, 1000); /* clean episodes do not count, nor do pairs of adversaries that are no victim */
     partitions_count(&partitions, 3, -1000);
     for (int e = 0; e < 4; e++) {
         if (!isnan(first))
@@ -34,7 +35,7 @@ static void count(struct convergence *convergence, double first, double second)
 static void begin(struct convergence *convergence)
 {
     *convergence = (struct convergence){0};
-    convergence_begin(convergence, &config, &ranged, 40);
+    convergence_begin(convergence, &config, &ranged, &victims, 40);
 }
 
 static void test_a_flat_curve_has_converged(void **state)
@@ -106,7 +107,7 @@ static void test_without_bounds_the_observed_range_counts(void **state)
     (void)state;
     const struct spec unbounded = {.N = N, .return_min = -INFINITY, .return_max = INFINITY};
     struct convergence c = {0};
-    convergence_begin(&c, &config, &unbounded, 40);
+    convergence_begin(&c, &config, &unbounded, &victims, 40);
     for (int u = 0; u < 40; u++)
         count(&c, 80 - u, 10); /* first quarter 75.5, last two 55.5 and 45.5 */
     assert_float_equal(convergence_improvement(&c), 10 / (75.5 + 45.5), 1e-9);
@@ -121,7 +122,7 @@ static void test_a_restored_history_continues_where_it_was(void **state)
     for (int u = 0; u < 20; u++)
         count(&straight, 30, 90 - u);
     assert_int_equal(convergence_restore(&resumed, N, straight.updates, straight.sums, straight.counts), 0);
-    convergence_begin(&resumed, &config, &ranged, 40);
+    convergence_begin(&resumed, &config, &ranged, &victims, 40);
     for (int u = 20; u < 3000; u++) { /* beyond the first reservation */
         count(&straight, 30, 90 - 0.01 * u);
         count(&resumed, 30, 90 - 0.01 * u);
@@ -137,14 +138,27 @@ static void test_a_history_of_another_team_is_dropped(void **state)
     (void)state;
     struct convergence c = {0};
     const struct spec six = {.N = 6, .return_min = 0, .return_max = 1};
+    const struct victims each = {.n = 6, .mask = {1, 2, 4, 8, 16, 32}};
     double numbers[400] = {0};
     assert_int_equal(convergence_restore(&c, 1, 400, numbers, numbers), 0);
-    convergence_begin(&c, &config, &six, 40);
+    convergence_begin(&c, &config, &six, &each, 40);
     assert_int_equal(c.updates, 0);
     for (int u = 0; u < 1100; u++)
         count(&c, 1, 1);
     assert_int_equal(convergence_restore(&c, 0, 1, numbers, numbers), ERR_RANGE);
     assert_int_equal(convergence_restore(&c, 2, -1, numbers, numbers), ERR_RANGE);
+    convergence_deinit(&c);
+}
+
+static void test_a_victim_may_be_a_set_of_agents(void **state)
+{
+    (void)state;
+    const struct victims pair = {.n = 1, .mask = {3}};
+    struct convergence c = {0};
+    convergence_begin(&c, &config, &ranged, &pair, 40);
+    for (int u = 0; u < 40; u++)
+        count(&c, 90 - u, NAN); /* single agents do not count now, and the pair's return stays what it is */
+    assert_float_equal(convergence_improvement(&c), 0, 1e-9);
     convergence_deinit(&c);
 }
 
@@ -157,6 +171,7 @@ int main(void)
         cmocka_unit_test(test_the_ceiling_ends_it),
         cmocka_unit_test(test_a_victim_without_episodes_keeps_the_attack_going),
         cmocka_unit_test(test_without_bounds_the_observed_range_counts),
+        cmocka_unit_test(test_a_victim_may_be_a_set_of_agents),
         cmocka_unit_test(test_a_restored_history_continues_where_it_was),
         cmocka_unit_test(test_a_history_of_another_team_is_dropped),
     };

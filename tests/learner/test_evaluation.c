@@ -197,7 +197,10 @@ static void test_it_says_when_it_needs_a_trained_adversary(void **state)
     open_run(&run, ARGUMENTS("env.name=matrix", "learner.algorithm=eir-mappo", SMALL_NETS), NULL);
     assert_true(trainer_has_adversary(run.trainer));
     close_run(&run);
-    open_run(&run, ARGUMENTS("env.name=matrix", "learner.algorithm=worst-case", SMALL_NETS), NULL);
+    open_run(
+        &run,
+        ARGUMENTS("env.name=matrix", "learner.algorithm=worst-case", "partition.kind=by-lane", "attack.threat=learned", SMALL_NETS),
+        NULL);
     assert_true(trainer_has_adversary(run.trainer));
     close_run(&run);
 }

@@ -78,6 +78,10 @@ static void test_honest_slices_fit(void **state)
     honest(ARGUMENTS(MATRIX, "attack.threat=noise:0.3@all"));
     honest(ARGUMENTS(MATRIX, "partition.kind=k-of-n", "attack.threat=noise:0.3"));
     honest(ARGUMENTS(FORAGING, "partition.kind=k-of-n", "attack.threat=random", "rollout.defender=greedy"));
+    honest(ARGUMENTS(FORAGING, "partition.kind=by-lane", "attack.threat=learned", "learner.algorithm=worst-case",
+                     "rollout.defender=greedy"));
+    honest(ARGUMENTS(FORAGING, "rollout.lanes=6", "partition.kind=by-lane", "attack.threat=learned", "attack.adversaries=2",
+                     "learner.algorithm=worst-case", "rollout.defender=greedy"));
     honest(ARGUMENTS("env.name=rendezvous", "rollout.lanes=2", "rollout.steps=20", SMALL_NETS));
     honest(ARGUMENTS("env.name=rendezvous", "rollout.lanes=2", "rollout.steps=20", "partition.kind=k-of-n", "attack.threat=random",
                      SMALL_NETS));

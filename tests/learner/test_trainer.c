@@ -59,6 +59,29 @@ static void test_save_load_continue_is_straight_through(void **state)
     check_continued(ARGUMENTS(SMALL_QMIX));
 }
 
+/* Off-policy teams with the information penalty, of choices with masks and deaths, and of real numbers. */
+#define SMALL_COMBAT \
+    "env.name=smac", "env.scenario=3m", "env.horizon=20", "env.time_limit=truncate", "rollout.lanes=4", "rollout.steps=20"
+#define COMBAT_QMIX                                                                                                            \
+    SMALL_COMBAT, "learner.algorithm=qmix", "act.behaviour=epsilon", "act.recurrent=8", "act.last_action=true", "q.hidden=8", \
+        "q.batch=4", "qmix.embed=4", "qmix.hypernet=8", "mi.hidden=8", "mi.ring=100", "replay.episodes=8"
+#define SMALL_MADDPG                                                                                                          \
+    SMALL_COMBAT, "learner.algorithm=maddpg", "act.behaviour=gumbel", "act.recurrent=8", "maddpg.hidden=8", "maddpg.batch=4", \
+        "mi.hidden=8", "mi.ring=100", "replay.episodes=8"
+#define SMALL_MADDPG_BOX                                                                                                     \
+    "env.name=rendezvous", "env.scenario=mir3-4", "env.horizon=20", "rollout.lanes=4", "rollout.steps=20",                   \
+        "learner.algorithm=maddpg", "act.behaviour=tanh", "maddpg.hidden=8", "maddpg.batch=4", "mi.hidden=8", "mi.ring=100", \
+        "replay.episodes=8"
+
+static void test_information_on_replay_goes_on_after_a_restart(void **state)
+{
+    (void)state;
+    check_continued(ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1"));
+    check_continued(ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1", "mi.x=hidden"));
+    check_continued(ARGUMENTS(SMALL_MADDPG, "mi.lambda=0.1", "mi.x=observation"));
+    check_continued(ARGUMENTS(SMALL_MADDPG_BOX, "mi.lambda=0.1"));
+}
+
 static void check_threads(const char *const *one, const char *const *two)
 {
     struct local_run a, b;
@@ -88,6 +111,10 @@ static void test_threads_do_not_change_results(void **state)
     check_threads(ARGUMENTS(SMALL_MI_BOX, "learner.threads=1"), ARGUMENTS(SMALL_MI_BOX, "learner.threads=2"));
     check_threads(ARGUMENTS(SMALL_QMIX, "learner.threads=1"), ARGUMENTS(SMALL_QMIX, "learner.threads=2"));
     check_threads(ARGUMENTS(SMALL_QMIX, "learner.threads=1"), ARGUMENTS(SMALL_QMIX, "learner.threads=5"));
+    check_threads(ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1", "mi.x=hidden", "learner.threads=1"),
+                  ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1", "mi.x=hidden", "learner.threads=3"));
+    check_threads(ARGUMENTS(SMALL_MADDPG_BOX, "mi.lambda=0.1", "learner.threads=1"),
+                  ARGUMENTS(SMALL_MADDPG_BOX, "mi.lambda=0.1", "learner.threads=3"));
 }
 
 /* The critic's rows have T+1 places a lane, the belief's blocks are whole chunks: none of it may outgrow what was sized for
@@ -263,13 +290,10 @@ static void test_information_penalty_lowers_rewards_by_what_it_reports(void **st
     close_run(&run);
 }
 
-/* lambda 0 is the backbone bit for bit, and looking at it changes nothing. */
-static void test_measuring_information_leaves_the_backbone_alone(void **state)
+/* lambda 0 is the backbone bit for bit, and looking at it changes nothing: `same` trains what `plain` does, `other` does not. */
+static void check_left_alone(const char *const *plain, const char *const *same, const char *const *other, const char *const *nets)
 {
-    (void)state;
-#define PLAIN "env.name=matrix", "rollout.lanes=4", "rollout.steps=20", "mi.hidden=8", SMALL_NETS
-    static const char *const nets[] = {"nets/defender", "nets/critic", "adam/defender", "adam/critic", "norms/"};
-    const char *const *const recipes[] = {ARGUMENTS(PLAIN), ARGUMENTS(PLAIN, "mi.measure=true"), ARGUMENTS(PLAIN, "mi.lambda=0.1")};
+    const char *const *const recipes[] = {plain, same, other};
     struct local_run runs[3];
     struct safetensors *files[3];
     for (int i = 0; i < 3; i++) {
@@ -277,17 +301,34 @@ static void test_measuring_information_leaves_the_backbone_alone(void **state)
         train(&runs[i], 4);
         files[i] = saved(&runs[i]);
     }
-    for (size_t n = 0; n < ARRAY_LEN(nets); n++) {
-        assert_same_hash(safetensors_hash(files[1], nets[n]), safetensors_hash(files[0], nets[n]));
-        assert_false(hash_equal(safetensors_hash(files[2], nets[n]), safetensors_hash(files[0], nets[n])));
+    for (; *nets; nets++) {
+        assert_same_hash(safetensors_hash(files[1], *nets), safetensors_hash(files[0], *nets));
+        assert_false(hash_equal(safetensors_hash(files[2], *nets), safetensors_hash(files[0], *nets)));
     }
     assert_true(reported(&runs[1], "mi/mean") != 0 && reported(&runs[1], "mi/share") == 0);
     assert_true(reported(&runs[1], "mi/low") < reported(&runs[1], "mi/mean"));
     assert_true(reported(&runs[1], "mi/high") > reported(&runs[1], "mi/mean"));
+    assert_true(reported(&runs[2], "mi/share") > 0);
     for (int i = 0; i < 3; i++) {
         safetensors_destroy(&files[i]);
         close_run(&runs[i]);
     }
+}
+
+static void test_measuring_information_leaves_the_backbone_alone(void **state)
+{
+    (void)state;
+#define PLAIN "env.name=matrix", "rollout.lanes=4", "rollout.steps=20", "mi.hidden=8", SMALL_NETS
+    check_left_alone(ARGUMENTS(PLAIN), ARGUMENTS(PLAIN, "mi.measure=true"), ARGUMENTS(PLAIN, "mi.lambda=0.1"),
+                     ARGUMENTS("nets/defender", "nets/critic", "adam/defender", "adam/critic", "norms/"));
+    check_left_alone(ARGUMENTS(SMALL_QMIX), ARGUMENTS(SMALL_QMIX, "mi.measure=true"), ARGUMENTS(SMALL_QMIX, "mi.lambda=0.1"),
+                     ARGUMENTS("nets/defender", "nets/mixer/w1", "nets/mixer/v", "adam/defender", "adam/mixer/w2"));
+    const char *const actor_critic[] = {
+        "nets/defender", "nets/critic", "nets/target/defender", "nets/target/critic", "adam/defender", "adam/critic", NULL};
+    check_left_alone(ARGUMENTS(SMALL_MADDPG), ARGUMENTS(SMALL_MADDPG, "mi.measure=true"), ARGUMENTS(SMALL_MADDPG, "mi.lambda=0.1"),
+                     actor_critic);
+    check_left_alone(ARGUMENTS(SMALL_MADDPG_BOX), ARGUMENTS(SMALL_MADDPG_BOX, "mi.measure=true"),
+                     ARGUMENTS(SMALL_MADDPG_BOX, "mi.lambda=0.1"), actor_critic);
 }
 
 static void test_information_of_boxes_and_of_each_estimator_reaches_the_rewards(void **state)
@@ -315,11 +356,15 @@ static void test_information_of_boxes_and_of_each_estimator_reaches_the_rewards(
 static void test_an_update_allocates_nothing(void **state)
 {
     (void)state;
-    const char *const *const recipes[] = {
-        ARGUMENTS(SMALL_EIR, "learner.threads=1"), ARGUMENTS(SMALL_EIR, "run.mode=async", "learner.threads=1"),
-        ARGUMENTS("env.name=matrix", "env.horizon=7", "env.time_limit=truncate", "rollout.lanes=4", "rollout.steps=20",
-                  "mi.lambda=0.1", "mi.hidden=8", SMALL_NETS, "learner.threads=1"),
-        ARGUMENTS(SMALL_MI_BOX, "learner.threads=1"), ARGUMENTS(SMALL_MI_BOX, "mi.x=observation", "learner.threads=1")};
+    const char *const *const recipes[] = {ARGUMENTS(SMALL_EIR, "learner.threads=1"),
+                                          ARGUMENTS(SMALL_EIR, "run.mode=async", "learner.threads=1"),
+                                          ARGUMENTS("env.name=matrix", "env.horizon=7", "env.time_limit=truncate",
+                                                    "rollout.lanes=4", "rollout.steps=20", "mi.lambda=0.1", "mi.hidden=8",
+                                                    SMALL_NETS, "learner.threads=1"),
+                                          ARGUMENTS(SMALL_MI_BOX, "learner.threads=1"),
+                                          ARGUMENTS(SMALL_MI_BOX, "mi.x=observation", "learner.threads=1"),
+                                          ARGUMENTS(SMALL_QMIX, "mi.lambda=0.1", "mi.x=hidden", "learner.threads=1"),
+                                          ARGUMENTS(SMALL_MADDPG, "mi.lambda=0.1", "learner.threads=1")};
     count_allocations();
     for (size_t i = 0; i < ARRAY_LEN(recipes); i++) {
         struct local_run run;
@@ -371,6 +416,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_save_load_continue_is_straight_through),
+        cmocka_unit_test(test_information_on_replay_goes_on_after_a_restart),
         cmocka_unit_test(test_threads_do_not_change_results),
         cmocka_unit_test(test_blocks_of_any_size_fit),
         cmocka_unit_test(test_two_timescales_and_warm_start),

@@ -171,6 +171,54 @@ static void test_victims_do_not_share_anything(void **state)
     close_run(&b);
 }
 
+#define PAIRS                                                                                                      \
+    "env.name=foraging", "env.scenario=8x8-4p-2f-c", "env.horizon=15", "rollout.lanes=12", "rollout.steps=20",     \
+        "partition.kind=by-lane", "attack.threat=learned", "attack.adversaries=2", "learner.algorithm=worst-case", \
+        "rollout.defender=greedy", "learner.hidden=16", "learner.depth=1"
+
+/* Six pairs of four agents, each with a net that plays both; what happens in the lanes of one pair moves no other's nets. */
+static void test_pairs_are_attacked_by_one_net_each(void **state)
+{
+    (void)state;
+    static const int64_t mask[] = {3, 5, 9, 6, 10, 12};
+    struct local_run a, b;
+    open_run(&a, ARGUMENTS(PAIRS), NULL);
+    open_run(&b, ARGUMENTS(PAIRS), NULL);
+    struct safetensors *before = saved(&b);
+    roll_out(&a);
+    roll_out(&b);
+    for (int l = 0; l < 12; l++) {
+        const struct trajectory *t = &a.group->t[l];
+        const uint8_t *slot = column_of(a.rollout, t, "slot"), *channels = column_of(a.rollout, t, "channels");
+        assert_int_equal(COLUMN(a.rollout, t, int64_t, record_partition)[0], mask[l % 6]);
+        for (int i = 0; i < 20 * 4; i++) {
+            assert_int_equal(slot[i], mask[l % 6] >> i % 4 & 1);
+            assert_int_equal(channels[i], slot[i] ? 2 : 0);
+        }
+    }
+    float *reward = (float *)(uintptr_t)column_of(b.rollout, &b.group->t[7], "reward"); /* of pair 1 */
+    for (int i = 0; i < 20 * 4; i++)
+        reward[i] += 1;
+    learn(&a);
+    learn(&b);
+    struct safetensors *file_a = saved(&a), *file_b = saved(&b);
+    for (int v = 0; v < 6; v++) {
+        static const char *const parts[] = {"nets/adversary/%d", "nets/critic/%d", "norms/value/%d"};
+        for (int p = 0; p < 3; p++) {
+            char name[32];
+            snprintf(name, sizeof name, parts[p], v);
+            assert_int_equal(hash_equal(safetensors_hash(file_a, name), safetensors_hash(file_b, name)), v != 1);
+            assert_false(hash_equal(safetensors_hash(file_a, name), safetensors_hash(before, name)));
+        }
+    }
+    assert_null(safetensors_find(file_a, "nets/adversary/6"));
+    safetensors_destroy(&before);
+    safetensors_destroy(&file_a);
+    safetensors_destroy(&file_b);
+    close_run(&a);
+    close_run(&b);
+}
+
 static void test_fewer_lanes_than_victims_are_refused(void **state)
 {
     (void)state;
@@ -178,6 +226,12 @@ static void test_fewer_lanes_than_victims_are_refused(void **state)
     struct err err = {""};
     assert_int_equal(try_local_run(&run, ARGUMENTS(ATTACK, "rollout.lanes=1"), NULL, &err), ERR_INVALID);
     assert_non_null(strstr(err.text, "rollout.lanes is 1"));
+    assert_int_equal(try_local_run(&run, ARGUMENTS(PAIRS, "rollout.lanes=5"), NULL, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "at least one for each of the 6 victims"));
+    assert_int_equal(try_local_run(&run, ARGUMENTS(PAIRS, "attack.adversaries=5"), NULL, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "attack.adversaries is 5, the environment has 4 agents"));
+    assert_int_equal(try_local_run(&run, ARGUMENTS(ATTACK, "partition.kind=fixed"), NULL, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "partition.kind must be by-lane"));
 }
 
 int main(void)
@@ -188,6 +242,7 @@ int main(void)
         cmocka_unit_test(test_order_of_arrival_does_not_matter_to_whom_is_attacked),
         cmocka_unit_test(test_the_team_stays_frozen_and_its_nets_are_published),
         cmocka_unit_test(test_victims_do_not_share_anything),
+        cmocka_unit_test(test_pairs_are_attacked_by_one_net_each),
         cmocka_unit_test(test_fewer_lanes_than_victims_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,7 +30,8 @@ void broker_kill(struct world *world)
         return;
     broker_core_destroy(&world->broker);
     for (int link = 0; link < LINKS; link++)
-        disconnect(world, link);
+        if (relay_of(world, link) < 0)
+            disconnect(world, link);
     world->broker_start_at = world->now + between(world, 100000, 4 * SECOND_US);
 }
 

@@ -3,9 +3,9 @@
 
 const char *world_fault_name(enum world_fault fault)
 {
-    static const char *const names[WORLD_FAULTS] = {"kill actor",  "leave",     "kill broker", "kill learner",
-                                                    "kill both",   "pause",     "disconnect",  "half-open",
-                                                    "slow reader", "full disk", "clock jump",  "stranger"};
+    static const char *const names[WORLD_FAULTS] = {"kill actor", "leave",      "kill broker", "kill learner", "kill both",
+                                                    "kill relay", "pause",      "disconnect",  "half-open",    "slow reader",
+                                                    "full disk",  "clock jump", "stranger"};
     return names[fault];
 }
 
@@ -35,6 +35,7 @@ void course_draw(struct world *world)
     course->room = least + (int)rng_below(&world->rng, 12);
     course->fault_rate = 0.003 + 0.037 * rng_double(&world->rng);
     course->liars = chance(world, 0.5) ? 0 : (int)rng_below(&world->rng, (uint32_t)course->actors / 4 + 1);
+    course->relays = chance(world, 0.5) ? 0 : 1 + (int)rng_below(&world->rng, RELAYS_MAX);
     draw_odds(world);
 }
 
@@ -105,8 +106,10 @@ static void flood(struct world *world)
 static void pause_someone(struct world *world)
 {
     monotonic_us until = world->now + (chance(world, 0.2) ? PAUSE_US : between(world, SECOND_US, 9 * SECOND_US));
-    int who = (int)rng_below(&world->rng, (uint32_t)world->course.actors + 4);
-    if (who < world->course.actors)
+    int who = (int)rng_below(&world->rng, (uint32_t)(world->course.actors + world->course.relays) + 4) - world->course.relays;
+    if (who < 0)
+        world->relays[-1 - who].frozen_until = until;
+    else if (who < world->course.actors)
         world->actors[who].frozen_until = until;
     else if (who < world->course.actors + 2)
         world->broker_frozen_until = until;
@@ -114,9 +117,11 @@ static void pause_someone(struct world *world)
         world->learner.frozen_until = until;
 }
 
-/* A connection of the run: in one of four cases the learner's. */
+/* A connection of the run: in one of four cases the learner's, in another one a relay's. */
 static int some_link(struct world *world)
 {
+    if (world->course.relays && chance(world, 0.25))
+        return RELAY_LINK + (int)rng_below(&world->rng, (uint32_t)world->course.relays);
     return chance(world, 0.25) ? LEARNER_LINK : (int)rng_below(&world->rng, (uint32_t)world->course.actors);
 }
 
@@ -142,8 +147,10 @@ static void clock_jump(struct world *world)
     const int64_t day = 86400 * (int64_t)SECOND_US;
     monotonic_us forward = between(world, SECOND_US, 3600 * (monotonic_us)SECOND_US);
     world->wall_offset += between(world, -day, day);
-    int who = (int)rng_below(&world->rng, (uint32_t)world->course.actors + 2);
-    if (who < world->course.actors)
+    int who = (int)rng_below(&world->rng, (uint32_t)(world->course.actors + world->course.relays) + 2) - world->course.relays;
+    if (who < 0)
+        world->relays[-1 - who].clock_offset += forward;
+    else if (who < world->course.actors)
         world->actors[who].clock_offset += forward;
     else if (who == world->course.actors)
         world->broker_clock_offset += forward;
@@ -157,7 +164,7 @@ static enum world_fault draw_fault(struct world *world)
     int f = 0;
     for (; f < WORLD_FAULTS - 1 && at >= world->course.odds[f]; f++)
         at -= world->course.odds[f];
-    return (enum world_fault)f;
+    return f == WORLD_KILL_RELAY && !world->course.relays ? WORLD_DISCONNECT : (enum world_fault)f;
 }
 
 void inject_fault(struct world *world)
@@ -174,6 +181,7 @@ void inject_fault(struct world *world)
         broker_kill(world);
         learner_kill(world);
         break;
+    case WORLD_KILL_RELAY: relay_kill(world, (int)rng_below(&world->rng, (uint32_t)world->course.relays)); break;
     case WORLD_PAUSE: pause_someone(world); break;
     case WORLD_DISCONNECT: disconnect(world, some_link(world)); break;
     case WORLD_HALF_OPEN: half_open(world); break;

@@ -6,7 +6,9 @@
 struct wire_peer peer_of(int link)
 {
     char name[16];
-    int length = link == LEARNER_LINK ? snprintf(name, sizeof name, "learner") : snprintf(name, sizeof name, "actor-%d", link);
+    int length = link == LEARNER_LINK ? snprintf(name, sizeof name, "learner")
+                 : link >= RELAY_LINK ? snprintf(name, sizeof name, "relay-%d", link - RELAY_LINK)
+                                      : snprintf(name, sizeof name, "actor-%d", link);
     return wire_peer_of(name, (size_t)length);
 }
 
@@ -18,6 +20,8 @@ int link_of(const struct wire_peer *peer)
     name[peer->length] = 0;
     if (!strcmp(name, "learner"))
         return LEARNER_LINK;
+    if (sscanf(name, "relay-%d", &link) == 1)
+        return RELAY_LINK + link;
     return sscanf(name, "actor-%d", &link) == 1 && link < WORLD_ACTORS_MAX ? link : -1;
 }
 
@@ -128,14 +132,23 @@ void disconnect(struct world *world, int link)
     *connection = (struct connection){.number = connection->number + 1, .up_at = world->now + between(world, 50000, 600000)};
 }
 
+static bool has_both_ends(const struct world *world, int link)
+{
+    int relay = relay_of(world, link);
+    if (relay >= 0 ? !world->relays[relay].core : !world->broker)
+        return false;
+    return link == LEARNER_LINK ? world->learner.is_alive
+           : link >= RELAY_LINK ? world->relays[link - RELAY_LINK].core != NULL
+                                : world->actors[link].link != NULL;
+}
+
 void network_tick(struct world *world)
 {
     for (int link = 0; link < LINKS; link++) {
         struct connection *connection = &world->connections[link];
-        bool has_end = link == LEARNER_LINK ? world->learner.is_alive : world->actors[link].link != NULL;
         if (connection->is_up && connection->reset_at && world->now >= connection->reset_at)
             disconnect(world, link);
-        if (!connection->is_up && world->now >= connection->up_at && world->broker && has_end)
+        if (!connection->is_up && world->now >= connection->up_at && has_both_ends(world, link))
             connection->is_up = true;
     }
 }

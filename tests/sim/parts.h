@@ -1,4 +1,4 @@
-/* The inside of the simulated world, shared by its parts: network.c, actors.c, broker.c, learner.c, sentences.c, faults.c, world.c. */
+/* The inside of the simulated world, shared by its parts: network.c, actors.c, broker.c, relays.c, learner.c, sentences.c, faults.c, world.c. */
 #ifndef TESTUDO_TESTS_SIM_PARTS_H
 #define TESTUDO_TESTS_SIM_PARTS_H
 
@@ -10,14 +10,17 @@
 #include "actor/actor_link.h"
 #include "base/rng.h"
 #include "broker/core.h"
+#include "broker/relay_core.h"
 #include "broker/view.h"
 #include "learner/learner_link.h"
 #include "learner/save_schedule.h"
 #include "tests/sim/world.h"
 
 #define LANES_MAX 24
+#define RELAYS_MAX 4
 #define LEARNER_LINK WORLD_ACTORS_MAX /* index of the learner's connection; actors' are their own */
-#define LINKS (WORLD_ACTORS_MAX + 1)
+#define RELAY_LINK (LEARNER_LINK + 1) /* the first relay's, to the broker */
+#define LINKS (RELAY_LINK + RELAYS_MAX)
 #define INCARNATIONS 2048 /* of all actors in one world */
 #define IDS 8192          /* places in the table of incarnation ids */
 #define SEQUENCES 16384   /* of one incarnation */
@@ -31,6 +34,7 @@
 #define WINDOW 256
 #define QUEUE_MESSAGES 400 /* of one direction of a connection; then a send is refused */
 #define BROKER_CACHE (8u << 20)
+#define RELAY_CACHE (1u << 20)
 #define ASYNC_LAG 2
 #define ASYNC_DEPTH 3 /* lanes * depth <= batch * (lag + 1), the batch being as many as there are lanes */
 #define POOL_BYTES (1u << 20)
@@ -41,7 +45,8 @@ struct course {
     int actors, lanes, room; /* room: lanes that an actor can hold */
     double fault_rate;       /* faults per tick */
     double odds[WORLD_FAULTS];
-    int liars; /* the first so many actors damage every third trajectory */
+    int liars;  /* the first so many actors damage every third trajectory */
+    int relays; /* actor i reaches the broker through relay i % (relays + 1), or directly when that is `relays` */
 };
 
 /* --- network --- */
@@ -50,7 +55,7 @@ struct message {
     monotonic_us time;
     uint64_t id;
     int link, connection;
-    bool is_to_broker;
+    bool is_to_broker; /* or to the relay that the link ends at */
     unsigned char *envelope, *payload;
     size_t envelope_bytes, payload_bytes;
 };
@@ -82,7 +87,7 @@ struct sim_lane { /* as an actor holds it */
     uint64_t slice, state;
 };
 
-struct actor_context { /* the link's context: which actor of which world */
+struct actor_context { /* what callbacks are given: which actor, or relay, of which world */
     struct world *world;
     int index;
 };
@@ -100,6 +105,13 @@ struct sim_actor {
     bool wants_describe, is_over;
     struct weights_version acted, known;
     uint64_t high; /* sequence sent at least once, for MUTATE_NO_RESEND */
+};
+
+struct sim_relay {
+    struct relay_core *core;
+    struct actor_context context; /* index: of the relay */
+    bool is_over;                 /* the broker refused it */
+    monotonic_us clock_offset, start_at, frozen_until;
 };
 
 struct sim_checkpoint {
@@ -158,6 +170,7 @@ struct world {
     } ids[IDS]; /* open addressing; index -1: of a learner or broker */
     struct broker_core *broker;
     monotonic_us broker_start_at, broker_frozen_until, broker_clock_offset;
+    struct sim_relay relays[RELAYS_MAX];
     struct sim_learner learner;
     struct sim_disk disk;
     struct history_item *history;
@@ -204,6 +217,13 @@ void broker_start(struct world *world);
 void broker_kill(struct world *world);
 monotonic_us broker_clock(const struct world *world);
 void broker_hears(struct world *world, const struct wire_peer *peer, const void *envelope, size_t bytes); /* from outside */
+
+/* relays.c */
+int relay_of(const struct world *world, int link); /* that this end of a link leads to; -1: straight to the broker */
+void relay_kill(struct world *world, int index);
+void relay_tick(struct world *world, int index);
+void relay_hears(struct world *world, const struct message *message); /* from an actor, or from the broker */
+monotonic_us relay_clock(const struct world *world, const struct sim_relay *relay);
 
 /* learner.c */
 void learner_kill(struct world *world);

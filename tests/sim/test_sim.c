@@ -20,7 +20,7 @@
 #define WORKERS_MAX 16
 
 struct tally { /* of one worker; in memory that the parent sees */
-    uint64_t worlds, events, restores, saves_failed, lies, actors, fates[FATES], faults[WORLD_FAULTS];
+    uint64_t worlds, events, restores, saves_failed, lies, actors, relays, relayed, fates[FATES], faults[WORLD_FAULTS];
     double seconds;
     int sentence; /* the first that was broken */
     char text[400];
@@ -41,6 +41,8 @@ static void tally_add(struct tally *tally, const struct world_result *result)
     tally->saves_failed += (uint64_t)result->saves_failed;
     tally->lies += (uint64_t)result->lies;
     tally->actors += (uint64_t)result->actors;
+    tally->relays += (uint64_t)result->relays;
+    tally->relayed += result->relayed;
     for (int f = 0; f < FATES; f++)
         tally->fates[f] += result->book.fates[f];
     for (int f = 0; f < WORLD_FAULTS; f++)
@@ -62,10 +64,11 @@ static void run_share(struct tally *tally, uint64_t first, uint64_t n, uint64_t 
 
 static void print_tally(const struct tally *t)
 {
-    print_message("%llu worlds of %.1f actors, %.0f s each, %llu events, %llu restores, %llu lies, %llu saves failed\n",
-                  (unsigned long long)t->worlds, (double)t->actors / (double)t->worlds, t->seconds / (double)t->worlds,
-                  (unsigned long long)t->events, (unsigned long long)t->restores, (unsigned long long)t->lies,
-                  (unsigned long long)t->saves_failed);
+    print_message("%llu worlds of %.1f actors and %.1f relays, %.0f s each, %llu events, %llu messages relayed, %llu restores, "
+                  "%llu lies, %llu saves failed\n",
+                  (unsigned long long)t->worlds, (double)t->actors / (double)t->worlds, (double)t->relays / (double)t->worlds,
+                  t->seconds / (double)t->worlds, (unsigned long long)t->events, (unsigned long long)t->relayed,
+                  (unsigned long long)t->restores, (unsigned long long)t->lies, (unsigned long long)t->saves_failed);
     for (int f = 0; f < WORLD_FAULTS; f++)
         print_message("%s%s %llu", f ? ", " : "faults: ", world_fault_name((enum world_fault)f), (unsigned long long)t->faults[f]);
     print_message("\nfates:");
@@ -87,6 +90,8 @@ static void join_tally(struct tally *all, const struct tally *t)
     all->saves_failed += t->saves_failed;
     all->lies += t->lies;
     all->actors += t->actors;
+    all->relays += t->relays;
+    all->relayed += t->relayed;
     for (int f = 0; f < FATES; f++)
         all->fates[f] += t->fates[f];
     for (int f = 0; f < WORLD_FAULTS; f++)
@@ -132,7 +137,7 @@ static void test_every_fault_happened(void **state)
     assert_int_equal(tally.sentence, 0);
     for (int f = 0; f < WORLD_FAULTS; f++)
         assert_true(tally.faults[f] > 0);
-    assert_true(tally.saves_failed > 0 && tally.lies > 0 && tally.restores > 0);
+    assert_true(tally.saves_failed > 0 && tally.lies > 0 && tally.restores > 0 && tally.relayed > 0);
 }
 
 /* What was learned does not depend on faults, actors or time: the lanes' states after n updates are a function of n. */

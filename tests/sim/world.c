@@ -119,8 +119,10 @@ static void to_actor(struct world *world, const struct message *message)
 /* Until when the process that a message goes to stands still. */
 static monotonic_us frozen_until(const struct world *world, const struct message *message)
 {
-    return message->is_to_broker           ? world->broker_frozen_until
+    int relay = relay_of(world, message->link);
+    return message->is_to_broker           ? relay < 0 ? world->broker_frozen_until : world->relays[relay].frozen_until
            : message->link == LEARNER_LINK ? world->learner.frozen_until
+           : message->link >= RELAY_LINK   ? world->relays[message->link - RELAY_LINK].frozen_until
                                            : world->actors[message->link].frozen_until;
 }
 
@@ -141,6 +143,8 @@ static bool deliver_next(struct world *world, monotonic_us until)
         connection->under_way[message.is_to_broker]--;
     if (message.connection < 0)
         ; /* lost with its connection */
+    else if (message.is_to_broker ? relay_of(world, message.link) >= 0 : message.link >= RELAY_LINK)
+        relay_hears(world, &message);
     else if (message.is_to_broker)
         to_broker(world, &message);
     else if (message.link == LEARNER_LINK)
@@ -159,6 +163,8 @@ static void tick_all(struct world *world)
     if (world->broker && world->now >= world->broker_frozen_until)
         broker_core_tick(world->broker, broker_clock(world));
     check_broker(world);
+    for (int r = 0; r < world->course.relays; r++)
+        relay_tick(world, r);
     learner_tick(world);
     check_learner(world);
     for (int i = 0; i < world->course.actors; i++)
@@ -211,6 +217,7 @@ static void tell_result(struct world *world)
     struct world_result *result = world->result;
     result->events = world->events;
     result->actors = world->course.actors;
+    result->relays = world->course.relays;
     result->seconds = (double)world->now * 1e-6;
     for (int l = 0; world->learner.is_alive && l < world->course.lanes; l++)
         result->state = rng_bits(result->state ^ world->learner.states[l], RNG_SIMULATION, (uint64_t)l, 1, 1);
@@ -228,6 +235,8 @@ static void world_end(struct world *world)
             actor_link_destroy(&world->actors[i].link);
             actor_drop_work(&world->actors[i]);
         }
+    for (int r = 0; r < world->course.relays; r++)
+        relay_core_destroy(&world->relays[r].core);
     broker_core_destroy(&world->broker);
     for (int i = 0; i < world->n_heap; i++)
         message_free(&world->heap[i]);

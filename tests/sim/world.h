@@ -1,5 +1,5 @@
-/* A deterministic world for the delivery protocol: the real broker core, learner link with its books, and up to 64 actor links, in one
- * process under a virtual clock and a seeded network. Environments and trainer are models; everything between them is the real code.
+/* A deterministic world for the delivery protocol: the real broker core, learner link with its books, up to 64 actor links and 4 relays, in
+ * one process under a virtual clock and a seeded network. Environments and trainer are models; everything between them is the real code.
  *
  *   course:   a seed draws once how many actors and lanes there are, how often what goes wrong, and how many actors lie
  *   network:  first in, first out within a connection, delays, full queues, repeated and lost messages; when a connection breaks, some of
@@ -43,7 +43,8 @@ enum world_fault {
     WORLD_KILL_BROKER,
     WORLD_KILL_LEARNER,
     WORLD_KILL_BOTH, /* broker and learner */
-    WORLD_PAUSE,     /* any process stands still for up to 30 s, as with SIGSTOP */
+    WORLD_KILL_RELAY,
+    WORLD_PAUSE, /* any process stands still for up to 30 s, as with SIGSTOP */
     WORLD_DISCONNECT,
     WORLD_HALF_OPEN,   /* one or both directions of a connection carry nothing for a while, and nobody is told */
     WORLD_SLOW_READER, /* somebody reads slowly, so that queues fill up */
@@ -68,7 +69,8 @@ struct world_result {
     uint64_t events, state; /* state: hash over all lanes' states at the end */
     double seconds;         /* of the virtual clock */
     struct book book;
-    int actors, restores, saves_failed, lies;
+    int actors, relays, restores, saves_failed, lies;
+    uint64_t relayed; /* messages of actors that relays passed on */
     int faults[WORLD_FAULTS];
 };
 

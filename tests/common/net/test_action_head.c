@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "net/action_head.h"
+#include "net/acting.h"
 
 enum { ROWS = 700 };
 
@@ -131,12 +131,26 @@ static void test_execution_maps_to_the_bounds_and_back(void **state)
     }
 }
 
+static void test_the_most_likely_action_is_the_best_that_is_available(void **state)
+{
+    (void)state;
+    const float output[2][10] = {{1, 9, 3, 2, 0, 5, 6, 1, 1, 2}, {1, 9, 3, 2, 0, 5, 6, 1, 1, 2}}, mean[2][2] = {{0.5f, -2}, {3, 0}};
+    const uint8_t available[2][10] = {{1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, {1, 0, 1, 1, 1, 1, 0, 1, 0, 0}};
+    int32_t choice[2][3];
+    float action[2][2];
+    acting_most_likely(&multi, 2, &output[0][0], &available[0][0], choice);
+    assert_memory_equal(choice, ((int32_t[2][3]){{1, 1, 2}, {2, 0, 0}}), sizeof choice);
+    acting_most_likely(&box, 2, &mean[0][0], &available[0][0], action);
+    assert_memory_equal(action, mean, sizeof mean);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_components_are_drawn_from_what_is_available),
         cmocka_unit_test(test_box_density_is_the_gaussian_one),
         cmocka_unit_test(test_a_row_does_not_depend_on_its_batch),
+        cmocka_unit_test(test_the_most_likely_action_is_the_best_that_is_available),
         cmocka_unit_test(test_execution_maps_to_the_bounds_and_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,7 +71,8 @@ static void test_probability_bounds(void **state)
 static void test_fixed_and_by_lane(void **state)
 {
     (void)state;
-    const struct partition_config fixed = {.kind = PARTITION_FIXED, .victim = 2}, by_lane = {.kind = PARTITION_BY_LANE};
+    const struct partition_config fixed = {.kind = PARTITION_FIXED, .victim = 2},
+                                  by_lane = {.kind = PARTITION_BY_LANE, .together = 1};
     const struct partition_config none = {.kind = PARTITION_NONE, .adversaries = 1};
     for (int lane = 0; lane < 9; lane++)
         for (int e = 0; e < 3; e++) {
@@ -79,6 +80,47 @@ static void test_fixed_and_by_lane(void **state)
             assert_int_equal(partition_draw(&by_lane, &four, 0.0, 1, episode_id(lane, e)), 1 << lane % 4);
             assert_int_equal(partition_draw(&none, &four, 1.0, 1, episode_id(lane, e)), 0);
         }
+}
+
+static void test_victims_are_agents_or_sets_of_them(void **state)
+{
+    (void)state;
+    const struct partition_config single = {.together = 1, .sets = 2},
+                                  pairs = {.kind = PARTITION_BY_LANE, .together = 2, .sets = 64};
+    const uint64_t of_four[6] = {3, 5, 9, 6, 10, 12}; /* {0,1} {0,2} {0,3} {1,2} {1,3} {2,3} */
+    struct victims victims = victims_of(&single, 4);
+    assert_int_equal(victims.n, 4);
+    for (int v = 0; v < 4; v++)
+        assert_int_equal(victims.mask[v], 1 << v);
+    victims = victims_of(&pairs, 4);
+    assert_int_equal(victims.n, 6);
+    assert_memory_equal(victims.mask, of_four, sizeof of_four);
+    for (int v = 0; v < 6; v++) {
+        assert_int_equal(victims_find(&victims, of_four[v]), v);
+        assert_int_equal(partition_draw(&pairs, &four, 0.0, 1, episode_id(v + 6, 3)), of_four[v]);
+    }
+    assert_int_equal(victims_find(&victims, 1), -1);
+}
+
+/* More sets than are wanted: different ones, of the right size, spread over the list. */
+static void test_many_sets_are_sampled(void **state)
+{
+    (void)state;
+    for (int k = 2; k <= 8; k++) {
+        const struct partition_config config = {.together = k, .sets = 16};
+        struct victims victims = victims_of(&config, 64);
+        uint64_t seen = 0;
+        assert_int_equal(victims.n, 16);
+        for (int v = 0; v < 16; v++) {
+            assert_int_equal(__builtin_popcountll(victims.mask[v]), k);
+            assert_int_equal(victims_find(&victims, victims.mask[v]), v);
+            seen |= victims.mask[v];
+        }
+        assert_true(__builtin_popcountll(seen) > 16);
+    }
+    const struct partition_config everybody = {.together = 8, .sets = 16};
+    assert_int_equal(victims_of(&everybody, 8).n, 1);
+    assert_int_equal(victims_of(&everybody, 8).mask[0], 255);
 }
 
 static void test_draw_is_a_function_of_seed_and_episode(void **state)
@@ -121,6 +163,8 @@ int main(void)
         cmocka_unit_test(test_two_of_four_subsets_are_equally_likely),
         cmocka_unit_test(test_probability_bounds),
         cmocka_unit_test(test_fixed_and_by_lane),
+        cmocka_unit_test(test_victims_are_agents_or_sets_of_them),
+        cmocka_unit_test(test_many_sets_are_sampled),
         cmocka_unit_test(test_draw_is_a_function_of_seed_and_episode),
         cmocka_unit_test(test_partitions_that_do_not_fit_the_team_are_refused),
     };
