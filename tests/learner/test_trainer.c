@@ -62,7 +62,7 @@ static void test_save_load_continue_is_straight_through(void **state)
 /* Off-policy teams with the information penalty, of choices with masks and deaths, and of real numbers. */
 #define SMALL_COMBAT \
     "env.name=smac", "env.scenario=3m", "env.horizon=20", "env.time_limit=truncate", "rollout.lanes=4", "rollout.steps=20"
-#define COMBAT_QMIX                                                                                                            \
+#define COMBAT_QMIX                                                                                                           \
     SMALL_COMBAT, "learner.algorithm=qmix", "act.behaviour=epsilon", "act.recurrent=8", "act.last_action=true", "q.hidden=8", \
         "q.batch=4", "qmix.embed=4", "qmix.hypernet=8", "mi.hidden=8", "mi.ring=100", "replay.episodes=8"
 #define SMALL_MADDPG                                                                                                          \
@@ -321,7 +321,7 @@ static void test_measuring_information_leaves_the_backbone_alone(void **state)
 #define PLAIN "env.name=matrix", "rollout.lanes=4", "rollout.steps=20", "mi.hidden=8", SMALL_NETS
     check_left_alone(ARGUMENTS(PLAIN), ARGUMENTS(PLAIN, "mi.measure=true"), ARGUMENTS(PLAIN, "mi.lambda=0.1"),
                      ARGUMENTS("nets/defender", "nets/critic", "adam/defender", "adam/critic", "norms/"));
-    check_left_alone(ARGUMENTS(SMALL_QMIX), ARGUMENTS(SMALL_QMIX, "mi.measure=true"), ARGUMENTS(SMALL_QMIX, "mi.lambda=0.1"),
+    check_left_alone(ARGUMENTS(COMBAT_QMIX), ARGUMENTS(COMBAT_QMIX, "mi.measure=true"), ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1"),
                      ARGUMENTS("nets/defender", "nets/mixer/w1", "nets/mixer/v", "adam/defender", "adam/mixer/w2"));
     const char *const actor_critic[] = {
         "nets/defender", "nets/critic", "nets/target/defender", "nets/target/critic", "adam/defender", "adam/critic", NULL};
@@ -363,7 +363,7 @@ static void test_an_update_allocates_nothing(void **state)
                                                     SMALL_NETS, "learner.threads=1"),
                                           ARGUMENTS(SMALL_MI_BOX, "learner.threads=1"),
                                           ARGUMENTS(SMALL_MI_BOX, "mi.x=observation", "learner.threads=1"),
-                                          ARGUMENTS(SMALL_QMIX, "mi.lambda=0.1", "mi.x=hidden", "learner.threads=1"),
+                                          ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1", "mi.x=hidden", "learner.threads=1"),
                                           ARGUMENTS(SMALL_MADDPG, "mi.lambda=0.1", "learner.threads=1")};
     count_allocations();
     for (size_t i = 0; i < ARRAY_LEN(recipes); i++) {
