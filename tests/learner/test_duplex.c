@@ -25,8 +25,9 @@ static void setup(struct fixture *f)
     struct spec spec = {.env = "made", .scenario = "up", .N = N, .O = O, .S = S, .A = A, .horizon = 10};
     struct err err = {""};
     spec_complete(&spec);
-    struct recipe *recipe = must_recipe(ARGUMENTS("learner.algorithm=qplex", "act.behaviour=epsilon", "act.recurrent=8", "q.hidden=8",
-                                                  "q.batch=4", "qplex.hypernet=6", "qplex.heads=3", "replay.episodes=10"));
+    struct recipe *recipe =
+        must_recipe(ARGUMENTS("learner.algorithm=qplex", "act.behaviour=epsilon", "act.recurrent=8", "q.hidden=8", "q.batch=4",
+                              "qplex.hypernet=6", "qplex.heads=3", "replay.episodes=10"));
     struct batch_shape shape = {.L = 1, .T = 10, .N = N, .O = O, .S = S, .A = A, .chunk = 10, .head = action_head_of(&spec)};
     struct algorithm_context context = {.recipe = recipe, .spec = &spec, .shape = &shape, .seed = 3};
     if (algorithm_find("qplex", &ops, &err) || ops->create(&f->algorithm, &context, &err))
