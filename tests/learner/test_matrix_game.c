@@ -34,7 +34,8 @@ static void open_game(struct game *game, const char *const *arguments)
         trainer_create(&game->trainer, recipe, &game->spec, &game->schema, NULL, &err))
         fail_msg("%s", err.text);
     recipe_destroy(&recipe);
-    game->t = (struct trajectory){.steps = STEPS, .episodes = STEPS, .capacity = (schema_bytes_max(&game->schema) + 63) & ~(size_t)63};
+    game->t =
+        (struct trajectory){.steps = STEPS, .episodes = STEPS, .capacity = (schema_bytes_max(&game->schema) + 63) & ~(size_t)63};
     game->t.frame = aligned_alloc(64, game->t.capacity);
     memset(game->t.frame, 0, game->t.capacity);
 }
@@ -125,10 +126,10 @@ static struct result learned(const char *method, int seed)
     struct rng rng = rng_stream((uint64_t)seed, RNG_TEST, 0, 0, 0);
     snprintf(algorithm, sizeof algorithm, "learner.algorithm=%s", method);
     snprintf(run_seed, sizeof run_seed, "run.seed=%d", seed);
-    open_game(&game, ARGUMENTS(algorithm, run_seed, "act.behaviour=epsilon", "rollout.lanes=1", "rollout.steps=32", "rollout.chunk=32",
-                               "q.hidden=16", "q.batch=32", "q.optimiser=adam", "q.lr=3e-3", "qplex.heads=10", "qplex.layers=3",
-                               "qplex.attention=16", "qplex.hypernet=16", "qmix.hypernet=16", "replay.episodes=1000",
-                               "learner.threads=1"));
+    open_game(&game, ARGUMENTS(algorithm, run_seed, "act.behaviour=epsilon", "rollout.lanes=1", "rollout.steps=32",
+                               "rollout.chunk=32", "q.hidden=16", "q.batch=32", "q.optimiser=adam", "q.lr=3e-3", "qplex.heads=10",
+                               "qplex.layers=3", "qplex.attention=16", "qplex.hypernet=16", "qmix.hypernet=16",
+                               "replay.episodes=1000", "learner.threads=1"));
     for (int u = 0; u < UPDATES; u++) {
         const struct trajectory *batch[1] = {&game.t};
         play(&game, &rng);
