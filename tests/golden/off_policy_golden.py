@@ -211,7 +211,20 @@ def m3ddpg_actions(head, actions, own, epsilon):
     return actions + delta
 
 
-def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=False, m3ddpg=0, smooth=False):
+def low_bound(arch, net, x, radius):
+    """ROMAX: ends of the interval through every layer, the matrix split by sign; [R]."""
+    low, high = x - radius, x + radius
+    layers = [f"trunk.{l}" for l in range(arch["depth"])] + ["head"]
+    for layer in layers:
+        w, b = net[layer + ".weight"], net[layer + ".bias"]
+        above, below = w.clamp(min=0), w.clamp(max=0)
+        low, high = low @ above + high @ below + b, high @ above + low @ below + b
+        if layer != "head":
+            low, high = torch.relu(low), torch.relu(high)
+    return low[:, 0]
+
+
+def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=False, m3ddpg=0, romax=(0, 0), smooth=False):
     n = Numbers(seed)
     joint, lr, critic_lr, gamma, share, max_norm = S > 0, 2e-3, 3e-3, 0.9, 0.25, 0.01
     Z = S if joint else N * O
@@ -232,14 +245,24 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=Fa
     def outputs(which, e):
         return values(actor, nets[which], e, N, A, False)
 
+    def critic_input(state, actions, i):
+        L = len(state)
+        return torch.cat([state, torch.eye(N)[i].expand(L, N), actions.reshape(L, N * A)], -1)
+
     def q(which, state, actions, i):
         """Agent i's values [L] of joint actions [L,N,A]."""
-        L = len(state)
-        return forward(critic, nets[which], torch.cat([state, torch.eye(N)[i].expand(L, N), actions.reshape(L, N * A)], -1))[:, 0]
+        return forward(critic, nets[which], critic_input(state, actions, i))[:, 0]
 
     def judged(which, state, actions, i, own):
         """q as a method that guards agent `own` against the others sees it."""
-        return q(which, state, m3ddpg_actions(lambda a: q(which, state, a, i), actions, own, m3ddpg), i)
+        value = q(which, state, m3ddpg_actions(lambda a: q(which, state, a, i), actions, own, m3ddpg), i)
+        epsilon, share = romax
+        if share == 0:
+            return value
+        radius = torch.full((N, A), epsilon)
+        radius[own] = 0
+        around = torch.cat([torch.zeros(Z + N), radius.reshape(-1)])
+        return (1 - share) * value + share * low_bound(critic, nets[which], critic_input(state, actions, i), around)
 
     loss, value_sum, target_sum = 0.0, 0.0, 0.0
     for e in episodes:
@@ -289,6 +312,7 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=Fa
               f"maddpg.critic_lr={critic_lr}", "maddpg.eps=1e-4", f"maddpg.max_norm={max_norm}", f"maddpg.gamma={gamma}",
               f"maddpg.target_share={share}", f"maddpg.action_reg={action_reg}", f"maddpg.bootstraps_limits={'true' if bootstraps else 'false'}",
               "replay.episodes=20"] + ([f"m3ddpg.epsilon={m3ddpg}"] if m3ddpg else [])
+    recipe += [f"romax.epsilon={romax[0]}", f"romax.share={romax[1]}"] if romax[1] else []
     recipe += [f"smoothness.{key}={value}" for key, value in SMOOTH.items() if smooth]
     left_out = [] if joint else ["state", "final_state"]
     write(name, dict(recipe=recipe, N=N, O=O, S=S if joint else O, A=A, K=0, H=0, joint=joint, box=is_box, moment="m",
@@ -313,3 +337,5 @@ if __name__ == "__main__":
     maddpg_update("ernie_maddpg_box", 19, N=2, O=4, S=0, A=2, H=6, is_box=True, smooth=True)
     value_update("ernie_qmix", 20, "qmix", N=2, O=4, S=5, A=4, H=5, last_action=True, optimiser="rmsprop", is_double=True, max_norm=10,
                  target_every=7, smooth=True)
+    maddpg_update("romax", 21, N=3, O=3, S=4, A=3, H=5, is_box=False, romax=(0.2, 0.4))
+    maddpg_update("romax_box", 22, N=3, O=3, S=0, A=2, H=6, is_box=True, action_reg=0.1, bootstraps=True, romax=(0.1, 0.7))

@@ -32,6 +32,18 @@ static void test_ernie_update_on_qmix(void **state)
     check_update("learner/ernie_qmix");
 }
 
+static void test_romax_update_of_choices(void **state)
+{
+    (void)state;
+    check_update("learner/romax");
+}
+
+static void test_romax_update_of_real_numbers(void **state)
+{
+    (void)state;
+    check_update("learner/romax_box");
+}
+
 /* After two updates. */
 static struct hash hash_after(const char *name, const char *const *extra)
 {
@@ -66,6 +78,16 @@ static void test_m3ddpg_of_epsilon_0_is_maddpg_bit_for_bit(void **state)
     check_strength("learner/maddpg_box", off, on);
 }
 
+static void test_romax_of_share_0_or_radius_0_is_maddpg_bit_for_bit(void **state)
+{
+    (void)state;
+    static const char *const off[] = {"romax.share=0", "romax.epsilon=0.1", NULL};
+    static const char *const point[] = {"romax.share=0.5", "romax.epsilon=0", NULL};
+    static const char *const on[] = {"romax.share=0.5", "romax.epsilon=0.1", NULL};
+    check_strength("learner/maddpg", off, on);
+    check_strength("learner/maddpg_box", point, on);
+}
+
 static void test_ernie_of_weight_0_is_its_backbone_bit_for_bit(void **state)
 {
     (void)state;
@@ -84,7 +106,10 @@ int main(void)
         cmocka_unit_test(test_ernie_update_on_maddpg_of_choices),
         cmocka_unit_test(test_ernie_update_on_maddpg_of_real_numbers),
         cmocka_unit_test(test_ernie_update_on_qmix),
+        cmocka_unit_test(test_romax_update_of_choices),
+        cmocka_unit_test(test_romax_update_of_real_numbers),
         cmocka_unit_test(test_m3ddpg_of_epsilon_0_is_maddpg_bit_for_bit),
+        cmocka_unit_test(test_romax_of_share_0_or_radius_0_is_maddpg_bit_for_bit),
         cmocka_unit_test(test_ernie_of_weight_0_is_its_backbone_bit_for_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
