@@ -120,7 +120,7 @@ static int ready_updater(struct q_team *team, const struct algorithm_context *co
 {
     const struct batch_shape *s = &team->shape;
     size_t steps = (size_t)block_episodes(team) * (size_t)(context->spec->horizon + 1), agent_rows = steps * (size_t)s->N;
-    size_t capacity = 0, tape = (size_t)4 << 20, state = steps * (size_t)q_state_width(s),
+    size_t capacity = 0, tape = ((size_t)4 << 20) + 32 * agent_rows * sizeof(real), state = steps * (size_t)q_state_width(s),
            input = (size_t)team->models.model[0].arch.in;
     for (int i = 0; i < team->n_live; i++) {
         const struct model *model = &team->models.model[i];
@@ -129,8 +129,10 @@ static int ready_updater(struct q_team *team, const struct algorithm_context *co
     }
     const struct net_arch *agent = &team->models.model[0].arch;
     tape += smoothness_is_on(&team->smoothness) ? updater_tape_bytes(agent, (int)agent_rows) : 0;
-    size_t scratch = (agent_rows * (input + 4) + 2 * state + 16 * steps) * sizeof(real) +
+    /* A mixer may keep its states with joint actions, of both sides. */
+    size_t scratch = (agent_rows * (input + 12 + 2 * (size_t)s->A) + 4 * state + 16 * steps) * sizeof(real) +
                      smoothness_sample_scratch(agent, (int)agent_rows) + ((size_t)1 << 20);
+    mi_replay_need(&team->mi, &capacity, &tape, &scratch);
     struct ppo_config shared;
     int r = ppo_config_bind(&shared, context->recipe, err);
     long threads = shared.n_threads ? shared.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
@@ -143,6 +145,8 @@ int q_ready(struct q_team *team, const struct algorithm_context *context, struct
     int r;
     if ((r = add_targets(team, err)) ||
         (r = replay_create(&team->replay, context->recipe, context->shape, context->spec->horizon, err)) ||
+        (r = mi_replay_init(&team->mi, context, &team->models, &team->models.model[0], &team->acting, replay_shape(team->replay),
+                            (int)team->config.batch, err)) ||
         (r = ready_updater(team, context, err)))
         return r;
     if (sample_init(&team->sample, replay_shape(team->replay), (int)team->config.batch))
@@ -156,6 +160,7 @@ void q_deinit(struct q_team *team)
     updater_deinit(&team->updater);
     replay_destroy(&team->replay);
     sample_deinit(&team->sample);
+    mi_replay_deinit(&team->mi);
 }
 
 /* ---- one block ---- */
@@ -182,20 +187,22 @@ static void gather_actions(const struct q_block *q, int32_t *out)
                 *out++ = t < q->episode[b].length ? *action_at(&q->episode[b], t, n, q->N) : 0;
 }
 
-/* The target net's values of the actions that are best at t + 1; out [R,N]. */
-static void choose_next(const struct q_block *q, const struct node *live, const struct node *target, real *out)
+/* The actions that `judge` finds best among the available ones at steps from..from+T-1, and the values `of` gives them. Behind an episode's
+ * end, and at the end of one that offers nothing: action 0, value 0. Outputs [R,N]. */
+static void choose_best(const struct q_block *q, int from, const struct node *judge, const struct node *of, int32_t *action,
+                        real *value)
 {
-    const struct node *judge = q->team->config.is_double ? live : target;
-    for (int t = 1; t <= q->T; t++)
+    for (int t = from; t < from + q->T; t++)
         for (int b = 0; b < q->B; b++)
             for (int n = 0; n < q->N; n++) {
                 const struct episode *episode = &q->episode[b];
                 size_t row = ((size_t)t * (size_t)q->B + (size_t)b) * (size_t)q->N + (size_t)n;
-                int32_t best = -1; /* none: behind the end, or an ended episode that offers nothing */
-                if (t <= episode->length)
+                int32_t best = -1;
+                if (t < episode->length + from)
                     best = acting_best(q->A, judge->value + row * (size_t)q->A,
                                        episode->available + ((size_t)t * (size_t)q->N + (size_t)n) * (size_t)q->A);
-                *out++ = best < 0 ? 0 : target->value[row * (size_t)q->A + (size_t)best];
+                *action++ = best < 0 ? 0 : best;
+                *value++ = best < 0 ? 0 : of->value[row * (size_t)q->A + (size_t)best];
             }
 }
 
@@ -216,22 +223,48 @@ static void make_targets(const struct q_block *q, const real *next, real *target
         }
 }
 
-static struct node *mix(const struct q_block *q, struct block *block, struct node *chosen, const real *state, bool is_target)
+/* Adds what live and target side have in common: tape, sizes and the side's nets. */
+static struct node *mix(const struct q_block *q, struct block *block, bool is_target, struct q_mixing mixing)
 {
     const struct q_team *team = q->team;
     const struct net_weights *nets[Q_NETS_MAX] = {NULL};
     for (int i = 1; i < team->n_live; i++)
         nets[i - 1] = team->models.model[i + (is_target ? team->n_live : 0)].weights;
-    struct q_mixing mixing = {.tape = block->tape,
-                              .R = chosen->rows,
-                              .N = q->N,
-                              .A = q->A,
-                              .Z = q->sample->shape->Z,
-                              .chosen = chosen,
-                              .state = state,
-                              .nets = nets,
-                              .gradients = is_target ? NULL : block->gradients + 1};
+    mixing.tape = block->tape;
+    mixing.scratch = block->scratch;
+    mixing.R = mixing.chosen->rows, mixing.N = q->N, mixing.A = q->A, mixing.Z = q->sample->shape->Z;
+    mixing.nets = nets;
+    mixing.gradients = is_target ? NULL : block->gradients + 1;
     return team->mix(&mixing);
+}
+
+/* Q'_tot of the step after each, at the actions that are best there. */
+static const real *mix_next(const struct q_block *q, struct block *block, const struct node *live, const struct node *late,
+                            const real *state)
+{
+    const size_t count = (size_t)q->T * (size_t)q->B * (size_t)q->N;
+    int32_t *action = arena_array(block->scratch, int32_t, count), *unused = arena_array(block->scratch, int32_t, count);
+    real *next = arena_array(block->scratch, real, count), *best = arena_array(block->scratch, real, count);
+    choose_best(q, 1, q->team->config.is_double ? live : late, late, action, next);
+    choose_best(q, 1, late, late, unused, best);
+    struct q_mixing mixing = {.chosen = tape_input(block->tape, q->T * q->B, q->N, next, false),
+                              .action = action,
+                              .best = best,
+                              .state = state + (size_t)q->B * (size_t)q->sample->shape->Z};
+    return mix(q, block, true, mixing)->value;
+}
+
+/* Q_tot of the actions that were done. */
+static struct node *mix_done(const struct q_block *q, struct block *block, struct node *live, const real *state)
+{
+    const size_t count = (size_t)q->T * (size_t)q->B * (size_t)q->N;
+    int32_t *action = arena_array(block->scratch, int32_t, count), *unused = arena_array(block->scratch, int32_t, count);
+    real *best = arena_array(block->scratch, real, count);
+    gather_actions(q, action);
+    choose_best(q, 0, live, live, unused, best);
+    struct q_mixing mixing = {
+        .chosen = tape_choose(block->tape, live, action, q->T * q->B, q->N), .action = action, .best = best, .state = state};
+    return mix(q, block, false, mixing);
 }
 
 static void count_stats(const struct q_block *q, const struct node *total, const real *target, const real *weight, double *stats)
@@ -260,13 +293,10 @@ static void q_block_update(void *context, struct block *block)
                         .I = agent->arch.in};
     const size_t R = (size_t)q.T * (size_t)q.B, steps = R + (size_t)q.B, N = (size_t)q.N, Z = (size_t)team->sample.shape->Z;
     real *input = arena_array(block->scratch, real, steps * N * (size_t)q.I), *state = arena_array(block->scratch, real, steps * Z);
-    int32_t *action = arena_array(block->scratch, int32_t, R * N);
-    real *next = arena_array(block->scratch, real, R * N), *target = arena_array(block->scratch, real, R);
-    real *weight = arena_array(block->scratch, real, R);
+    real *target = arena_array(block->scratch, real, R), *weight = arena_array(block->scratch, real, R);
     struct sample_block rows_of = sample_block(&team->sample, block->first, block->count);
     sample_gather_input(&rows_of, &team->shape.head, team->acting.has_last_action, q.I, input);
     sample_gather_states(&rows_of, state);
-    gather_actions(&q, action);
 
     const struct smoothness *smoothness = &team->smoothness;
     struct smoothness_rows smooth;
@@ -277,10 +307,8 @@ static void q_block_update(void *context, struct block *block)
     struct node *live = net_forward(block->tape, agent->weights, block->gradients[0], x, q.T + 1, sequences, NULL, NULL, NULL);
     struct node *late =
         net_forward(block->tape, team->models.model[team->n_live].weights, NULL, x, q.T + 1, sequences, NULL, NULL, NULL);
-    choose_next(&q, live, late, next);
-    struct node *next_total = mix(&q, block, tape_input(block->tape, (int)R, q.N, next, false), state + (size_t)q.B * Z, true);
-    make_targets(&q, next_total->value, target, weight);
-    struct node *total = mix(&q, block, tape_choose(block->tape, live, action, (int)R, q.N), state, false);
+    make_targets(&q, mix_next(&q, block, live, late, state), target, weight);
+    struct node *total = mix_done(&q, block, live, state);
     tape_squared_loss(block->tape, total, target, weight);
     count_stats(&q, total, target, weight, block->stats);
     if (perturbed)
@@ -294,8 +322,8 @@ struct q_sums {
     double loss, norm, stats[STATS];
 };
 
-static void optimise(struct q_team *team, const struct progress *progress, int64_t episode, int which, struct q_sums *sums,
-                     struct report *report)
+/* step: number of this optimiser step in the run. */
+static void optimise(struct q_team *team, uint64_t step, int64_t episode, int which, struct q_sums *sums, struct report *report)
 {
     struct rng rng = rng_stream(team->seed, RNG_BATCH, (uint64_t)episode, (uint32_t)which, 0);
     struct model *live[Q_NETS_MAX];
@@ -303,10 +331,8 @@ static void optimise(struct q_team *team, const struct progress *progress, int64
     team->episode = episode;
     team->which = which;
     sample_draw(&team->sample, team->replay, &rng);
-    if (team->shaping.shape) {
-        report->count = sums->reported; /* the last sample's numbers stand for the update */
-        team->shaping.shape(team->shaping.context, &team->updater, &team->sample, progress, report);
-    }
+    report->count = sums->reported; /* the last sample's numbers stand for the update */
+    mi_replay_shape(&team->mi, &team->updater, &team->sample, step, report);
     for (int i = 0; i < team->n_live; i++)
         live[i] = &team->models.model[i];
     updater_step_joint(&team->updater, live, team->n_live, team->config.lr, team->config.max_norm, team->sample.B,
@@ -325,14 +351,13 @@ static void follow(struct q_team *team, double share)
 }
 
 /* What is due when the run's episode number `episode` (from 1) has come in: both are functions of that number alone. */
-static void take_episode(struct q_team *team, const struct progress *progress, int64_t episode, struct q_sums *sums,
-                         struct report *report)
+static void take_episode(struct q_team *team, int64_t episode, struct q_sums *sums, struct report *report)
 {
     const struct q_config *config = &team->config;
-    int due =
-        (int)(floor((double)episode * config->updates_per_episode) - floor((double)(episode - 1) * config->updates_per_episode));
+    double before = floor((double)(episode - 1) * config->updates_per_episode);
+    int due = (int)(floor((double)episode * config->updates_per_episode) - before);
     for (int i = 0; i < due && replay_count(team->replay) >= team->sample.B; i++) {
-        optimise(team, progress, episode, i, sums, report);
+        optimise(team, (uint64_t)before + (uint64_t)i, episode, i, sums, report);
         if (config->target_every == 0)
             follow(team, 1 - config->target_share);
     }
@@ -363,8 +388,9 @@ void q_update(struct q_team *team, const struct batch *batch, const struct progr
     struct q_sums sums = {.reported = report->count};
     int64_t before = replay_total(team->replay);
     int kept = replay_add(team->replay, batch);
+    mi_replay_take(&team->mi, &team->updater, team->replay, kept);
     for (int64_t episode = before + 1; episode <= before + kept; episode++)
-        take_episode(team, progress, episode, &sums, report);
+        take_episode(team, episode, &sums, report);
     add_report(team, progress, &sums, report);
 }
 

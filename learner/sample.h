@@ -1,8 +1,8 @@
 /* Episodes drawn from the replay for one update, the longest first, so that a block of neighbours is little longer than each of them:
  * steps behind an episode's end are computed only up to the longest of its block.
  *
- * Rewards are copied, so that they can be shaped before targets are computed: a regulariser subtracts its penalty here, with its
- * current estimate, each time an episode is replayed; the replay keeps what the environment said. */
+ * Rewards are copied, so that they can be shaped before targets are computed: a regulariser (regularisers/mi_replay.h) subtracts its penalty
+ * here, with its current estimate, each time an episode is replayed; the replay keeps what the environment said. */
 #ifndef TESTUDO_LEARNER_SAMPLE_H
 #define TESTUDO_LEARNER_SAMPLE_H
 
@@ -39,13 +39,5 @@ void sample_gather_input(const struct sample_block *block, const struct action_h
                          real *out);
 /* Joint states of steps 0..T; out [(T+1)*B, Z]. */
 void sample_gather_states(const struct sample_block *block, real *out);
-
-/* What shapes a sample's rewards before targets are computed; all zero: nothing does. Real steps are t < episode[b].length; the joint state
- * comes from replay_state, actions from episode[b].action. shape may train its own nets. */
-struct shaping {
-    void (*shape)(void *context, struct updater *updater, struct sample *sample, const struct progress *progress,
-                  struct report *report);
-    void *context;
-};
 
 #endif

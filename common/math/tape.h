@@ -87,6 +87,12 @@ struct node *tape_gumbel(struct tape *tape, struct node *logits, const uint8_t *
  *   q [R,N], w1 [R,N*E], b1 [R,E], w2 [R,E], v [R,1] -> elu(q |w1| + b1) |w2| + v  [R,1] */
 struct node *tape_mix(struct tape *tape, struct node *q, struct node *w1, struct node *b1, struct node *w2, struct node *v);
 
+/* QPLEX (Wang et al. 2021, arXiv:2008.01062, section 3.2 and figure 1), one output of each net a row. The tiny number keeps weights positive.
+ * The agents' values on the team's scale:  q, w, b [R,N] -> (|w| + 1e-10) q + b  [R,N]; b NULL: 0 */
+struct node *tape_transform(struct tape *tape, struct node *q, struct node *w, struct node *b);
+/* Positive credit of each agent, from K heads:  key [R,K], agents, action [R,K*N] -> sum over k of (|key_k| + 1e-10) agents_kn action_kn  [R,N] */
+struct node *tape_credit(struct tape *tape, struct node *key, struct node *agents, struct node *action);
+
 /* Losses: add the block's loss to the tape's scalar (tape_loss) and its diagnostics to *stats, both in double. */
 
 struct ppo_rows {             /* arrays of R rows; Schulman et al. 2017, arXiv:1707.06347, eq. (7), with an entropy bonus */

@@ -216,3 +216,87 @@ struct node *tape_mix(struct tape *tape, struct node *q, struct node *w1, struct
     }
     return y;
 }
+
+/* ---- duplex dueling ---- */
+
+static const real POSITIVE = (real)1e-10; /* the published code's */
+
+enum { IN_VALUE, IN_SCALE, IN_SHIFT };
+
+static void transform_backward(struct tape *tape, const struct operation *op)
+{
+    (void)tape;
+    struct node *q = op->in[IN_VALUE], *w = op->in[IN_SCALE], *b = op->in[IN_SHIFT];
+    const real *d = op->out->gradient;
+    const size_t count = node_count(op->out);
+    real *d_q = q->gradient ? tape_gradient_to_add(q) : NULL, *d_w = w->gradient ? tape_gradient_to_add(w) : NULL;
+    real *d_b = b && b->gradient ? tape_gradient_to_add(b) : NULL;
+    for (size_t i = 0; d_q && i < count; i++)
+        d_q[i] += d[i] * (absolute(w->value[i]) + POSITIVE);
+    for (size_t i = 0; d_w && i < count; i++)
+        d_w[i] += d[i] * q->value[i] * sign(w->value[i]);
+    for (size_t i = 0; d_b && i < count; i++)
+        d_b[i] += d[i];
+}
+
+struct node *tape_transform(struct tape *tape, struct node *q, struct node *w, struct node *b)
+{
+    ASSERT(w->rows == q->rows && w->cols == q->cols && (!b || (b->rows == q->rows && b->cols == q->cols)));
+    struct operation *op;
+    struct node *y = tape_result(tape, q->rows, q->cols, transform_backward, 3, (struct node *[]){q, w, b}, &op);
+    for (size_t i = 0; i < node_count(y); i++)
+        y->value[i] = (absolute(w->value[i]) + POSITIVE) * q->value[i] + (b ? b->value[i] : 0);
+    return y;
+}
+
+enum { IN_KEY, IN_AGENTS, IN_ACTION };
+
+static void credit_row_backward(const struct operation *op, int r, real *waste)
+{
+    struct node *key = op->in[IN_KEY], *agents = op->in[IN_AGENTS], *action = op->in[IN_ACTION];
+    const int K = key->cols, N = op->out->cols;
+    const size_t at = (size_t)r * (size_t)agents->cols;
+    const real *d = op->out->gradient + (size_t)r * (size_t)N, *key_row = key->value + (size_t)r * (size_t)K;
+    const real *x = agents->value + at, *y = action->value + at;
+    real *d_key = piece_to_add(key, r, waste), *d_x = piece_to_add(agents, r, waste), *d_y = piece_to_add(action, r, waste);
+    for (int k = 0; k < K; k++, x += N, y += N, d_x += N, d_y += N) {
+        const real scale = absolute(key_row[k]) + POSITIVE;
+        real sum = 0;
+        for (int n = 0; n < N; n++) {
+            sum += d[n] * x[n] * y[n];
+            d_x[n] += d[n] * scale * y[n];
+            d_y[n] += d[n] * scale * x[n];
+        }
+        d_key[k] += sum * sign(key_row[k]);
+    }
+}
+
+static void credit_backward(struct tape *tape, const struct operation *op)
+{
+    size_t mark = arena_mark(&tape->arena);
+    for (int i = 0; i <= IN_ACTION; i++)
+        if (op->in[i]->gradient)
+            tape_gradient_to_add(op->in[i]);
+    real *waste = arena_zero_array(&tape->arena, real, (size_t)op->in[IN_AGENTS]->cols);
+    for (int r = 0; r < op->out->rows; r++)
+        credit_row_backward(op, r, waste);
+    arena_release(&tape->arena, mark);
+}
+
+struct node *tape_credit(struct tape *tape, struct node *key, struct node *agents, struct node *action)
+{
+    const int R = key->rows, K = key->cols, N = agents->cols / K;
+    ASSERT(agents->rows == R && action->rows == R && agents->cols == K * N && action->cols == K * N);
+    struct operation *op;
+    struct node *credit = tape_result(tape, R, N, credit_backward, 3, (struct node *[]){key, agents, action}, &op);
+    const real *x = agents->value, *y = action->value;
+    memset(credit->value, 0, node_count(credit) * sizeof *credit->value);
+    for (int r = 0; r < R; r++)
+        for (int k = 0; k < K; k++, x += N, y += N) {
+            const real scale = absolute(key->value[(size_t)r * (size_t)K + (size_t)k]) + POSITIVE;
+            real *to = credit->value + (size_t)r * (size_t)N;
+            for (int n = 0; n < N; n++)
+                to[n] += scale * x[n] * y[n];
+        }
+    return credit;
+}

@@ -9,7 +9,7 @@
 
 #define LOW_ROWS 128 /* rows of a block */
 
-struct interval_trace { /* of one block */
+struct interval_trace {                             /* of one block */
     real *low[NET_DEPTH_MAX], *high[NET_DEPTH_MAX]; /* [block,hidden] after each activation */
     real *centre, *radius;                          /* [block,widest] */
     real *other_centre, *other_radius;              /* [block,widest] */

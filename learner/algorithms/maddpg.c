@@ -8,6 +8,7 @@
  *   L(actor)  = -mean over real steps, i and j of Q_j(s, a with a_i <- mu(o_i)) + action_reg mean(mu^2)     after eq. 5
  * Robust forms of it, each by a key of its own: M3DDPG (regularisers/m3ddpg.h), ROMAX (regularisers/romax.h), ERNIE
  * (regularisers/smoothness.h).
+ * With mi.lambda above 0 MIR3's penalty is taken off r (regularisers/mi_replay.h).
  * A choice is differentiated by the straight-through Gumbel softmax. Order of an update: critic, actor through the new critic, targets.
  * Departures from the released code: 1. ties of a target's best choice go to the first (there they give several ones). 2. no uniformly random
  * start (start_steps is 0 in its settings of both tasks). */
@@ -18,6 +19,7 @@
 
 #include "learner/ppo_config.h"
 #include "learner/regularisers/m3ddpg.h"
+#include "learner/regularisers/mi_replay.h"
 #include "learner/regularisers/romax.h"
 #include "learner/regularisers/smoothness.h"
 
@@ -59,12 +61,13 @@ struct algorithm {
     struct updater updater;
     struct replay *replay;
     struct sample sample;
-    struct shaping shaping; /* set it to shape rewards */
+    struct mi_replay mi; /* MIR3: shapes the sample's rewards */
     struct m3ddpg m3ddpg;
     struct romax romax;
     struct smoothness smoothness;
     int64_t episode; /* the one that this update is for, and which of its updates */
     int which;
+    uint64_t step; /* number of the update in the run */
 };
 
 /* ---- create ---- */
@@ -79,6 +82,7 @@ static void destroy(struct algorithm **algorithm_at)
     replay_destroy(&algorithm->replay);
     sample_deinit(&algorithm->sample);
     romax_deinit(&algorithm->romax);
+    mi_replay_deinit(&algorithm->mi);
     free(algorithm);
     *algorithm_at = NULL;
 }
@@ -155,6 +159,7 @@ static int ready_updater(struct algorithm *algorithm, const struct algorithm_con
     size_t scratch = (pairs * (width + 8) + steps * N * ((size_t)actor->in + width + 6 * A + 16) + steps * width) * sizeof(real) +
                      net_act_scratch(critic, (int)(steps * N)) + m3ddpg_scratch(critic) +
                      smoothness_sample_scratch(actor, (int)(steps * N)) + ((size_t)4 << 20);
+    mi_replay_need(&algorithm->mi, &capacity, &tape, &scratch);
     struct ppo_config shared;
     int r = ppo_config_bind(&shared, context->recipe, err);
     long threads = shared.n_threads ? shared.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
@@ -178,6 +183,8 @@ static int create(struct algorithm **out, const struct algorithm_context *contex
         (r = check_recipe(algorithm, context, err)) || (r = add_nets(algorithm, err)) ||
         (r = romax_init(&algorithm->romax, context->recipe, &algorithm->critic->arch, err)) ||
         (r = replay_create(&algorithm->replay, context->recipe, context->shape, context->spec->horizon, err)) ||
+        (r = mi_replay_init(&algorithm->mi, context, &algorithm->models, algorithm->actor, &algorithm->acting,
+                            replay_shape(algorithm->replay), (int)algorithm->config.batch, err)) ||
         (r = ready_updater(algorithm, context, err)))
         goto failed;
     if ((r = sample_init(&algorithm->sample, replay_shape(algorithm->replay), (int)algorithm->config.batch))) {
@@ -463,17 +470,15 @@ struct sums {
     double critic, actor, value, target, smoothness;
 };
 
-static void optimise(struct algorithm *algorithm, const struct progress *progress, struct sums *sums, struct report *report)
+static void optimise(struct algorithm *algorithm, struct sums *sums, struct report *report)
 {
     const struct maddpg_config *config = &algorithm->config;
     struct rng rng = rng_stream(algorithm->seed, RNG_BATCH, (uint64_t)algorithm->episode, (uint32_t)algorithm->which, 0);
     struct updater_result critic, actor;
     int B = algorithm->sample.B, blocks = block_episodes(algorithm);
     sample_draw(&algorithm->sample, algorithm->replay, &rng);
-    if (algorithm->shaping.shape) {
-        report->count = sums->reported; /* the last sample's numbers stand for the update */
-        algorithm->shaping.shape(algorithm->shaping.context, &algorithm->updater, &algorithm->sample, progress, report);
-    }
+    report->count = sums->reported; /* the last sample's numbers stand for the update */
+    mi_replay_shape(&algorithm->mi, &algorithm->updater, &algorithm->sample, algorithm->step, report);
     romax_prepare(&algorithm->romax, algorithm->late_critic->weights);
     updater_step(&algorithm->updater, algorithm->critic, config->critic_lr, config->max_norm, B, blocks, critic_block, algorithm,
                  &critic);
@@ -494,12 +499,16 @@ static void update(struct algorithm *algorithm, struct batch *batch, const struc
     struct sums sums = {.reported = report->count};
     const double rate = algorithm->config.updates_per_episode;
     int64_t before = replay_total(algorithm->replay), kept = replay_add(algorithm->replay, batch);
+    (void)progress; /* what is due is a function of the episodes' numbers */
+    mi_replay_take(&algorithm->mi, &algorithm->updater, algorithm->replay, (int)kept);
     for (int64_t episode = before + 1; episode <= before + kept; episode++) {
-        int due = (int)(floor((double)episode * rate) - floor((double)(episode - 1) * rate));
+        double done = floor((double)(episode - 1) * rate);
+        int due = (int)(floor((double)episode * rate) - done);
         for (int i = 0; i < due && replay_count(algorithm->replay) >= algorithm->sample.B; i++) {
             algorithm->episode = episode;
             algorithm->which = i;
-            optimise(algorithm, progress, &sums, report);
+            algorithm->step = (uint64_t)done + (uint64_t)i;
+            optimise(algorithm, &sums, report);
         }
     }
     if (sums.updates) {

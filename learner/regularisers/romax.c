@@ -40,7 +40,7 @@ size_t romax_scratch(const struct net_arch *critic)
     return (size_t)CHUNK * (2 * (size_t)critic->in + 2) * sizeof(real) + net_act_low_scratch(critic, CHUNK) + 4 * ARENA_ALIGN;
 }
 
-struct bounds { /* of up to CHUNK rows */
+struct bounds {         /* of up to CHUNK rows */
     real *radius, *d_x; /* [CHUNK,width] */
     real *low, *d_low;  /* [CHUNK] */
 };
@@ -64,8 +64,8 @@ static void put_radius(const struct joint_rows *rows, int own, real epsilon, rea
 }
 
 /* Bounds rows first..first+n-1, with d_low the gradient as well. */
-static void bound(const struct romax *romax, const struct net_weights *critic, const struct joint_rows *rows, const real *x, int first,
-                  int n, bool has_gradient, const struct bounds *b, struct arena *scratch)
+static void bound(const struct romax *romax, const struct net_weights *critic, const struct joint_rows *rows, const real *x,
+                  int first, int n, bool has_gradient, const struct bounds *b, struct arena *scratch)
 {
     size_t width = (size_t)rows->width;
     for (int r = 0; r < n; r++)
@@ -79,8 +79,8 @@ static int chunk_at(const struct joint_rows *rows, int first)
     return rows->n - first < CHUNK ? rows->n - first : CHUNK;
 }
 
-void romax_mix(const struct romax *romax, const struct net_weights *critic, const struct joint_rows *rows, const real *x, real *value,
-               struct arena *scratch)
+void romax_mix(const struct romax *romax, const struct net_weights *critic, const struct joint_rows *rows, const real *x,
+               real *value, struct arena *scratch)
 {
     const real share = (real)romax->config.share;
     size_t mark = arena_mark(scratch);

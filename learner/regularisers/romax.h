@@ -39,8 +39,8 @@ static inline bool romax_is_on(const struct romax *romax)
 void romax_prepare(struct romax *romax, const struct net_weights *critic);
 
 /* value [n] <- (1 - share) value + share Q_low of rows x [n,width]. */
-void romax_mix(const struct romax *romax, const struct net_weights *critic, const struct joint_rows *rows, const real *x, real *value,
-               struct arena *scratch);
+void romax_mix(const struct romax *romax, const struct net_weights *critic, const struct joint_rows *rows, const real *x,
+               real *value, struct arena *scratch);
 
 /* Returns the sum of share * d_value * Q_low over rows, d_value [n], and adds its gradient with respect to each row's own action to row
  * rows->from[r] of d_action [.,A]. */

@@ -5,6 +5,8 @@ Run by hand after a change of meaning (pip install torch numpy; python3 tests/go
 this file. Episode by episode, step by step, through torch's GRU cell, autograd and optimisers; the C code works on sorted blocks of episodes.
 The sample is the whole replay, so that no draw has to be repeated here; noise of the Gumbel softmax comes from rng.c's definition.
 """
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -58,7 +60,7 @@ def episodes_of(lanes):
             whole = lambda name, final: torch.cat([c[name][part], c[final][e : e + 1]])
             found.append(dict(observation=whole("observation", "final_observation"), state=whole("state", "final_state")[:, 0],
                               available=whole("available", "final_available").bool(), action=c["action"][part],
-                              reward=c["reward"][part].mean(-1), terminated=kind == "terminated", length=end + 1 - start))
+                              alive=c["alive"][part], index=len(found), reward=c["reward"][part], terminated=kind == "terminated", length=end + 1 - start))
             start = end + 1
     return found
 
@@ -75,7 +77,13 @@ def values(arch, net, episode, N, A, last_action):
     """[length+1,N,A]"""
     x, steps = agent_input(episode, N, A, last_action), episode["length"] + 1
     keep = torch.ones(steps, N)
-    return forward(arch, net, x.reshape(steps * N, -1), steps, torch.zeros(N, arch["hidden"]), keep).reshape(steps, N, A)
+    return forward(arch, net, x.reshape(steps * N, -1), steps, torch.zeros(N, arch["hidden"]), keep).reshape(steps, N, -1)
+
+
+def memory(arch, net, episode, N, A, last_action):
+    """The GRU's states [length+1,N,H]: the net with the identity for a head."""
+    H = arch["hidden"]
+    return values({**arch, "out": H}, {**net, "head.weight": torch.eye(H), "head.bias": torch.zeros(1, H)}, episode, N, A, last_action).detach()
 
 
 def qmix(archs, nets, prefix, q, state):
@@ -86,8 +94,106 @@ def qmix(archs, nets, prefix, q, state):
     return (hidden * out["w2"].abs()).sum(-1) + out["v"][:, 0]
 
 
-def total_of(algorithm, archs, nets, prefix, q, state):
+def qplex(archs, nets, prefix, q, state, best, action):
+    """Head by head, agents' transformed values and their advantages apart; no gradient through advantages, as published."""
+    R, N = q.shape
+    A = (archs["mixer/action"]["in"] - state.shape[1]) // N
+    net = lambda k, x: forward(archs[f"mixer/{k}"], nets[f"{prefix}mixer/{k}"], x)
+    w, b = net("weight", state).abs() + 1e-10, net("bias", state)
+    key = net("key", state).abs() + 1e-10
+    phi = torch.sigmoid(net("agents", state)).reshape(R, -1, N)
+    joint = torch.cat([state, F.one_hot(action, A).to(torch.float64).reshape(R, -1)], -1)
+    attention = torch.sigmoid(net("action", joint)).reshape(R, -1, N)
+    credit = sum(key[:, k, None] * phi[:, k] * attention[:, k] for k in range(key.shape[1]))
+    advantage = ((w * q + b) - (w * best + b)).detach()
+    return (w * q + b).sum(-1) + ((credit - 1) * advantage).sum(-1)
+
+
+def total_of(algorithm, archs, nets, prefix, q, state, best, action):
+    if algorithm == "qplex":
+        return qplex(archs, nets, prefix, q, state, best, action)
     return q.sum(-1) if algorithm == "vdn" else qmix(archs, nets, prefix, q, state)
+
+
+# ---- MIR3: the estimator's step on a ring of all steps, and the rewards that it leaves ----
+
+MI = {"lambda": 0.05, "lr": 2e-3, "rows": 16}
+
+
+def penalty_arch(x_width, rows_of_agents, N, A, is_box):
+    agents = 1 if rows_of_agents else N
+    return dict(activation=RELU, input_norm=0, layer_norm=0, gru=0, hidden=8, depth=1, out=agents * A * (2 if is_box else 1), **{"in": x_width})
+
+
+def log_q(arch, net, x, y, mask, is_box):
+    """log q(y_j | x_i) of every pair of rows [i,j,part], a part being a softmax, or a number of a box; twice and without constants of a box."""
+    out = forward(arch, net, x)
+    if is_box:
+        mean, spread = out.chunk(2, -1)
+        v = torch.tanh(spread)[:, None]
+        return -((y[None] - mean[:, None]) ** 2 / v.exp() + v)
+    logits = out.reshape(mask.shape).masked_fill(~mask, -1e10)
+    every = F.log_softmax(logits, -1)[:, None].expand(len(x), len(x), *mask.shape[1:])
+    return every.gather(-1, y[None, ..., None].expand(len(x), *y.shape, 1))[..., 0]
+
+
+def is_negative(y, mask, is_box):
+    """[i,j,part]: whether row i has row j's choice."""
+    if is_box:
+        return torch.ones(len(y), *y.shape, dtype=torch.bool)
+    return mask[:, None].expand(len(y), *mask.shape).gather(-1, y[None, ..., None].expand(len(y), *y.shape, 1))[..., 0]
+
+
+def mask_of(e, A):
+    own = F.one_hot(e["action"], A).bool()
+    return own | (e["available"][:-1] & e["alive"].bool()[..., None] & (e["available"][:-1] & own).any(-1, keepdim=True))
+
+
+def shape_rewards(episodes, net, arch, x_of, by_agent, N, A, is_box, report):
+    """CLUB of every step. episodes: the sample, longest first; the ring is filled in the order of their ends, lane by lane."""
+    flat_y = lambda e: e["action"] if by_agent else e["action"].reshape(e["length"], -1)
+    masks = lambda e: mask_of(e, A) if not is_box else torch.ones(e["length"], N, A, dtype=torch.bool)
+    in_ring, draw = sorted(episodes, key=lambda e: e["index"]), Stream(1, 8, 1 << 63, 0, 0)
+    groups = range(N) if by_agent else [slice(None)]
+    rows = [(x_of(e)[t, g] if by_agent else x_of(e)[t], flat_y(e)[t, g : g + 1].reshape(-1) if by_agent else flat_y(e)[t],
+             masks(e)[t, g : g + 1] if by_agent else masks(e)[t]) for e in in_ring for t in range(e["length"]) for g in groups
+            if not by_agent or e["alive"][t, g]]
+    drawn = [rows[draw.below(len(rows))] for _ in range(MI["rows"])]
+    x, y, mask = (torch.stack(part) for part in zip(*drawn))
+    own = torch.diagonal(log_q(arch, net, x, y, mask, is_box)).sum() / MI["rows"]
+    optimiser = torch.optim.Adam(net.values(), lr=MI["lr"], eps=1e-5)
+    (-own).backward()
+    optimiser.step()
+    width = y.shape[-1]
+    report["mi/nll"] = (-own.item() + width * math.log(2 * math.pi)) / 2 if is_box else -own.item()
+    steps = sum(e["length"] for e in episodes)
+    penalty = [torch.zeros(e["length"]) for e in episodes]
+    for g in groups:
+        at = [(k, t) for k, e in enumerate(episodes) for t in range(e["length"]) if not by_agent or e["alive"][t, g]]
+        x = torch.stack([x_of(episodes[k])[t, g] if by_agent else x_of(episodes[k])[t] for k, t in at])
+        y = torch.stack([flat_y(episodes[k])[t, g : g + 1].reshape(-1) if by_agent else flat_y(episodes[k])[t] for k, t in at])
+        mask = torch.stack([masks(episodes[k])[t, g : g + 1] if by_agent else masks(episodes[k])[t] for k, t in at])
+        pairs, has = log_q(arch, net, x, y, mask, is_box).detach(), is_negative(y, mask, is_box)
+        bound = (torch.diagonal(pairs).T - (pairs * has).sum(1) / has.sum(1)).sum(-1) / (2 if is_box else 1)
+        for (k, t), value in zip(at, bound):
+            penalty[k][t] += value
+    every = torch.cat(penalty)
+    mean = every.mean()
+    B = len(episodes)
+    spread = sum((p - mean).sum() ** 2 for p in penalty) * B / (B - 1)
+    z = 1.959963984540054
+    f = B - 1  # Abramowitz, Stegun 1964, 26.7.5
+    student = z + (z**3 + z) / (4 * f) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * f**2) + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * f**3)
+    half = student * spread.sqrt() / steps
+    rewards = torch.cat([e["reward"].mean(-1) for e in episodes])
+    report.update({"mi/mean": mean.item(), "mi/min": every.min().item(), "mi/max": every.max().item(), "mi/low": (mean - half).item(),
+                   "mi/high": (mean + half).item(), "mi/share": (MI["lambda"] * mean.abs() / rewards.abs().mean()).item()})
+    for e, p in zip(episodes, penalty):
+        e["reward"] = e["reward"] - MI["lambda"] * p[:, None]
+    return {"mi/action": {p: flat(optimiser.state[w]["exp_avg"]) for p, w in net.items()}}
+
+
+MI_RECIPE = [f"mi.lambda={MI['lambda']}", f"mi.lr={MI['lr']}", f"mi.fit_rows={MI['rows']}", "mi.hidden=8"]
 
 
 HORIZON = 100
@@ -121,7 +227,7 @@ def smoothness(kind, arch, net, episode, index, update, N, O, A, last_action):
     return distance(kind, available, act(net, x), act(net, f32(x + delta))).sum()
 
 
-def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, is_double, max_norm, target_every, smooth=False):
+def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, is_double, max_norm, target_every, layers=1, norm=0, mi=None, smooth=False):
     n = Numbers(seed)
     joint, E, hyper, lr, gamma, share = S > 0, 4, 7, 2e-3, 0.95, 0.25
     Z = S if joint else N * O
@@ -132,12 +238,31 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
         archs["mixer/b1"] = {**base, "in": Z, "hidden": 1, "depth": 0, "out": E}
         archs["mixer/w2"] = {**base, "in": Z, "hidden": hyper, "depth": 1, "out": E}
         archs["mixer/v"] = {**base, "in": Z, "hidden": E, "depth": 1, "out": 1}
+    if algorithm == "qplex":
+        attention = {**base, "input_norm": norm, "in": Z, "hidden": 6 if layers > 1 else 1, "depth": layers - 1}
+        for key in ("weight", "bias"):
+            archs["mixer/" + key] = {**base, "input_norm": norm, "in": Z, "hidden": hyper, "depth": 1, "out": N}
+        archs["mixer/key"] = {**attention, "out": E}
+        archs["mixer/agents"] = {**attention, "out": E * N}
+        archs["mixer/action"] = {**attention, "in": Z + N * A, "out": E * N}
     live = list(archs)
     nets = {prefix + key: parameters(archs[key], n) for prefix in ("", "target/") for key in live}
+    report, extra = {}, {}
+    if mi:
+        archs["mi/action"] = penalty_arch(dict(state=Z, observation=O, hidden=H)[mi], mi != "state", N, A, False)
+        nets["mi/action"] = parameters(archs["mi/action"], n)
     start = {key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}
     lanes = make_columns(n, N, O, S if joint else O, A)
+    if mi:
+        for c in lanes:
+            c["alive"] = (n.uniform(0, 1, T, N) < 0.8).to(torch.int64)
     episodes = episodes_of(lanes)
     steps = sum(e["length"] for e in episodes)
+    if mi:
+        with torch.no_grad():
+            x_of = {"state": lambda e: e["state"] if joint else e["observation"].reshape(e["length"] + 1, -1), "observation": lambda e: e["observation"],
+                    "hidden": lambda e: memory(archs["defender"], nets["defender"], e, N, A, last_action)}[mi]
+        extra = shape_rewards(episodes, nets["mi/action"], archs["mi/action"], x_of, mi != "state", N, A, False, report)
 
     loss, chosen_sum, target_sum, term = 0.0, 0.0, 0.0, 0.0
     for index, e in enumerate(episodes):
@@ -145,13 +270,15 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
         state = e["state"] if joint else e["observation"].reshape(L + 1, -1)
         q = values(archs["defender"], nets["defender"], e, N, A, last_action)
         late = values(archs["defender"], nets["target/defender"], e, N, A, last_action).detach()
-        judge = (q.detach() if is_double else late).masked_fill(~e["available"], -9999999)
-        best = late.gather(-1, judge.argmax(-1, keepdim=True))[..., 0][1:]
-        after = total_of(algorithm, archs, nets, "target/", best, state[1:]).detach()
+        masked, masked_late = (values_of.masked_fill(~e["available"], -9999999) for values_of in (q.detach(), late))
+        greedy = (masked if is_double else masked_late).argmax(-1)[1:]
+        next_q = late[1:].gather(-1, greedy[..., None])[..., 0]
+        after = total_of(algorithm, archs, nets, "target/", next_q, state[1:], masked_late.amax(-1)[1:], greedy).detach()
         if e["terminated"]:
             after[-1] = 0
-        y = e["reward"] + gamma * after
-        total = total_of(algorithm, archs, nets, "", q[:-1].gather(-1, e["action"][..., None])[..., 0], state[:-1])
+        y = e["reward"].mean(-1) + gamma * after
+        done = q[:-1].gather(-1, e["action"][..., None])[..., 0]
+        total = total_of(algorithm, archs, nets, "", done, state[:-1], masked.amax(-1)[:-1], e["action"])
         loss = loss + ((total - y) ** 2).sum() / steps
         if smooth:
             term = term + smoothness("values", archs["defender"], nets["defender"], e, index, len(episodes), N, O, A, last_action) / (steps * N)
@@ -160,7 +287,7 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
     loss.backward()
 
     weights = [w for key in live for w in nets[key].values()]
-    norm = clip(weights, max_norm)
+    size = clip(weights, max_norm)
     if optimiser == "rmsprop":
         torch_optimiser = torch.optim.RMSprop(weights, lr=lr, alpha=0.9, eps=1e-4)
     else:
@@ -181,15 +308,19 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
               f"q.updates_per_episode={1 / len(episodes)}", f"q.optimiser={optimiser}", f"q.lr={lr}", "q.alpha=0.9", "q.eps=1e-4",
               f"q.max_norm={max_norm}", f"q.gamma={gamma}", f"q.double={'true' if is_double else 'false'}", f"q.target_every={target_every}",
               f"q.target_share={share}", f"qmix.embed={E}", f"qmix.hypernet={hyper}", "replay.episodes=20"]
+    recipe += [*MI_RECIPE, f"mi.x={mi}"] if mi else []
+    if algorithm == "qplex":
+        recipe += [f"qplex.heads={E}", f"qplex.hypernet={hyper}", f"qplex.layers={layers}", "qplex.attention=6",
+                   f"qplex.state_norm={'true' if norm else 'false'}"]
     recipe += [f"smoothness.{key}={value}" for key, value in SMOOTH.items() if smooth]
     left_out = [] if joint else ["state", "final_state"]
     write(name, dict(recipe=recipe, N=N, O=O, S=S if joint else O, A=A, K=0, H=0, joint=joint, moment="v" if optimiser == "rmsprop" else "m",
                      lanes=[dict(episodes=len(ENDS[l]), columns={k: flat(v) for k, v in lane.items() if k not in left_out})
                             for l, lane in enumerate(lanes)],
                      parameters=start, norm=[0, 0, 0, 0], horizon=6,
-                     report={"q/loss": loss.item(), "q/norm": norm.item(), "q/chosen": chosen_sum, "q/target": target_sum,
+                     report={"q/loss": loss.item(), "q/norm": size.item(), "q/chosen": chosen_sum, "q/target": target_sum, **report,
                              **({"smoothness": term.item()} if smooth else {})},
-                     moments={key: {p: flat(torch_optimiser.state[w][moment]) for p, w in nets[key].items()} for key in live},
+                     moments={**{key: {p: flat(torch_optimiser.state[w][moment]) for p, w in nets[key].items()} for key in live}, **extra},
                      result={key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}))
 
 
@@ -224,7 +355,7 @@ def low_bound(arch, net, x, radius):
     return low[:, 0]
 
 
-def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=False, m3ddpg=0, romax=(0, 0), smooth=False):
+def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=False, m3ddpg=0, romax=(0, 0), smooth=False, mi=None):
     n = Numbers(seed)
     joint, lr, critic_lr, gamma, share, max_norm = S > 0, 2e-3, 3e-3, 0.9, 0.25, 0.01
     Z = S if joint else N * O
@@ -232,14 +363,19 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=Fa
     actor = {**base, "in": O, "depth": 2 if is_box else 1, "out": A, "gru": 0 if is_box else 2}
     critic = {**base, "in": Z + N + N * A, "depth": 2, "out": 1, "gru": 0}
     archs = {"defender": actor, "critic": critic, "target/defender": actor, "target/critic": critic}
-    nets = {key: parameters(arch, n) for key, arch in archs.items()}
+    if mi:
+        archs["mi/action"] = penalty_arch(O if mi == "observation" else Z, mi != "state", N, A, is_box)
+    nets, report, extra = {key: parameters(arch, n) for key, arch in archs.items()}, {}, {}
     start = {key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}
     lanes = make_columns(n, N, O, S if joint else O, A)
+    state_of = lambda e: e["state"] if joint else e["observation"].reshape(e["length"] + 1, -1)
     if is_box:
         box_columns(n, lanes, N, A)
     episodes = episodes_of(lanes)
+    if mi:
+        x_of = (lambda e: e["observation"]) if mi == "observation" else lambda e: state_of(e)
+        extra = shape_rewards(episodes, nets["mi/action"], archs["mi/action"], x_of, mi != "state", N, A, is_box, report)
     steps = sum(e["length"] for e in episodes)
-    state_of = lambda e: e["state"] if joint else e["observation"].reshape(e["length"] + 1, -1)
     hot = lambda e: e["action"] if is_box else F.one_hot(e["action"], A).to(torch.float64)
 
     def outputs(which, e):
@@ -271,7 +407,7 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=Fa
         after = torch.stack([judged("target/critic", state_of(e)[1:], late[1:], i, i) for i in range(N)], -1).detach()
         if e["terminated"] or not bootstraps:
             after[-1] = 0
-        y = e["reward"][:, None] + gamma * after
+        y = e["reward"].mean(-1)[:, None] + gamma * after
         v = torch.stack([q("critic", state_of(e)[:-1], hot(e), i) for i in range(N)], -1)
         loss = loss + 0.5 * ((v - y) ** 2).sum() / (steps * N)
         value_sum, target_sum = value_sum + v.sum().item() / (steps * N), target_sum + y.sum().item() / (steps * N)
@@ -314,14 +450,15 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=Fa
               "replay.episodes=20"] + ([f"m3ddpg.epsilon={m3ddpg}"] if m3ddpg else [])
     recipe += [f"romax.epsilon={romax[0]}", f"romax.share={romax[1]}"] if romax[1] else []
     recipe += [f"smoothness.{key}={value}" for key, value in SMOOTH.items() if smooth]
+    recipe += [*MI_RECIPE, f"mi.x={mi}"] if mi else []
     left_out = [] if joint else ["state", "final_state"]
     write(name, dict(recipe=recipe, N=N, O=O, S=S if joint else O, A=A, K=0, H=0, joint=joint, box=is_box, moment="m",
                      lanes=[dict(episodes=len(ENDS[l]), columns={k: flat(v) for k, v in lane.items() if k not in left_out})
                             for l, lane in enumerate(lanes)],
                      parameters=start, norm=[0, 0, 0, 0],
-                     report={"maddpg/critic": loss.item(), "maddpg/actor": actor_loss.item(), "maddpg/value": value_sum, "maddpg/target": target_sum,
+                     report={"maddpg/critic": loss.item(), "maddpg/actor": actor_loss.item(), "maddpg/value": value_sum, "maddpg/target": target_sum, **report,
                              **({"smoothness": term.item()} if smooth else {})},
-                     moments={key: {p: flat(optimisers[key].state[w]["exp_avg"]) for p, w in nets[key].items()} for key in optimisers},
+                     moments={**{key: {p: flat(optimisers[key].state[w]["exp_avg"]) for p, w in nets[key].items()} for key in optimisers}, **extra},
                      result={key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}))
 
 
@@ -329,8 +466,17 @@ if __name__ == "__main__":
     value_update("qmix", 11, "qmix", N=3, O=5, S=7, A=4, H=6, last_action=True, optimiser="rmsprop", is_double=True, max_norm=0.5, target_every=6)
     value_update("qmix_soft", 12, "qmix", N=2, O=4, S=0, A=3, H=5, last_action=False, optimiser="adam", is_double=False, max_norm=0, target_every=0)
     value_update("vdn", 13, "vdn", N=3, O=5, S=0, A=4, H=6, last_action=True, optimiser="adam", is_double=True, max_norm=10, target_every=7)
-    maddpg_update("maddpg", 14, N=3, O=5, S=7, A=4, H=6, is_box=False)
+    value_update("qplex", 16, "qplex", N=3, O=5, S=7, A=4, H=6, last_action=True, optimiser="rmsprop", is_double=True, max_norm=0.5, target_every=6)
+    value_update("qplex_deep", 17, "qplex", N=2, O=4, S=0, A=3, H=5, last_action=False, optimiser="adam", is_double=False, max_norm=0, target_every=0,
+                 layers=3, norm=1)
+    maddpg_update("maddpg", 14, N=3, O=5, S=7, A=4, H=6, is_box=False, action_reg=0, bootstraps=False)
     maddpg_update("maddpg_box", 15, N=2, O=4, S=0, A=3, H=7, is_box=True, action_reg=0.1, bootstraps=True)
+    value_update("mir3_qmix", 16, "qmix", N=3, O=5, S=7, A=4, H=6, last_action=True, optimiser="rmsprop", is_double=True, max_norm=0.5, target_every=6,
+                 mi="state")
+    value_update("mir3_vdn_hidden", 17, "vdn", N=3, O=5, S=0, A=4, H=6, last_action=True, optimiser="adam", is_double=True, max_norm=10,
+                 target_every=7, mi="hidden")
+    maddpg_update("mir3_maddpg", 18, N=3, O=5, S=7, A=4, H=6, is_box=False, action_reg=0, bootstraps=False, mi="observation")
+    maddpg_update("mir3_maddpg_box", 19, N=2, O=4, S=0, A=3, H=7, is_box=True, action_reg=0.1, bootstraps=True, mi="state")
     maddpg_update("m3ddpg", 16, N=3, O=3, S=4, A=3, H=5, is_box=False, m3ddpg=0.3)
     maddpg_update("m3ddpg_box", 17, N=3, O=3, S=0, A=2, H=6, is_box=True, m3ddpg=0.2)
     maddpg_update("ernie_maddpg", 18, N=3, O=3, S=4, A=3, H=5, is_box=False, smooth=True)

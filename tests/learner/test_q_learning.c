@@ -1,4 +1,4 @@
-/* Whole updates of VDN, QMIX and MADDPG against float64 (tests/golden/off_policy_golden.py): loss, targets, gradients through the optimiser's moments,
+/* Whole updates of VDN, QMIX, QPLEX and MADDPG against float64 (tests/golden/off_policy_golden.py): loss, targets, gradients through the optimiser's moments,
  * weights and targets afterwards; and what the replay they stand on promises. */
 #include "tests/learner/off_policy_update.h"
 
@@ -20,6 +20,18 @@ static void test_vdn_update(void **state)
     check_update("learner/vdn");
 }
 
+static void test_qplex_update_with_published_rules(void **state)
+{
+    (void)state;
+    check_update("learner/qplex");
+}
+
+static void test_qplex_update_with_deep_attention_on_normalised_observations(void **state)
+{
+    (void)state;
+    check_update("learner/qplex_deep");
+}
+
 static void test_maddpg_update_of_choices(void **state)
 {
     (void)state;
@@ -30,6 +42,17 @@ static void test_maddpg_update_of_real_numbers(void **state)
 {
     (void)state;
     check_update("learner/maddpg_box");
+}
+
+/* The estimator's step on a ring of the newest steps, its bound with an interval that counts episodes, and the update on what it leaves of the
+ * rewards: of the joint state, of each agent's recurrent state or observation, of real numbers. */
+static void test_mir3_updates_on_replay(void **state)
+{
+    (void)state;
+    check_update("learner/mir3_qmix");
+    check_update("learner/mir3_vdn_hidden");
+    check_update("learner/mir3_maddpg");
+    check_update("learner/mir3_maddpg_box");
 }
 
 static void next_slice(struct fixture *f)
@@ -104,8 +127,11 @@ int main(void)
         cmocka_unit_test(test_qmix_update_with_published_rules),
         cmocka_unit_test(test_qmix_update_with_adam_and_soft_targets_on_observations),
         cmocka_unit_test(test_vdn_update),
+        cmocka_unit_test(test_qplex_update_with_published_rules),
+        cmocka_unit_test(test_qplex_update_with_deep_attention_on_normalised_observations),
         cmocka_unit_test(test_maddpg_update_of_choices),
         cmocka_unit_test(test_maddpg_update_of_real_numbers),
+        cmocka_unit_test(test_mir3_updates_on_replay),
         cmocka_unit_test(test_restored_replay_goes_on_bit_for_bit),
         cmocka_unit_test(test_episode_with_a_slice_missing_is_left_out),
     };

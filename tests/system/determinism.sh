@@ -18,22 +18,24 @@ done
 cmp <(final_hash eir1) <(final_hash eir4) || fail "EIR-MAPPO: 1 and 4 actors differ"
 
 # And with a replay, agents that remember, and random actions that become fewer; killed and resumed, too.
-qmix="method=qmix env.name=foraging env.scenario=8x8-2p-1f rollout.lanes=6 rollout.steps=20 rollout.chunk=10 q.batch=8 q.hidden=16
-      act.recurrent=16 q.target_every=10 q.epsilon_steps=3000 replay.episodes=60 run.steps=6k"
-for actors in 1 4; do
+for method in qmix qplex; do
+    keys="method=$method env.name=foraging env.scenario=8x8-2p-1f rollout.lanes=6 rollout.steps=20 rollout.chunk=10 q.batch=8 q.hidden=16
+          act.recurrent=16 q.target_every=10 q.epsilon_steps=3000 replay.episodes=60 run.steps=6k"
+    for actors in 1 2 4; do
+        # shellcheck disable=SC2086
+        tiny "$method$actors" --actors $actors $keys >out.txt 2>err.txt || { cat out.txt err.txt; fail "$method with $actors actors"; }
+        cmp <(final_hash ${method}1) <(final_hash $method$actors) || fail "$method: 1 and $actors actors differ"
+    done
     # shellcheck disable=SC2086
-    tiny "qmix$actors" --actors $actors $qmix >out.txt 2>err.txt || { cat out.txt err.txt; fail "QMIX with $actors actors"; }
+    tiny_exec $method-killed --actors 2 $keys >out.txt 2>err.txt &
+    pid=$!
+    wait_for 60 test -e "runs/$method-killed/foraging/8x8-2p-1f/$method/default/seed-1/checkpoints/00000010.safetensors"
+    kill -INT $pid
+    wait $pid || true
+    # shellcheck disable=SC2086
+    tiny $method-killed --actors 2 $keys >out.txt 2>err.txt || { cat out.txt err.txt; fail "$method resumed"; }
+    cmp <(final_hash ${method}1) <(final_hash $method-killed) || fail "$method: resumed and straight through differ"
 done
-cmp <(final_hash qmix1) <(final_hash qmix4) || fail "QMIX: 1 and 4 actors differ"
-# shellcheck disable=SC2086
-tiny_exec qmix-killed --actors 2 $qmix >out.txt 2>err.txt &
-pid=$!
-wait_for 60 test -e "runs/qmix-killed/foraging/8x8-2p-1f/qmix/default/seed-1/checkpoints/00000010.safetensors"
-kill -INT $pid
-wait $pid || true
-# shellcheck disable=SC2086
-tiny qmix-killed --actors 2 $qmix >out.txt 2>err.txt || { cat out.txt err.txt; fail "QMIX resumed"; }
-cmp <(final_hash qmix1) <(final_hash qmix-killed) || fail "QMIX: resumed and straight through differ"
 maddpg="method=maddpg-box env.name=rendezvous env.scenario=mir3-4 env.horizon=20 rollout.lanes=4 rollout.steps=20 maddpg.hidden=16
         maddpg.batch=4 replay.episodes=30 run.steps=3200"
 for actors in 1 4; do

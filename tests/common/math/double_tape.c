@@ -254,6 +254,20 @@ static void build_mix(struct tape *t, struct node **l)
     end(t, tape_mix(t, l[0], l[1], l[2], l[3], l[4]));
 }
 
+static void build_transform(struct tape *t, struct node **l)
+{
+    struct node *shifted = tape_transform(t, l[0], l[1], l[2]);
+    end(t, tape_add(t, shifted, tape_transform(t, shifted, l[1], NULL)));
+}
+
+/* The first use has constant keys: only two of its three inputs want a gradient. */
+static void build_credit(struct tape *t, struct node **l)
+{
+    static const double keys[4 * 2] = {0.4, -0.9, 0.7, 0.2, -1.1, 0.5, -0.3, 0.8};
+    struct node *of_constants = tape_credit(t, tape_input(t, 4, 2, keys, false), l[1], l[2]);
+    end(t, tape_add(t, of_constants, tape_credit(t, l[0], l[1], l[2])));
+}
+
 static void build_insert(struct tape *t, struct node **l)
 {
     static const double base[4 * 5] = {0.3, -0.2, 0.5, 0.1, 0.9,  -0.4, 0.2, 0.7,  -0.1, 0.6,
@@ -284,6 +298,8 @@ static const struct check checks[] = {
     {"choose and sum", {{6, 3}}, 1, build_choose},
     {"insert", {{3, 2}}, 1, build_insert},
     {"mix", {{4, 3}, {4, 15}, {4, 5}, {4, 5}, {4, 1}}, 5, build_mix},
+    {"transformation", {{4, 3}, {4, 3}, {4, 3}}, 3, build_transform},
+    {"credit", {{4, 2}, {4, 6}, {4, 6}}, 3, build_credit},
     {"cross-entropy", {{6, 6}}, 1, build_cross_entropy},
     {"cross-entropy of components", {{6, 6}}, 1, build_cross_entropy_of_components},
     {"gaussian likelihood", {{5, 6}}, 1, build_gaussian},
