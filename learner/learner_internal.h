@@ -23,6 +23,7 @@
 #include "learner/q_learning.h"
 #include "learner/quarantine.h"
 #include "learner/regularisers/mi.h"
+#include "learner/regularisers/minimax.h"
 #include "learner/regularisers/smoothness.h"
 #include "learner/replay.h"
 #include "learner/rescore.h"

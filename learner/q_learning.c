@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "learner/ppo_config.h"
+#include "learner/regularisers/smooth_replay.h"
 
 #define OFF(field) offsetof(struct q_config, field)
 
@@ -80,7 +81,8 @@ int q_begin(struct q_team *team, const struct algorithm_context *context, q_mixe
     *team = (struct q_team){.shape = *s, .seed = context->seed, .steps_per_update = (int64_t)s->L * s->T, .mix = mix};
     int r;
     if ((r = config_bind(rows, ARRAY_LEN(rows), context->recipe, &team->config, err)) ||
-        (r = acting_config_bind(&team->acting, context->recipe, &s->head, err)) || (r = check_recipe(team, context, err)))
+        (r = acting_config_bind(&team->acting, context->recipe, &s->head, err)) || (r = check_recipe(team, context, err)) ||
+        (r = smoothness_init(&team->smoothness, context, SMOOTHNESS_SQUARED, err)))
         return r;
     struct net_arch agent = {.in = s->O + s->K + acting_width(&team->acting, &s->head),
                              .hidden = (int32_t)team->config.hidden,
@@ -128,7 +130,9 @@ static int ready_updater(struct q_team *team, const struct algorithm_context *co
     }
     /* A mixer may keep its states with joint actions, of both sides. */
     size_t scratch = (agent_rows * (input + 12 + 2 * (size_t)s->A) + 4 * state + 16 * steps) * sizeof(real) + ((size_t)1 << 20);
+    smooth_replay_need(&team->smoothness, &team->models.model[0].arch, (int)agent_rows, &tape, &scratch);
     mi_replay_need(&team->mi, &capacity, &tape, &scratch);
+    value_adversary_need(&team->adversary, (int)agent_rows, &capacity, &tape, &scratch);
     struct ppo_config shared;
     int r = ppo_config_bind(&shared, context->recipe, err);
     long threads = shared.n_threads ? shared.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
@@ -143,6 +147,7 @@ int q_ready(struct q_team *team, const struct algorithm_context *context, struct
         (r = replay_create(&team->replay, context->recipe, context->shape, context->spec->horizon, err)) ||
         (r = mi_replay_init(&team->mi, context, &team->models, &team->models.model[0], &team->acting, replay_shape(team->replay),
                             (int)team->config.batch, err)) ||
+        (r = value_adversary_init(&team->adversary, context, &team->models, team->config.gamma, true, err)) ||
         (r = ready_updater(team, context, err)))
         return r;
     if (sample_init(&team->sample, replay_shape(team->replay), (int)team->config.batch))
@@ -161,7 +166,7 @@ void q_deinit(struct q_team *team)
 
 /* ---- one block ---- */
 
-enum { STAT_CHOSEN, STAT_TARGET, STAT_ERROR };
+enum { STAT_CHOSEN, STAT_TARGET, STAT_ERROR, STAT_SMOOTHNESS, STATS };
 
 struct q_block { /* B episodes of the sample, T the longest of them; R = T * B steps that count, (T + 1) * B in all */
     const struct q_team *team;
@@ -294,6 +299,12 @@ static void q_block_update(void *context, struct block *block)
     sample_gather_input(&rows_of, &team->shape.head, team->acting.has_last_action, q.I, input);
     sample_gather_states(&rows_of, state);
 
+    const bool is_smooth = smoothness_is_on(&team->smoothness);
+    const struct smoothness_rows smooth =
+        is_smooth ? smooth_replay_rows(&rows_of, q.T + 1, input, team->shape.O, team->step, block->scratch)
+                  : (struct smoothness_rows){0};
+    const real *perturbed = is_smooth ? smoothness_perturb(&team->smoothness, block, &smooth) : NULL; /* first: it takes the tape */
+
     struct node *x = tape_input(block->tape, (int)(steps * N), q.I, input, false);
     int sequences = q.B * q.N;
     struct node *live = net_forward(block->tape, agent->weights, block->gradients[0], x, q.T + 1, sequences, NULL, NULL, NULL);
@@ -303,24 +314,26 @@ static void q_block_update(void *context, struct block *block)
     struct node *total = mix_done(&q, block, live, state);
     tape_squared_loss(block->tape, total, target, weight);
     count_stats(&q, total, target, weight, block->stats);
+    if (is_smooth)
+        block->stats[STAT_SMOOTHNESS] += smoothness_record(&team->smoothness, block, &smooth, live, perturbed);
 }
 
 /* ---- an update ---- */
 
 struct q_sums {
     int updates, reported; /* entries of the report before the first optimiser step */
-    double loss, norm, stats[3];
+    double loss, norm, stats[STATS];
 };
 
-/* step: number of this optimiser step in the run. */
-static void optimise(struct q_team *team, uint64_t step, int64_t episode, int which, struct q_sums *sums, struct report *report)
+static void optimise(struct q_team *team, int64_t episode, int which, struct q_sums *sums, struct report *report)
 {
     struct rng rng = rng_stream(team->seed, RNG_BATCH, (uint64_t)episode, (uint32_t)which, 0);
     struct model *live[Q_NETS_MAX];
     struct updater_result result;
     sample_draw(&team->sample, team->replay, &rng);
     report->count = sums->reported; /* the last sample's numbers stand for the update */
-    mi_replay_shape(&team->mi, &team->updater, &team->sample, step, report);
+    mi_replay_shape(&team->mi, &team->updater, &team->sample, team->step, report);
+    value_adversary_step(&team->adversary, &team->updater, &team->sample, block_episodes(team), report);
     for (int i = 0; i < team->n_live; i++)
         live[i] = &team->models.model[i];
     updater_step_joint(&team->updater, live, team->n_live, team->config.lr, team->config.max_norm, team->sample.B,
@@ -328,7 +341,7 @@ static void optimise(struct q_team *team, uint64_t step, int64_t episode, int wh
     sums->updates++;
     sums->loss += result.loss;
     sums->norm += result.norm;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < STATS; i++)
         sums->stats[i] += result.stats[i];
 }
 
@@ -345,7 +358,8 @@ static void take_episode(struct q_team *team, int64_t episode, struct q_sums *su
     double before = floor((double)(episode - 1) * config->updates_per_episode);
     int due = (int)(floor((double)episode * config->updates_per_episode) - before);
     for (int i = 0; i < due && replay_count(team->replay) >= team->sample.B; i++) {
-        optimise(team, (uint64_t)before + (uint64_t)i, episode, i, sums, report);
+        team->step = (uint64_t)before + (uint64_t)i;
+        optimise(team, episode, i, sums, report);
         if (config->target_every == 0)
             follow(team, 1 - config->target_share);
     }
@@ -361,6 +375,8 @@ static void add_report(const struct q_team *team, const struct progress *progres
         report_add(report, "q/chosen", sums->stats[STAT_CHOSEN] / sums->updates);
         report_add(report, "q/target", sums->stats[STAT_TARGET] / sums->updates);
         report_add(report, "q/error", sums->stats[STAT_ERROR] / sums->updates);
+        if (smoothness_is_on(&team->smoothness))
+            report_add(report, "smoothness", sums->stats[STAT_SMOOTHNESS] / sums->updates);
     }
     report_add(report, "q/updates", sums->updates);
     report_add(report, "q/epsilon", q_epsilon(team, progress));

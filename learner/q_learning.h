@@ -4,12 +4,16 @@
  *   Q_i(h_i, .)    defender            [O+K(+A) -> A]   GRU, shared by the agents; its state begins at 0 and runs over the whole episode
  *   y_t = r_t + gamma (1 - terminated) Q'_tot(s_t+1, argmax_a Q_i)     argmax by the live net (q.double), values by the target nets
  *   L   = sum over real steps of (Q_tot(s_t, a_t) - y_t)^2 / number of real steps
- * With mi.lambda above 0 MIR3's penalty is taken off r_t (regularisers/mi_replay.h).
+ * With mi.lambda above 0 MIR3's penalty is taken off r_t (regularisers/mi_replay.h); with smoothness.weight ERNIE's term joins the loss, half of
+ * |Q_i(o + delta) - Q_i(o)|^2 over available actions (regularisers/smooth_replay.h); with romq.hidden ROM-Q's adversary is trained beside the
+ * team, which learns from what was executed (regularisers/value_adversary.h).
  * Episodes that the time limit cuts bootstrap from their last observation. Reward: mean over agents; where the reward is common, that reward. */
 #ifndef TESTUDO_LEARNER_Q_LEARNING_H
 #define TESTUDO_LEARNER_Q_LEARNING_H
 
 #include "learner/regularisers/mi_replay.h"
+#include "learner/regularisers/smoothness.h"
+#include "learner/regularisers/value_adversary.h"
 
 struct q_config {
     int64_t hidden, batch, target_every, epsilon_steps;
@@ -47,7 +51,10 @@ struct q_team {
     struct updater updater;
     struct replay *replay;
     struct sample sample;
-    struct mi_replay mi; /* MIR3: shapes the sample's rewards */
+    struct mi_replay mi;              /* MIR3: shapes the sample's rewards */
+    struct smoothness smoothness;     /* ERNIE: a term in the loss */
+    struct value_adversary adversary; /* ROM-Q: who plays the adversary in training */
+    uint64_t step;                    /* number of the optimiser step in the run */
     q_mixer *mix;
 };
 

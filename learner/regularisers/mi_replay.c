@@ -181,7 +181,8 @@ void mi_replay_shape(struct mi_replay *mr, struct updater *updater, struct sampl
     struct mi *mi = &mr->mi;
     if (!mi_is_on(mi))
         return;
-    const uint64_t name = step | (uint64_t)1 << 63; /* apart from the draws of samples, which the backbone makes for the same purpose */
+    const uint64_t name =
+        step | (uint64_t)1 << 63; /* apart from the draws of samples, which the backbone makes for the same purpose */
     struct mi_estimate estimate;
     double nll = mi_fit(mi, updater, name);
     struct gathering g = gather(mr, updater, sample);

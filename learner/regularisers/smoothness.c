@@ -80,7 +80,7 @@ void smoothness_gradient(const struct smoothness *smoothness, struct block *bloc
     int in = net_weights_arch(block->weights)->in;
     real *weight = arena_array(block->scratch, real, r->n);
     for (int i = 0; i < r->n; i++)
-        weight[i] = 1;
+        weight[i] = r->weight[i] != 0; /* what does not count is no reason to move what does */
     tape_begin(block->tape);
     struct node *clean = record_net(block, NULL, r, tape_input(block->tape, r->n, in, r->x, false));
     struct node *input = tape_input(block->tape, r->n, in, nearby, true);

@@ -66,7 +66,7 @@ real *smoothness_perturb(const struct smoothness *smoothness, struct block *bloc
 double smoothness_record(const struct smoothness *smoothness, struct block *block, const struct smoothness_rows *rows,
                          struct node *clean, const real *perturbed);
 
-/* Of smoothness_perturb: the gradient [n,in] of the sum of D with respect to `nearby` [n,in]. Begins the tape anew, twice. */
+/* Of smoothness_perturb: the gradient [n,in] of the sum of D over the rows that count with respect to `nearby` [n,in]. Begins the tape anew, twice. */
 void smoothness_gradient(const struct smoothness *smoothness, struct block *block, const struct smoothness_rows *rows,
                          const real *nearby, real *gradient);
 

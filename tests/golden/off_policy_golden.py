@@ -59,7 +59,7 @@ def episodes_of(lanes):
             whole = lambda name, final: torch.cat([c[name][part], c[final][e : e + 1]])
             found.append(dict(observation=whole("observation", "final_observation"), state=whole("state", "final_state")[:, 0],
                               available=whole("available", "final_available").bool(), action=c["action"][part],
-                              alive=c["alive"][part], index=len(found), reward=c["reward"][part], terminated=kind == "terminated", length=end + 1 - start))
+                              alive=c["alive"][part], slot=c["slot"][part], index=len(found), reward=c["reward"][part], terminated=kind == "terminated", length=end + 1 - start))
             start = end + 1
     return found
 
@@ -195,7 +195,75 @@ def shape_rewards(episodes, net, arch, x_of, by_agent, N, A, is_box, report):
 MI_RECIPE = [f"mi.lambda={MI['lambda']}", f"mi.lr={MI['lr']}", f"mi.fit_rows={MI['rows']}", "mi.hidden=8"]
 
 
-def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, is_double, max_norm, target_every, layers=1, norm=0, mi=None):
+# ---- ERNIE: the nets' change at inputs that one ascent found, of whole episodes ----
+
+
+def smoothness(kind, arch, net, e, x, O, N, A, ernie):
+    """sum over steps and agents of D, of squares or of policies."""
+    L, stride = e["length"], 101
+    start = x[:L].clone()
+    for t in range(L):
+        for a in range(N):
+            draw = Stream(1, 6, 0, 0, (e["index"] * stride + t) * N + a)
+            start[t, a, :O] += f32(torch.tensor([ernie["noise"] * draw.normal() for _ in range(O)]))
+    start = f32(start).requires_grad_()
+    out = lambda weights, inputs: forward(arch, weights, inputs.reshape(L * N, -1), L, torch.zeros(N, arch["hidden"]), torch.ones(L, N)).reshape(L, N, -1)
+    available = e["available"][:L]
+
+    def distance(p, q):
+        if kind == "squared":
+            return 0.5 * ((p - q) ** 2 * available).sum()
+        if kind == "box":
+            return 0.5 * ((p - q) ** 2).sum()
+        log_p, log_q_ = (F.log_softmax(o.masked_fill(~available, -1e10), -1) for o in (p, q))
+        return (log_p.exp() * (log_p - log_q_)).sum()
+
+    held = {k: w.detach() for k, w in net.items()}
+    (slope,) = torch.autograd.grad(distance(out(held, x[:L]), out(held, start)), start)
+    delta = (start.detach() - x[:L] + ernie["step"] * slope.sign()).clamp(-ernie["radius"], ernie["radius"])
+    moved = torch.cat([f32(x[:L] + delta)[..., :O], x[:L, :, O:]], -1)
+    return distance(out(net, x[:L]), out(net, moved))
+
+
+# ---- ROM-Q: the adversary's own Q-learning ----
+
+
+def adversary_step(episodes, live, late, arch, gamma, bootstraps, romq, report):
+    steps = sum(e["length"] for e in episodes)
+    q = lambda net, e: forward(arch, net, e["observation"].reshape(-1, arch["in"])).reshape(e["length"] + 1, -1, arch["out"])
+    loss = 0.0
+    for e in episodes:
+        after = q(late, e)[1:].amax(-1).detach()
+        if e["terminated"] or not bootstraps:
+            after[-1] = 0
+        y = e["reward"].mean(-1, keepdim=True) + gamma * after
+        chosen = q(live, e)[:-1].gather(-1, e["action"][..., None])[..., 0]
+        loss = loss + 0.5 * ((chosen - y) ** 2).sum() / (steps * y.shape[1])
+    optimiser = torch.optim.Adam(live.values(), lr=romq["lr"], eps=1e-5)
+    loss.backward()
+    optimiser.step()
+    with torch.no_grad():
+        for p, w in live.items():
+            late[p].copy_((1 - romq["share"]) * late[p] + romq["share"] * w)
+    report["adversary/loss"] = loss.item()
+    return {"adversary": {p: flat(optimiser.state[w]["exp_avg"]) for p, w in live.items()}}
+
+
+def rival_recipe(ernie, romq, m3ddpg=0, romax=None):
+    recipe = [f"smoothness.{key}={value}" for key, value in (ernie or {}).items()]
+    recipe += [f"romq.hidden={romq['hidden']}", f"romq.lr={romq['lr']}", f"romq.target_share={romq['share']}"] if romq else []
+    recipe += [f"m3ddpg.epsilon={m3ddpg}"] if m3ddpg else []
+    return recipe + ([f"romax.k={romax['k']}", f"romax.epsilon={romax['epsilon']}"] if romax else [])
+
+
+def adversary_nets(archs, nets, n, O, A, romq):
+    archs["adversary"] = dict(activation=RELU, input_norm=0, layer_norm=0, gru=0, hidden=romq["hidden"], depth=2, out=A, **{"in": O})
+    archs["target/adversary"] = archs["adversary"]
+    for key in ("adversary", "target/adversary"):
+        nets[key] = parameters(archs[key], n)
+
+
+def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, is_double, max_norm, target_every, layers=1, norm=0, mi=None, ernie=None, romq=None):
     n = Numbers(seed)
     joint, E, hyper, lr, gamma, share = S > 0, 4, 7, 2e-3, 0.95, 0.25
     Z = S if joint else N * O
@@ -219,6 +287,8 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
     if mi:
         archs["mi/action"] = penalty_arch(dict(state=Z, observation=O, hidden=H)[mi], mi != "state", N, A, False)
         nets["mi/action"] = parameters(archs["mi/action"], n)
+    if romq:
+        adversary_nets(archs, nets, n, O, A, romq)
     start = {key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}
     lanes = make_columns(n, N, O, S if joint else O, A)
     if mi:
@@ -231,6 +301,12 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
             x_of = {"state": lambda e: e["state"] if joint else e["observation"].reshape(e["length"] + 1, -1), "observation": lambda e: e["observation"],
                     "hidden": lambda e: memory(archs["defender"], nets["defender"], e, N, A, last_action)}[mi]
         extra = shape_rewards(episodes, nets["mi/action"], archs["mi/action"], x_of, mi != "state", N, A, False, report)
+    if romq:
+        extra = adversary_step(episodes, nets["adversary"], nets["target/adversary"], archs["adversary"], gamma, True, romq, report)
+    if ernie:
+        terms = [smoothness("squared", archs["defender"], nets["defender"], e, agent_input(e, N, A, last_action), O, N, A, ernie) for e in episodes]
+        smooth = sum(terms) / (steps * N)
+        report["smoothness"] = smooth.item()
 
     loss, chosen_sum, target_sum = 0.0, 0.0, 0.0
     for e in episodes:
@@ -249,6 +325,8 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
         total = total_of(algorithm, archs, nets, "", done, state[:-1], masked.amax(-1)[:-1], e["action"])
         loss = loss + ((total - y) ** 2).sum() / steps
         chosen_sum, target_sum = chosen_sum + total.sum().item() / steps, target_sum + y.sum().item() / steps
+    if ernie:
+        loss = loss + ernie["weight"] * smooth
     loss.backward()
 
     weights = [w for key in live for w in nets[key].values()]
@@ -273,7 +351,7 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
               f"q.updates_per_episode={1 / len(episodes)}", f"q.optimiser={optimiser}", f"q.lr={lr}", "q.alpha=0.9", "q.eps=1e-4",
               f"q.max_norm={max_norm}", f"q.gamma={gamma}", f"q.double={'true' if is_double else 'false'}", f"q.target_every={target_every}",
               f"q.target_share={share}", f"qmix.embed={E}", f"qmix.hypernet={hyper}", "replay.episodes=20"]
-    recipe += [*MI_RECIPE, f"mi.x={mi}"] if mi else []
+    recipe += ([*MI_RECIPE, f"mi.x={mi}"] if mi else []) + rival_recipe(ernie, romq)
     if algorithm == "qplex":
         recipe += [f"qplex.heads={E}", f"qplex.hypernet={hyper}", f"qplex.layers={layers}", "qplex.attention=6",
                    f"qplex.state_norm={'true' if norm else 'false'}"]
@@ -310,6 +388,10 @@ class Stream:
     def double(self):
         return (self.next() >> 11) * 2.0**-53
 
+    def normal(self):
+        u, angle = 1.0 - self.double(), 6.283185307179586 * self.double()
+        return (-2.0 * math.log(u)) ** 0.5 * math.cos(angle)
+
     def below(self, n):
         while True:
             product = (self.next() >> 32) * n
@@ -324,7 +406,22 @@ def box_columns(n, lanes, N, A):
         c["available"], c["final_available"] = torch.ones_like(c["available"]), torch.ones_like(c["final_available"])
 
 
-def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=None):
+def lower_bound(critic, net, state, i, actions, radius):
+    """Of value i over boxes of half widths radius [N] around the actions: interval arithmetic with ends instead of centres. The critic is held."""
+    L, N, A = actions.shape
+    fixed = torch.cat([state, torch.eye(N)[i].expand(L, N)], -1)
+    low, high = (torch.cat([fixed, (actions + sign * radius[:, None]).reshape(L, N * A)], -1) for sign in (-1, 1))
+    names = [f"trunk.{layer}" for layer in range(critic["depth"])] + ["head"]
+    for name in names:
+        w, b = net[name + ".weight"].detach(), net[name + ".bias"].detach()
+        up, down = w.clamp(min=0), w.clamp(max=0)
+        low, high = low @ up + high @ down + b, high @ up + low @ down + b
+        if name != "head":
+            low, high = torch.relu(low), torch.relu(high)
+    return low[:, 0]
+
+
+def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=None, ernie=None, romq=None, m3ddpg=0, romax=None):
     n = Numbers(seed)
     joint, lr, critic_lr, gamma, share, max_norm = S > 0, 2e-3, 3e-3, 0.9, 0.25, 0.01
     Z = S if joint else N * O
@@ -335,11 +432,16 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=
     if mi:
         archs["mi/action"] = penalty_arch(O if mi == "observation" else Z, mi != "state", N, A, is_box)
     nets, report, extra = {key: parameters(arch, n) for key, arch in archs.items()}, {}, {}
+    if romq:
+        adversary_nets(archs, nets, n, O, A, romq)
     start = {key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}
     lanes = make_columns(n, N, O, S if joint else O, A)
     state_of = lambda e: e["state"] if joint else e["observation"].reshape(e["length"] + 1, -1)
     if is_box:
         box_columns(n, lanes, N, A)
+    if romq:
+        for c in lanes:
+            c["slot"] = (n.uniform(0, 1, T, N) < 0.3).to(torch.int64)
     episodes = episodes_of(lanes)
     if mi:
         x_of = (lambda e: e["observation"]) if mi == "observation" else lambda e: state_of(e)
@@ -350,23 +452,37 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=
     def outputs(which, e):
         return values(actor, nets[which], e, N, A, False)
 
-    def q(which, state, actions):
-        """All agents' values [L,N] of joint actions [L,N,A]."""
+    def q(which, state, actions, own=None):
+        """All agents' values [L,N] of joint actions [L,N,A]; with own in the worst case over the others of agent own (of agent i in value i: -1)."""
         L = len(state)
-        x = [torch.cat([state, torch.eye(N)[i].expand(L, N), actions.reshape(L, N * A)], -1) for i in range(N)]
-        return torch.stack([forward(critic, nets[which], xi)[:, 0] for xi in x], -1)
+        one = lambda i, actions: forward(critic, nets[which], torch.cat([state, torch.eye(N)[i].expand(L, N), actions.reshape(L, N * A)], -1))[:, 0]
+        if own is None or not (m3ddpg or romax):
+            return torch.stack([one(i, actions) for i in range(N)], -1)
+        found = []
+        for i in range(N):
+            others = torch.tensor([j != (i if own < 0 else own) for j in range(N)])
+            if m3ddpg:
+                there = actions.detach().clone().requires_grad_()
+                (slope,) = torch.autograd.grad(one(i, there).sum(), there)
+                found.append(one(i, actions - m3ddpg * slope / slope.norm(dim=-1, keepdim=True).clamp(min=1e-300) * others[:, None]))
+            else:
+                nominal, low = one(i, actions), lower_bound(critic, nets[which], state, i, actions, others * romax["epsilon"])
+                found.append((1 - romax["k"]) * nominal + romax["k"] * low)
+        return torch.stack(found, -1)
 
     loss, value_sum, target_sum = 0.0, 0.0, 0.0
     for e in episodes:
         L, u = e["length"], outputs("target/defender", e).detach()
         late = torch.tanh(u) if is_box else F.one_hot(u.masked_fill(~e["available"], -1e10).argmax(-1), A).to(torch.float64)
-        after = q("target/critic", state_of(e)[1:], late[1:]).detach()
+        after = q("target/critic", state_of(e)[1:], late[1:], own=-1).detach()
         if e["terminated"] or not bootstraps:
             after[-1] = 0
         y = e["reward"].mean(-1)[:, None] + gamma * after
         v = q("critic", state_of(e)[:-1], hot(e))
         loss = loss + 0.5 * ((v - y) ** 2).sum() / (steps * N)
         value_sum, target_sum = value_sum + v.sum().item() / (steps * N), target_sum + y.sum().item() / (steps * N)
+    if romq:
+        extra = adversary_step(episodes, nets["adversary"], nets["target/adversary"], archs["adversary"], gamma, bootstraps, romq, report)
     optimisers = {key: torch.optim.Adam(nets[key].values(), lr=rate, eps=1e-4) for key, rate in (("defender", lr), ("critic", critic_lr))}
     loss.backward()
     clip(list(nets["critic"].values()), max_norm)
@@ -384,7 +500,12 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=
             fresh = F.one_hot(noisy.argmax(-1), A) - soft.detach() + soft
         for i in range(N):
             actions = torch.cat([hot(e)[:, :i], fresh[:, i : i + 1], hot(e)[:, i + 1 :]], 1)
-            actor_loss = actor_loss - q("critic", state_of(e)[:-1], actions).sum() / (steps * N * N)
+            counts = 1 - e["slot"][:, i : i + 1]
+            actor_loss = actor_loss - (counts * q("critic", state_of(e)[:-1], actions, own=i)).sum() / (steps * N * N)
+        if ernie:
+            term = smoothness("box" if is_box else "policy", actor, nets["defender"], e, e["observation"], O, N, A, ernie) / (steps * N)
+            report["smoothness"] = report.get("smoothness", 0) + term.item()
+            actor_loss = actor_loss + ernie["weight"] * term
         actor_loss = actor_loss + action_reg * (fresh**2).sum() / (steps * N * A)
     actor_loss.backward()
     clip(list(nets["defender"].values()), max_norm)
@@ -400,7 +521,7 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=
               f"maddpg.critic_lr={critic_lr}", "maddpg.eps=1e-4", f"maddpg.max_norm={max_norm}", f"maddpg.gamma={gamma}",
               f"maddpg.target_share={share}", f"maddpg.action_reg={action_reg}", f"maddpg.bootstraps_limits={'true' if bootstraps else 'false'}",
               "replay.episodes=20"]
-    recipe += [*MI_RECIPE, f"mi.x={mi}"] if mi else []
+    recipe += ([*MI_RECIPE, f"mi.x={mi}"] if mi else []) + rival_recipe(ernie, romq, m3ddpg, romax)
     left_out = [] if joint else ["state", "final_state"]
     write(name, dict(recipe=recipe, N=N, O=O, S=S if joint else O, A=A, K=0, H=0, joint=joint, box=is_box, moment="m",
                      lanes=[dict(episodes=len(ENDS[l]), columns={k: flat(v) for k, v in lane.items() if k not in left_out})
@@ -426,3 +547,15 @@ if __name__ == "__main__":
                  target_every=7, mi="hidden")
     maddpg_update("mir3_maddpg", 18, N=3, O=5, S=7, A=4, H=6, is_box=False, action_reg=0, bootstraps=False, mi="observation")
     maddpg_update("mir3_maddpg_box", 19, N=2, O=4, S=0, A=3, H=7, is_box=True, action_reg=0.1, bootstraps=True, mi="state")
+    ernie, romq = dict(weight=0.3, radius=0.2, step=0.15, noise=0.05), dict(hidden=7, lr=3e-3, share=0.25)
+    value_update("ernie_qmix", 20, "qmix", N=3, O=5, S=7, A=4, H=6, last_action=True, optimiser="adam", is_double=True, max_norm=0.5, target_every=6,
+                 ernie=ernie)
+    value_update("romq_vdn", 21, "vdn", N=3, O=5, S=0, A=4, H=6, last_action=True, optimiser="adam", is_double=True, max_norm=10, target_every=7,
+                 romq=romq)
+    maddpg_update("ernie_maddpg", 22, N=3, O=5, S=7, A=4, H=6, is_box=False, action_reg=0, bootstraps=False, ernie=ernie)
+    maddpg_update("ernie_maddpg_box", 23, N=2, O=4, S=0, A=3, H=7, is_box=True, action_reg=0.1, bootstraps=True, ernie=ernie)
+    maddpg_update("romq_maddpg", 24, N=3, O=5, S=7, A=4, H=6, is_box=False, action_reg=0, bootstraps=False, romq=romq)
+    maddpg_update("m3ddpg", 25, N=3, O=5, S=7, A=4, H=6, is_box=False, action_reg=0, bootstraps=False, m3ddpg=0.1)
+    maddpg_update("m3ddpg_box", 26, N=2, O=4, S=0, A=3, H=7, is_box=True, action_reg=0, bootstraps=True, m3ddpg=0.1)
+    maddpg_update("romax", 27, N=3, O=5, S=7, A=4, H=6, is_box=False, action_reg=0, bootstraps=False, romax=dict(k=0.3, epsilon=0.05))
+    maddpg_update("romax_box", 28, N=2, O=4, S=0, A=3, H=7, is_box=True, action_reg=0, bootstraps=True, romax=dict(k=0.3, epsilon=0.05))

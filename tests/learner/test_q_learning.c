@@ -89,6 +89,36 @@ static void test_mir3_updates_on_replay(void **state)
     check_update("learner/mir3_maddpg_box");
 }
 
+static void test_ernie_updates(void **state)
+{
+    (void)state;
+    check_update("learner/ernie_qmix");
+    check_update("learner/ernie_maddpg");
+    check_update("learner/ernie_maddpg_box");
+}
+
+/* The adversary's own step, and with MADDPG an actor that does not learn from what the adversary did. */
+static void test_romq_updates(void **state)
+{
+    (void)state;
+    check_update("learner/romq_vdn");
+    check_update("learner/romq_maddpg");
+}
+
+static void test_m3ddpg_updates(void **state)
+{
+    (void)state;
+    check_update("learner/m3ddpg");
+    check_update("learner/m3ddpg_box");
+}
+
+static void test_romax_updates(void **state)
+{
+    (void)state;
+    check_update("learner/romax");
+    check_update("learner/romax_box");
+}
+
 static struct safetensors *saved(const struct fixture *f)
 {
     struct safetensors *file;
@@ -174,6 +204,10 @@ int main(void)
         cmocka_unit_test(test_maddpg_update_of_choices),
         cmocka_unit_test(test_maddpg_update_of_real_numbers),
         cmocka_unit_test(test_mir3_updates_on_replay),
+        cmocka_unit_test(test_ernie_updates),
+        cmocka_unit_test(test_romq_updates),
+        cmocka_unit_test(test_m3ddpg_updates),
+        cmocka_unit_test(test_romax_updates),
         cmocka_unit_test(test_restored_replay_goes_on_bit_for_bit),
         cmocka_unit_test(test_episode_with_a_slice_missing_is_left_out),
     };
