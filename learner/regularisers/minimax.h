@@ -28,7 +28,7 @@ struct interval_net {
     struct interval_layer {
         int in, out;
         real *w, *w_across, *size, *size_across; /* W and |W| [in,out], and their transposes; owned by the net */
-        real *bias;                     /* [1,out] */
+        real *bias;                              /* [1,out] */
     } layers[10];
     real *radius; /* [N,out of the first layer] of agent i's first radius */
     real *memory; /* owned */
@@ -47,7 +47,8 @@ MUST_USE int minimax_init(struct minimax *minimax, const struct recipe *recipe, 
                           struct err *err);
 void minimax_deinit(struct minimax *minimax); /* safe on a zeroed struct */
 /* Raises bytes of tape and scratch by what blocks of `rows` critic rows take. */
-void minimax_need(const struct minimax *minimax, const struct net_arch *critic, int rows, size_t *tape_bytes, size_t *scratch_bytes);
+void minimax_need(const struct minimax *minimax, const struct net_arch *critic, int rows, size_t *tape_bytes,
+                  size_t *scratch_bytes);
 
 static inline bool minimax_moves(const struct minimax *minimax)
 {
