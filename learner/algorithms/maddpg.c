@@ -7,7 +7,7 @@
  *   L(critic) = mean over real steps and agents of (Q_i - y_i)^2 / 2
  *   L(actor)  = -mean over real steps, i and j of Q_j(s, a with a_i <- mu(o_i)) + action_reg mean(mu^2)     after eq. 5
  * Robust forms of it, each by a key of its own: M3DDPG (regularisers/m3ddpg.h), ROMAX (regularisers/romax.h), ERNIE
- * (regularisers/smoothness.h).
+ * (regularisers/smoothness.h), ROM-Q (regularisers/value_adversary.h). The actor does not learn from steps that an adversary played for it.
  * With mi.lambda above 0 MIR3's penalty is taken off r (regularisers/mi_replay.h).
  * A choice is differentiated by the straight-through Gumbel softmax. Order of an update: critic, actor through the new critic, targets.
  * Departures from the released code: 1. ties of a target's best choice go to the first (there they give several ones). 2. no uniformly random
@@ -22,6 +22,7 @@
 #include "learner/regularisers/mi_replay.h"
 #include "learner/regularisers/romax.h"
 #include "learner/regularisers/smoothness.h"
+#include "learner/regularisers/value_adversary.h"
 
 #define OFF(field) offsetof(struct maddpg_config, field)
 
@@ -65,7 +66,8 @@ struct algorithm {
     struct m3ddpg m3ddpg;
     struct romax romax;
     struct smoothness smoothness;
-    int64_t episode; /* the one that this update is for, and which of its updates */
+    struct value_adversary adversary; /* ROM-Q: who plays the adversary in training */
+    int64_t episode;                  /* the one that this update is for, and which of its updates */
     int which;
     uint64_t step; /* number of the update in the run */
 };
@@ -160,6 +162,7 @@ static int ready_updater(struct algorithm *algorithm, const struct algorithm_con
                      net_act_scratch(critic, (int)(steps * N)) + m3ddpg_scratch(critic) +
                      smoothness_sample_scratch(actor, (int)(steps * N)) + ((size_t)4 << 20);
     mi_replay_need(&algorithm->mi, &capacity, &tape, &scratch);
+    value_adversary_need(&algorithm->adversary, (int)(steps * N), &capacity, &tape, &scratch);
     struct ppo_config shared;
     int r = ppo_config_bind(&shared, context->recipe, err);
     long threads = shared.n_threads ? shared.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
@@ -185,6 +188,8 @@ static int create(struct algorithm **out, const struct algorithm_context *contex
         (r = replay_create(&algorithm->replay, context->recipe, context->shape, context->spec->horizon, err)) ||
         (r = mi_replay_init(&algorithm->mi, context, &algorithm->models, algorithm->actor, &algorithm->acting,
                             replay_shape(algorithm->replay), (int)algorithm->config.batch, err)) ||
+        (r = value_adversary_init(&algorithm->adversary, context, &algorithm->models, algorithm->config.gamma,
+                                  algorithm->config.bootstraps_limits, err)) ||
         (r = ready_updater(algorithm, context, err)))
         goto failed;
     if ((r = sample_init(&algorithm->sample, replay_shape(algorithm->replay), (int)algorithm->config.batch))) {
@@ -429,6 +434,14 @@ static void bound_objective(const struct algorithm *algorithm, const struct join
         d_value[k] *= (real)(1 - romax->config.share);
 }
 
+/* Whether pair k is of a real step at which agent i played itself, not an adversary for it. */
+static bool is_own_step(const struct ground *g, size_t k)
+{
+    size_t N = (size_t)g->N, r = k / (N * N), i = k / N % N, B = (size_t)g->rows.B;
+    const struct episode *episode = &g->rows.sample->episode[(size_t)g->rows.first + r % B];
+    return g->weight[r] != 0 && !episode->slot[r / B * N + i];
+}
+
 static void actor_block(void *context, struct block *block)
 {
     const struct algorithm *algorithm = context;
@@ -446,7 +459,7 @@ static void actor_block(void *context, struct block *block)
     struct node *value = net_forward(block->tape, algorithm->critic->weights, NULL, x, 1, (int)pairs, NULL, NULL, NULL);
     real *d_value = arena_array(block->scratch, real, pairs);
     for (size_t k = 0; k < pairs; k++)
-        d_value[k] = (real)(-(double)g.weight[k / (size_t)(g.N * g.N)] / pairs_in_all);
+        d_value[k] = is_own_step(&g, k) ? (real)(-1.0 / pairs_in_all) : 0;
     if (romax_is_on(&algorithm->romax))
         bound_objective(algorithm, &rows_of, x->value, fresh, d_value, block);
     for (size_t k = 0; k < pairs; k++)
@@ -479,6 +492,7 @@ static void optimise(struct algorithm *algorithm, struct sums *sums, struct repo
     sample_draw(&algorithm->sample, algorithm->replay, &rng);
     report->count = sums->reported; /* the last sample's numbers stand for the update */
     mi_replay_shape(&algorithm->mi, &algorithm->updater, &algorithm->sample, algorithm->step, report);
+    value_adversary_step(&algorithm->adversary, &algorithm->updater, &algorithm->sample, blocks, report);
     romax_prepare(&algorithm->romax, algorithm->late_critic->weights);
     updater_step(&algorithm->updater, algorithm->critic, config->critic_lr, config->max_norm, B, blocks, critic_block, algorithm,
                  &critic);
