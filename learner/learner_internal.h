@@ -24,6 +24,7 @@
 #include "learner/quarantine.h"
 #include "learner/regularisers/m3ddpg.h"
 #include "learner/regularisers/mi.h"
+#include "learner/regularisers/romax.h"
 #include "learner/regularisers/smoothness.h"
 #include "learner/replay.h"
 #include "learner/rescore.h"

@@ -133,6 +133,7 @@ static int ready_updater(struct q_team *team, const struct algorithm_context *co
     size_t scratch = (agent_rows * (input + 12 + 2 * (size_t)s->A) + 4 * state + 16 * steps) * sizeof(real) +
                      smoothness_sample_scratch(agent, (int)agent_rows) + ((size_t)1 << 20);
     mi_replay_need(&team->mi, &capacity, &tape, &scratch);
+    value_adversary_need(&team->adversary, (int)agent_rows, &capacity, &tape, &scratch);
     struct ppo_config shared;
     int r = ppo_config_bind(&shared, context->recipe, err);
     long threads = shared.n_threads ? shared.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
@@ -147,6 +148,7 @@ int q_ready(struct q_team *team, const struct algorithm_context *context, struct
         (r = replay_create(&team->replay, context->recipe, context->shape, context->spec->horizon, err)) ||
         (r = mi_replay_init(&team->mi, context, &team->models, &team->models.model[0], &team->acting, replay_shape(team->replay),
                             (int)team->config.batch, err)) ||
+        (r = value_adversary_init(&team->adversary, context, &team->models, team->config.gamma, true, err)) ||
         (r = ready_updater(team, context, err)))
         return r;
     if (sample_init(&team->sample, replay_shape(team->replay), (int)team->config.batch))
@@ -333,6 +335,7 @@ static void optimise(struct q_team *team, uint64_t step, int64_t episode, int wh
     sample_draw(&team->sample, team->replay, &rng);
     report->count = sums->reported; /* the last sample's numbers stand for the update */
     mi_replay_shape(&team->mi, &team->updater, &team->sample, step, report);
+    value_adversary_step(&team->adversary, &team->updater, &team->sample, block_episodes(team), report);
     for (int i = 0; i < team->n_live; i++)
         live[i] = &team->models.model[i];
     updater_step_joint(&team->updater, live, team->n_live, team->config.lr, team->config.max_norm, team->sample.B,

@@ -6,12 +6,14 @@
  *   L   = sum over real steps of (Q_tot(s_t, a_t) - y_t)^2 / number of real steps
  * With mi.lambda above 0 MIR3's penalty is taken off r_t (regularisers/mi_replay.h).
  * With smoothness.weight ERNIE's term is added to L, on the agent net's values (regularisers/smoothness.h).
+ * With romq.hidden ROM-Q's adversary is trained beside the team, which learns from what was executed (regularisers/value_adversary.h).
  * Episodes that the time limit cuts bootstrap from their last observation. Reward: mean over agents; where the reward is common, that reward. */
 #ifndef TESTUDO_LEARNER_Q_LEARNING_H
 #define TESTUDO_LEARNER_Q_LEARNING_H
 
 #include "learner/regularisers/mi_replay.h"
 #include "learner/regularisers/smoothness.h"
+#include "learner/regularisers/value_adversary.h"
 
 struct q_config {
     int64_t hidden, batch, target_every, epsilon_steps;
@@ -51,7 +53,8 @@ struct q_team {
     struct sample sample;
     struct mi_replay mi; /* MIR3: shapes the sample's rewards */
     struct smoothness smoothness;
-    int64_t episode; /* that an optimiser step is for, and which of its steps */
+    struct value_adversary adversary; /* ROM-Q: who plays the adversary in training */
+    int64_t episode;                  /* that an optimiser step is for, and which of its steps */
     int which;
     q_mixer *mix;
 };

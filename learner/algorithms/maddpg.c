@@ -6,7 +6,8 @@
  *   y_i = r + gamma Q'_i(s', mu'(o'))                  eq. 6; mu' is the best choice, or tanh(u), without noise
  *   L(critic) = mean over real steps and agents of (Q_i - y_i)^2 / 2
  *   L(actor)  = -mean over real steps, i and j of Q_j(s, a with a_i <- mu(o_i)) + action_reg mean(mu^2)     after eq. 5
- * Robust forms of it, each by a key of its own: M3DDPG (regularisers/m3ddpg.h), ERNIE (regularisers/smoothness.h).
+ * Robust forms of it, each by a key of its own: M3DDPG (regularisers/m3ddpg.h), ROMAX (regularisers/romax.h), ERNIE
+ * (regularisers/smoothness.h), ROM-Q (regularisers/value_adversary.h). The actor does not learn from steps that an adversary played for it.
  * With mi.lambda above 0 MIR3's penalty is taken off r (regularisers/mi_replay.h).
  * A choice is differentiated by the straight-through Gumbel softmax. Order of an update: critic, actor through the new critic, targets.
  * Departures from the released code: 1. ties of a target's best choice go to the first (there they give several ones). 2. no uniformly random
@@ -19,7 +20,9 @@
 #include "learner/ppo_config.h"
 #include "learner/regularisers/m3ddpg.h"
 #include "learner/regularisers/mi_replay.h"
+#include "learner/regularisers/romax.h"
 #include "learner/regularisers/smoothness.h"
+#include "learner/regularisers/value_adversary.h"
 
 #define OFF(field) offsetof(struct maddpg_config, field)
 
@@ -61,8 +64,10 @@ struct algorithm {
     struct sample sample;
     struct mi_replay mi; /* MIR3: shapes the sample's rewards */
     struct m3ddpg m3ddpg;
+    struct romax romax;
     struct smoothness smoothness;
-    int64_t episode; /* the one that this update is for, and which of its updates */
+    struct value_adversary adversary; /* ROM-Q: who plays the adversary in training */
+    int64_t episode;                  /* the one that this update is for, and which of its updates */
     int which;
     uint64_t step; /* number of the update in the run */
 };
@@ -78,6 +83,7 @@ static void destroy(struct algorithm **algorithm_at)
     updater_deinit(&algorithm->updater);
     replay_destroy(&algorithm->replay);
     sample_deinit(&algorithm->sample);
+    romax_deinit(&algorithm->romax);
     mi_replay_deinit(&algorithm->mi);
     free(algorithm);
     *algorithm_at = NULL;
@@ -156,6 +162,7 @@ static int ready_updater(struct algorithm *algorithm, const struct algorithm_con
                      net_act_scratch(critic, (int)(steps * N)) + m3ddpg_scratch(critic) +
                      smoothness_sample_scratch(actor, (int)(steps * N)) + ((size_t)4 << 20);
     mi_replay_need(&algorithm->mi, &capacity, &tape, &scratch);
+    value_adversary_need(&algorithm->adversary, (int)(steps * N), &capacity, &tape, &scratch);
     struct ppo_config shared;
     int r = ppo_config_bind(&shared, context->recipe, err);
     long threads = shared.n_threads ? shared.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
@@ -177,9 +184,12 @@ static int create(struct algorithm **out, const struct algorithm_context *contex
         (r = smoothness_init(&algorithm->smoothness, context,
                              algorithm->acting.behaviour == BEHAVIOUR_TANH ? SMOOTHNESS_TANH : SMOOTHNESS_POLICY, err)) ||
         (r = check_recipe(algorithm, context, err)) || (r = add_nets(algorithm, err)) ||
+        (r = romax_init(&algorithm->romax, context->recipe, &algorithm->critic->arch, err)) ||
         (r = replay_create(&algorithm->replay, context->recipe, context->shape, context->spec->horizon, err)) ||
         (r = mi_replay_init(&algorithm->mi, context, &algorithm->models, algorithm->actor, &algorithm->acting,
                             replay_shape(algorithm->replay), (int)algorithm->config.batch, err)) ||
+        (r = value_adversary_init(&algorithm->adversary, context, &algorithm->models, algorithm->config.gamma,
+                                  algorithm->config.bootstraps_limits, err)) ||
         (r = ready_updater(algorithm, context, err)))
         goto failed;
     if ((r = sample_init(&algorithm->sample, replay_shape(algorithm->replay), (int)algorithm->config.batch))) {
@@ -309,6 +319,8 @@ static void make_targets(const struct algorithm *algorithm, const struct ground 
     if (m3ddpg_is_on(&algorithm->m3ddpg))
         m3ddpg_move(&algorithm->m3ddpg, algorithm->late_critic->weights, &rows_of, x, scratch);
     net_act(algorithm->late_critic->weights, (int)count, x, NULL, out, scratch);
+    if (romax_is_on(&algorithm->romax))
+        romax_mix(&algorithm->romax, algorithm->late_critic->weights, &rows_of, x, out, scratch);
     for (int r = 0; r < g->R; r++) {
         const struct sample *sample = g->rows.sample;
         int b = g->rows.first + r % g->rows.B, t = r / g->rows.B;
@@ -384,9 +396,9 @@ static struct node *fresh_actions(const struct algorithm *algorithm, const struc
     return tape_gumbel(block->tape, output, available, noise);
 }
 
-/* Rows ((r*N + i)*N + j): critic j's input with agent i's slot to be replaced. */
+/* Rows ((r*N + i)*N + j): critic j's input with agent i's slot replaced. */
 static struct node *replaced_inputs(const struct algorithm *algorithm, const struct ground *g, struct block *block,
-                                    struct node *fresh)
+                                    struct node *fresh, struct joint_rows *rows_of)
 {
     size_t pairs = (size_t)g->R * (size_t)g->N * (size_t)g->N;
     real *base = arena_array(block->scratch, real, pairs * (size_t)g->width);
@@ -403,10 +415,31 @@ static struct node *replaced_inputs(const struct algorithm *algorithm, const str
                 memcpy(base + k * (size_t)g->width + at[k], fresh->value + (size_t)from[k] * (size_t)g->A,
                        (size_t)g->A * sizeof *base); /* for gradients that are taken here */
             }
-    struct joint_rows rows_of = joint_rows(g, pairs, own);
+    *rows_of = joint_rows(g, pairs, own);
+    rows_of->from = from;
     if (m3ddpg_is_on(&algorithm->m3ddpg))
-        m3ddpg_move(&algorithm->m3ddpg, algorithm->critic->weights, &rows_of, base, block->scratch);
+        m3ddpg_move(&algorithm->m3ddpg, algorithm->critic->weights, rows_of, base, block->scratch);
     return tape_insert(block->tape, (int)pairs, g->width, base, fresh, from, at);
+}
+
+/* ROMAX's part of the objective; leaves the rest's share in d_value. */
+static void bound_objective(const struct algorithm *algorithm, const struct joint_rows *rows_of, const real *x, struct node *fresh,
+                            real *d_value, struct block *block)
+{
+    const struct romax *romax = &algorithm->romax;
+    real *d_fresh = arena_zero_array(block->scratch, real, (size_t)fresh->rows * (size_t)fresh->cols);
+    block->stats[STAT_ACTOR] += romax_objective(romax, algorithm->critic->weights, rows_of, x, d_value, d_fresh, block->scratch);
+    tape_seed_gradient(block->tape, fresh, d_fresh);
+    for (int k = 0; k < rows_of->n; k++)
+        d_value[k] *= (real)(1 - romax->config.share);
+}
+
+/* Whether pair k is of a real step at which agent i played itself, not an adversary for it. */
+static bool is_own_step(const struct ground *g, size_t k)
+{
+    size_t N = (size_t)g->N, r = k / (N * N), i = k / N % N, B = (size_t)g->rows.B;
+    const struct episode *episode = &g->rows.sample->episode[(size_t)g->rows.first + r % B];
+    return g->weight[r] != 0 && !episode->slot[r / B * N + i];
 }
 
 static void actor_block(void *context, struct block *block)
@@ -421,13 +454,16 @@ static void actor_block(void *context, struct block *block)
                                                       algorithm->which, &smooth);
     struct node *output = unroll(algorithm->actor, block->gradient, &g, block->tape, g.rows.T);
     struct node *fresh = fresh_actions(algorithm, &g, block, output);
-    struct node *value = net_forward(block->tape, algorithm->critic->weights, NULL, replaced_inputs(algorithm, &g, block, fresh), 1,
-                                     (int)pairs, NULL, NULL, NULL);
+    struct joint_rows rows_of;
+    struct node *x = replaced_inputs(algorithm, &g, block, fresh, &rows_of);
+    struct node *value = net_forward(block->tape, algorithm->critic->weights, NULL, x, 1, (int)pairs, NULL, NULL, NULL);
     real *d_value = arena_array(block->scratch, real, pairs);
-    for (size_t k = 0; k < pairs; k++) {
-        d_value[k] = (real)(-(double)g.weight[k / (size_t)(g.N * g.N)] / pairs_in_all);
+    for (size_t k = 0; k < pairs; k++)
+        d_value[k] = is_own_step(&g, k) ? (real)(-1.0 / pairs_in_all) : 0;
+    if (romax_is_on(&algorithm->romax))
+        bound_objective(algorithm, &rows_of, x->value, fresh, d_value, block);
+    for (size_t k = 0; k < pairs; k++)
         block->stats[STAT_ACTOR] += (double)d_value[k] * (double)value->value[k];
-    }
     tape_seed_gradient(block->tape, value, d_value);
     if (algorithm->config.action_reg > 0) {
         real *zero = arena_zero_array(block->scratch, real, count * (size_t)g.A),
@@ -456,8 +492,11 @@ static void optimise(struct algorithm *algorithm, struct sums *sums, struct repo
     sample_draw(&algorithm->sample, algorithm->replay, &rng);
     report->count = sums->reported; /* the last sample's numbers stand for the update */
     mi_replay_shape(&algorithm->mi, &algorithm->updater, &algorithm->sample, algorithm->step, report);
+    value_adversary_step(&algorithm->adversary, &algorithm->updater, &algorithm->sample, blocks, report);
+    romax_prepare(&algorithm->romax, algorithm->late_critic->weights);
     updater_step(&algorithm->updater, algorithm->critic, config->critic_lr, config->max_norm, B, blocks, critic_block, algorithm,
                  &critic);
+    romax_prepare(&algorithm->romax, algorithm->critic->weights);
     updater_step(&algorithm->updater, algorithm->actor, config->lr, config->max_norm, B, blocks, actor_block, algorithm, &actor);
     model_follow(algorithm->late_actor, algorithm->actor, 1 - config->target_share);
     model_follow(algorithm->late_critic, algorithm->critic, 1 - config->target_share);

@@ -7,7 +7,8 @@
 
 struct joint_rows {
     int n, width, N, A, at;
-    const int32_t *own; /* [n] whose action the row is about: it stays as it is */
+    const int32_t *own;  /* [n] whose action the row is about: it stays as it is */
+    const int32_t *from; /* [n] where that action came from, a row of a matrix of actions; NULL where nobody asks */
 };
 
 #endif

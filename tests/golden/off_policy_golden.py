@@ -60,7 +60,7 @@ def episodes_of(lanes):
             whole = lambda name, final: torch.cat([c[name][part], c[final][e : e + 1]])
             found.append(dict(observation=whole("observation", "final_observation"), state=whole("state", "final_state")[:, 0],
                               available=whole("available", "final_available").bool(), action=c["action"][part],
-                              alive=c["alive"][part], index=len(found), reward=c["reward"][part], terminated=kind == "terminated", length=end + 1 - start))
+                              alive=c["alive"][part], slot=c["slot"][part], index=len(found), reward=c["reward"][part], terminated=kind == "terminated", length=end + 1 - start))
             start = end + 1
     return found
 
@@ -227,7 +227,42 @@ def smoothness(kind, arch, net, episode, index, update, N, O, A, last_action):
     return distance(kind, available, act(net, x), act(net, f32(x + delta))).sum()
 
 
-def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, is_double, max_norm, target_every, layers=1, norm=0, mi=None, smooth=False):
+# ---- ROM-Q: the adversary's own Q-learning ----
+
+
+def adversary_step(episodes, live, late, arch, gamma, bootstraps, romq, report):
+    steps = sum(e["length"] for e in episodes)
+    q = lambda net, e: forward(arch, net, e["observation"].reshape(-1, arch["in"])).reshape(e["length"] + 1, -1, arch["out"])
+    loss = 0.0
+    for e in episodes:
+        after = q(late, e)[1:].amax(-1).detach()
+        if e["terminated"] or not bootstraps:
+            after[-1] = 0
+        y = e["reward"].mean(-1, keepdim=True) + gamma * after
+        chosen = q(live, e)[:-1].gather(-1, e["action"][..., None])[..., 0]
+        loss = loss + 0.5 * ((chosen - y) ** 2).sum() / (steps * y.shape[1])
+    optimiser = torch.optim.Adam(live.values(), lr=romq["lr"], eps=1e-5)
+    loss.backward()
+    optimiser.step()
+    with torch.no_grad():
+        for p, w in live.items():
+            late[p].copy_((1 - romq["share"]) * late[p] + romq["share"] * w)
+    report["adversary/loss"] = loss.item()
+    return {"adversary": {p: flat(optimiser.state[w]["exp_avg"]) for p, w in live.items()}}
+
+
+def romq_recipe(romq):
+    return [f"romq.hidden={romq['hidden']}", f"romq.lr={romq['lr']}", f"romq.target_share={romq['share']}"] if romq else []
+
+
+def adversary_nets(archs, nets, n, O, A, romq):
+    archs["adversary"] = dict(activation=RELU, input_norm=0, layer_norm=0, gru=0, hidden=romq["hidden"], depth=2, out=A, **{"in": O})
+    archs["target/adversary"] = archs["adversary"]
+    for key in ("adversary", "target/adversary"):
+        nets[key] = parameters(archs[key], n)
+
+
+def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, is_double, max_norm, target_every, layers=1, norm=0, mi=None, smooth=False, romq=None):
     n = Numbers(seed)
     joint, E, hyper, lr, gamma, share = S > 0, 4, 7, 2e-3, 0.95, 0.25
     Z = S if joint else N * O
@@ -251,6 +286,8 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
     if mi:
         archs["mi/action"] = penalty_arch(dict(state=Z, observation=O, hidden=H)[mi], mi != "state", N, A, False)
         nets["mi/action"] = parameters(archs["mi/action"], n)
+    if romq:
+        adversary_nets(archs, nets, n, O, A, romq)
     start = {key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}
     lanes = make_columns(n, N, O, S if joint else O, A)
     if mi:
@@ -263,6 +300,8 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
             x_of = {"state": lambda e: e["state"] if joint else e["observation"].reshape(e["length"] + 1, -1), "observation": lambda e: e["observation"],
                     "hidden": lambda e: memory(archs["defender"], nets["defender"], e, N, A, last_action)}[mi]
         extra = shape_rewards(episodes, nets["mi/action"], archs["mi/action"], x_of, mi != "state", N, A, False, report)
+    if romq:
+        extra = adversary_step(episodes, nets["adversary"], nets["target/adversary"], archs["adversary"], gamma, True, romq, report)
 
     loss, chosen_sum, target_sum, term = 0.0, 0.0, 0.0, 0.0
     for index, e in enumerate(episodes):
@@ -308,7 +347,7 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
               f"q.updates_per_episode={1 / len(episodes)}", f"q.optimiser={optimiser}", f"q.lr={lr}", "q.alpha=0.9", "q.eps=1e-4",
               f"q.max_norm={max_norm}", f"q.gamma={gamma}", f"q.double={'true' if is_double else 'false'}", f"q.target_every={target_every}",
               f"q.target_share={share}", f"qmix.embed={E}", f"qmix.hypernet={hyper}", "replay.episodes=20"]
-    recipe += [*MI_RECIPE, f"mi.x={mi}"] if mi else []
+    recipe += ([*MI_RECIPE, f"mi.x={mi}"] if mi else []) + romq_recipe(romq)
     if algorithm == "qplex":
         recipe += [f"qplex.heads={E}", f"qplex.hypernet={hyper}", f"qplex.layers={layers}", "qplex.attention=6",
                    f"qplex.state_norm={'true' if norm else 'false'}"]
@@ -342,7 +381,20 @@ def m3ddpg_actions(head, actions, own, epsilon):
     return actions + delta
 
 
-def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=False, m3ddpg=0, smooth=False, mi=None):
+def low_bound(arch, net, x, radius):
+    """ROMAX: ends of the interval through every layer, the matrix split by sign; [R]."""
+    low, high = x - radius, x + radius
+    layers = [f"trunk.{l}" for l in range(arch["depth"])] + ["head"]
+    for layer in layers:
+        w, b = net[layer + ".weight"], net[layer + ".bias"]
+        above, below = w.clamp(min=0), w.clamp(max=0)
+        low, high = low @ above + high @ below + b, high @ above + low @ below + b
+        if layer != "head":
+            low, high = torch.relu(low), torch.relu(high)
+    return low[:, 0]
+
+
+def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=False, m3ddpg=0, romax=(0, 0), smooth=False, mi=None, romq=None):
     n = Numbers(seed)
     joint, lr, critic_lr, gamma, share, max_norm = S > 0, 2e-3, 3e-3, 0.9, 0.25, 0.01
     Z = S if joint else N * O
@@ -353,11 +405,15 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=Fa
     if mi:
         archs["mi/action"] = penalty_arch(O if mi == "observation" else Z, mi != "state", N, A, is_box)
     nets, report, extra = {key: parameters(arch, n) for key, arch in archs.items()}, {}, {}
+    if romq:
+        adversary_nets(archs, nets, n, O, A, romq)
     start = {key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}
     lanes = make_columns(n, N, O, S if joint else O, A)
     state_of = lambda e: e["state"] if joint else e["observation"].reshape(e["length"] + 1, -1)
     if is_box:
         box_columns(n, lanes, N, A)
+    for c in lanes if romq else []:
+        c["slot"] = (n.uniform(0, 1, T, N) < 0.3).to(torch.int64)
     episodes = episodes_of(lanes)
     if mi:
         x_of = (lambda e: e["observation"]) if mi == "observation" else lambda e: state_of(e)
@@ -368,14 +424,24 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=Fa
     def outputs(which, e):
         return values(actor, nets[which], e, N, A, False)
 
+    def critic_input(state, actions, i):
+        L = len(state)
+        return torch.cat([state, torch.eye(N)[i].expand(L, N), actions.reshape(L, N * A)], -1)
+
     def q(which, state, actions, i):
         """Agent i's values [L] of joint actions [L,N,A]."""
-        L = len(state)
-        return forward(critic, nets[which], torch.cat([state, torch.eye(N)[i].expand(L, N), actions.reshape(L, N * A)], -1))[:, 0]
+        return forward(critic, nets[which], critic_input(state, actions, i))[:, 0]
 
     def judged(which, state, actions, i, own):
         """q as a method that guards agent `own` against the others sees it."""
-        return q(which, state, m3ddpg_actions(lambda a: q(which, state, a, i), actions, own, m3ddpg), i)
+        value = q(which, state, m3ddpg_actions(lambda a: q(which, state, a, i), actions, own, m3ddpg), i)
+        epsilon, share = romax
+        if share == 0:
+            return value
+        radius = torch.full((N, A), epsilon)
+        radius[own] = 0
+        around = torch.cat([torch.zeros(Z + N), radius.reshape(-1)])
+        return (1 - share) * value + share * low_bound(critic, nets[which], critic_input(state, actions, i), around)
 
     loss, value_sum, target_sum = 0.0, 0.0, 0.0
     for e in episodes:
@@ -388,6 +454,8 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=Fa
         v = torch.stack([q("critic", state_of(e)[:-1], hot(e), i) for i in range(N)], -1)
         loss = loss + 0.5 * ((v - y) ** 2).sum() / (steps * N)
         value_sum, target_sum = value_sum + v.sum().item() / (steps * N), target_sum + y.sum().item() / (steps * N)
+    if romq:
+        extra = adversary_step(episodes, nets["adversary"], nets["target/adversary"], archs["adversary"], gamma, bootstraps, romq, report)
     optimisers = {key: torch.optim.Adam(nets[key].values(), lr=rate, eps=1e-4) for key, rate in (("defender", lr), ("critic", critic_lr))}
     loss.backward()
     clip(list(nets["critic"].values()), max_norm)
@@ -406,7 +474,8 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=Fa
         for i in range(N):
             actions = torch.cat([hot(e)[:, :i], fresh[:, i : i + 1], hot(e)[:, i + 1 :]], 1)
             for j in range(N):
-                actor_loss = actor_loss - judged("critic", state_of(e)[:-1], actions, j, i).sum() / (steps * N * N)
+                played_itself = 1 - e["slot"][:, i]
+                actor_loss = actor_loss - (played_itself * judged("critic", state_of(e)[:-1], actions, j, i)).sum() / (steps * N * N)
         actor_loss = actor_loss + action_reg * (fresh**2).sum() / (steps * N * A)
         if smooth:
             term = term + smoothness("tanh" if is_box else "choices", actor, nets["defender"], e, index, len(episodes), N, O, A, False) / (steps * N)
@@ -425,8 +494,9 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=Fa
               f"maddpg.critic_lr={critic_lr}", "maddpg.eps=1e-4", f"maddpg.max_norm={max_norm}", f"maddpg.gamma={gamma}",
               f"maddpg.target_share={share}", f"maddpg.action_reg={action_reg}", f"maddpg.bootstraps_limits={'true' if bootstraps else 'false'}",
               "replay.episodes=20"] + ([f"m3ddpg.epsilon={m3ddpg}"] if m3ddpg else [])
+    recipe += [f"romax.epsilon={romax[0]}", f"romax.share={romax[1]}"] if romax[1] else []
     recipe += [f"smoothness.{key}={value}" for key, value in SMOOTH.items() if smooth]
-    recipe += [*MI_RECIPE, f"mi.x={mi}"] if mi else []
+    recipe += ([*MI_RECIPE, f"mi.x={mi}"] if mi else []) + romq_recipe(romq)
     left_out = [] if joint else ["state", "final_state"]
     write(name, dict(recipe=recipe, N=N, O=O, S=S if joint else O, A=A, K=0, H=0, joint=joint, box=is_box, moment="m",
                      lanes=[dict(episodes=len(ENDS[l]), columns={k: flat(v) for k, v in lane.items() if k not in left_out})
@@ -459,3 +529,9 @@ if __name__ == "__main__":
     maddpg_update("ernie_maddpg_box", 19, N=2, O=4, S=0, A=2, H=6, is_box=True, smooth=True)
     value_update("ernie_qmix", 20, "qmix", N=2, O=4, S=5, A=4, H=5, last_action=True, optimiser="rmsprop", is_double=True, max_norm=10,
                  target_every=7, smooth=True)
+    maddpg_update("romax", 21, N=3, O=3, S=4, A=3, H=5, is_box=False, romax=(0.2, 0.4))
+    maddpg_update("romax_box", 22, N=3, O=3, S=0, A=2, H=6, is_box=True, action_reg=0.1, bootstraps=True, romax=(0.1, 0.7))
+    romq = dict(hidden=7, lr=3e-3, share=0.25)
+    value_update("romq_vdn", 21, "vdn", N=3, O=5, S=0, A=4, H=6, last_action=True, optimiser="adam", is_double=True, max_norm=10, target_every=7,
+                 romq=romq)
+    maddpg_update("romq_maddpg", 24, N=3, O=5, S=7, A=4, H=6, is_box=False, romq=romq)
