@@ -42,8 +42,8 @@ static const struct config_row rows[] = {
      "episodes that the time limit cuts are continued by the target's value; the released code takes them for ended"},
 };
 
-static const char *const reports[] = {"maddpg/critic",  "maddpg/actor",    "maddpg/value",    "maddpg/target",
-                                      "maddpg/updates", "replay/episodes", "replay/left_out", NULL};
+static const char *const reports[] = {"maddpg/critic",   "maddpg/actor",    "maddpg/value", "maddpg/target", "maddpg/updates",
+                                      "replay/episodes", "replay/left_out", "replay/beta",  "replay/weight", NULL};
 
 struct algorithm {
     struct maddpg_config config;
@@ -297,12 +297,25 @@ static void make_targets(const struct algorithm *algorithm, const struct ground 
 
 enum { STAT_VALUE, STAT_TARGET, STAT_ACTOR };
 
+static void count_critic(const struct ground *g, const struct node *value, const real *target, double rows_in_all, double *stats)
+{
+    for (int k = 0; k < g->R * g->N; k++) {
+        int r = k / g->N;
+        if (g->weight[r] == 0)
+            continue;
+        stats[STAT_VALUE] += (double)value->value[k] / rows_in_all;
+        stats[STAT_TARGET] += (double)target[k] / rows_in_all;
+        sample_count_error(g->rows.sample, g->rows.first + r % g->rows.B, fabs((double)value->value[k] - (double)target[k]) / g->N);
+    }
+}
+
 static void critic_block(void *context, struct block *block)
 {
     const struct algorithm *algorithm = context;
+    const struct sample *sample = &algorithm->sample;
     struct ground g = gather(algorithm, block);
     const size_t count = (size_t)g.R * (size_t)g.N;
-    const double rows_in_all = (double)algorithm->sample.steps * g.N;
+    const double rows_in_all = (double)sample->steps * g.N;
     struct node *late = unroll(algorithm->late_actor, NULL, &g, block->tape, g.rows.T + 1);
     target_actions(algorithm, &g, late->value);
     real *target = arena_array(block->scratch, real, count), *weight = arena_array(block->scratch, real, count);
@@ -312,15 +325,12 @@ static void critic_block(void *context, struct block *block)
         for (int i = 0; i < g.N; i++) {
             put_critic_input(&g, r, i, g.joint + (size_t)r * (size_t)(g.N * g.A),
                              x + ((size_t)r * (size_t)g.N + (size_t)i) * (size_t)g.width);
-            weight[r * g.N + i] = (real)((double)g.weight[r] / rows_in_all);
+            weight[r * g.N + i] = (real)(sample->weight[g.rows.first + r % g.rows.B] * ((double)g.weight[r] / rows_in_all));
         }
     struct node *value = net_forward(block->tape, block->weights, block->gradient,
                                      tape_input(block->tape, (int)count, g.width, x, false), 1, (int)count, NULL, NULL, NULL);
     tape_squared_loss(block->tape, value, target, weight);
-    for (size_t k = 0; k < count; k++) {
-        block->stats[STAT_VALUE] += (double)weight[k] * (double)value->value[k];
-        block->stats[STAT_TARGET] += (double)weight[k] * (double)target[k];
-    }
+    count_critic(&g, value, target, rows_in_all, block->stats);
 }
 
 /* ---- actor ---- */
@@ -410,13 +420,15 @@ static void optimise(struct algorithm *algorithm, const struct progress *progres
     struct rng rng = rng_stream(algorithm->seed, RNG_BATCH, (uint64_t)algorithm->episode, (uint32_t)algorithm->which, 0);
     struct updater_result critic, actor;
     int B = algorithm->sample.B, blocks = block_episodes(algorithm);
-    sample_draw(&algorithm->sample, algorithm->replay, &rng);
+    sample_draw(&algorithm->sample, algorithm->replay, progress, &rng);
     if (algorithm->shaping.shape) {
         report->count = sums->reported; /* the last sample's numbers stand for the update */
         algorithm->shaping.shape(algorithm->shaping.context, &algorithm->updater, &algorithm->sample, progress, report);
     }
     updater_step(&algorithm->updater, algorithm->critic, config->critic_lr, config->max_norm, B, blocks, critic_block, algorithm,
                  &critic);
+    if (!critic.is_skipped)
+        sample_learned(&algorithm->sample, algorithm->replay);
     updater_step(&algorithm->updater, algorithm->actor, config->lr, config->max_norm, B, blocks, actor_block, algorithm, &actor);
     model_follow(algorithm->late_actor, algorithm->actor, 1 - config->target_share);
     model_follow(algorithm->late_critic, algorithm->critic, 1 - config->target_share);
@@ -445,6 +457,7 @@ static void update(struct algorithm *algorithm, struct batch *batch, const struc
         report_add(report, "maddpg/actor", sums.actor / sums.updates);
         report_add(report, "maddpg/value", sums.value / sums.updates);
         report_add(report, "maddpg/target", sums.target / sums.updates);
+        sample_report(&algorithm->sample, algorithm->replay, progress, report);
     }
     report_add(report, "maddpg/updates", sums.updates);
     report_add(report, "replay/episodes", replay_count(algorithm->replay));
