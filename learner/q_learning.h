@@ -4,6 +4,7 @@
  *   Q_i(h_i, .)    defender            [O+K(+A) -> A]   GRU, shared by the agents; its state begins at 0 and runs over the whole episode
  *   y_t = r_t + gamma (1 - terminated) Q'_tot(s_t+1, argmax_a Q_i)     argmax by the live net (q.double), values by the target nets
  *   L   = sum over real steps of (Q_tot(s_t, a_t) - y_t)^2 / number of real steps
+ * Where episodes are drawn by priority (priority.h), an episode's squares have its importance weight.
  * Episodes that the time limit cuts bootstrap from their last observation. Reward: mean over agents; where the reward is common, that reward. */
 #ifndef TESTUDO_LEARNER_Q_LEARNING_H
 #define TESTUDO_LEARNER_Q_LEARNING_H

@@ -6,6 +6,7 @@
  *   y_i = r + gamma Q'_i(s', mu'(o'))                  eq. 6; mu' is the best choice, or tanh(u), without noise
  *   L(critic) = mean over real steps and agents of (Q_i - y_i)^2 / 2
  *   L(actor)  = -mean over real steps, i and j of Q_j(s, a with a_i <- mu(o_i)) + action_reg mean(mu^2)     after eq. 5
+ * Where episodes are drawn by priority (priority.h), the critic's squares have importance weights; the actor's loss has no square and none.
  * A choice is differentiated by the straight-through Gumbel softmax. Order of an update: critic, actor through the new critic, targets.
  * Departures from the released code: 1. ties of a target's best choice go to the first (there they give several ones). 2. no uniformly random
  * start (start_steps is 0 in its settings of both tasks). */
