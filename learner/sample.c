@@ -39,7 +39,12 @@ static void sort_by_length(struct sample *sample)
     }
 }
 
-static void weigh(struct sample *sample, const struct replay *replay, const struct progress *progress)
+void sample_begin(struct sample *sample, const struct replay *replay, const struct progress *progress)
+{
+    sample->beta = replay_beta(replay, progress->update, progress->total);
+}
+
+static void weigh(struct sample *sample, const struct replay *replay)
 {
     const struct priority *priority = replay_priority(replay);
     for (int b = 0; b < sample->B; b++) {
@@ -47,10 +52,10 @@ static void weigh(struct sample *sample, const struct replay *replay, const stru
         sample->weight[b] = priority ? priority_share(priority, replay_number(replay, sample->episode[b].index)) : 1;
     }
     if (priority)
-        priority_weights(sample->B, sample->weight, replay_beta(replay, progress->update, progress->total), sample->weight);
+        priority_weights(sample->B, sample->weight, sample->beta, sample->weight);
 }
 
-void sample_draw(struct sample *sample, const struct replay *replay, const struct progress *progress, struct rng *rng)
+void sample_draw(struct sample *sample, const struct replay *replay, struct rng *rng)
 {
     int N = sample->shape->N;
     replay_draw(replay, rng, sample->B, sample->picked);
@@ -58,7 +63,7 @@ void sample_draw(struct sample *sample, const struct replay *replay, const struc
     for (int b = 0; b < sample->B; b++)
         sample->episode[b] = replay_at(replay, sample->picked[b]);
     sort_by_length(sample);
-    weigh(sample, replay, progress);
+    weigh(sample, replay);
     for (int b = 0; b < sample->B; b++) {
         const struct episode *episode = &sample->episode[b];
         real *reward = sample->reward + (size_t)b * (size_t)sample->T;
@@ -84,14 +89,14 @@ void sample_learned(const struct sample *sample, struct replay *replay)
         priority_set(priority, replay_number(replay, sample->episode[b].index), sample->error[b]);
 }
 
-void sample_report(const struct sample *sample, const struct replay *replay, const struct progress *progress, struct report *report)
+void sample_report(const struct sample *sample, const struct replay *replay, struct report *report)
 {
     double sum = 0;
     if (!replay_priority(replay))
         return;
     for (int b = 0; b < sample->B; b++)
         sum += sample->weight[b];
-    report_add(report, "replay/beta", replay_beta(replay, progress->update, progress->total));
+    report_add(report, "replay/beta", sample->beta);
     report_add(report, "replay/weight", sum / sample->B);
 }
 

@@ -1,8 +1,8 @@
 /* Episodes drawn from the replay for one update, the longest first, so that a block of neighbours is little longer than each of them:
  * steps behind an episode's end are computed only up to the longest of its block.
  *
- * Rewards are copied, so that they can be shaped before targets are computed: a regulariser subtracts its penalty here, with its
- * current estimate, each time an episode is replayed; the replay keeps what the environment said.
+ * Rewards are copied, so that they can be shaped before targets are computed: a regulariser (regularisers/mi_replay.h) subtracts its penalty
+ * here, with its current estimate, each time an episode is replayed; the replay keeps what the environment said.
  *
  * With replay.priority=proportional an episode may come twice, its squared loss has a weight, and its errors go back to the replay
  * after the update: a method multiplies by weight, counts errors by sample_count_error, and calls sample_learned. */
@@ -19,6 +19,7 @@ struct sample {
     struct episode *episode;          /* [B] length descending; equal ones in drawing order */
     real *reward;    /* [B,T] team reward of the step: mean over agents; entries beyond an episode's end are not read */
     int64_t steps;   /* sum of lengths */
+    double beta;     /* of the importance weights */
     double *weight;  /* [B] of the squared loss, at most 1; all 1 where episodes are drawn uniformly */
     double *error;   /* [B] mean |TD error| over real steps, as counted so far */
     int32_t *picked; /* [B] scratch of the drawing */
@@ -27,16 +28,17 @@ struct sample {
 MUST_USE int sample_init(struct sample *sample, const struct replay_shape *shape, int B);
 void sample_deinit(struct sample *sample); /* safe on a zeroed struct */
 
+/* Before the draws of an update: how far the importance weights' beta has risen. */
+void sample_begin(struct sample *sample, const struct replay *replay, const struct progress *progress);
 /* Draws sample->B of the replay's episodes, which must hold as many. */
-void sample_draw(struct sample *sample, const struct replay *replay, const struct progress *progress, struct rng *rng);
+void sample_draw(struct sample *sample, const struct replay *replay, struct rng *rng);
 
 /* A part of the mean that episode b's error is: |TD error| of one step, or an agent's share of it. Blocks may count at once, each its own. */
 void sample_count_error(const struct sample *sample, int b, double size);
 /* Takes the errors to the replay, of an update that was not skipped and before the next replay_add; nothing where it draws uniformly. */
 void sample_learned(const struct sample *sample, struct replay *replay);
 /* replay/beta and replay/weight, the mean of the weights, of the last sample; nothing where it is drawn uniformly. */
-void sample_report(const struct sample *sample, const struct replay *replay, const struct progress *progress,
-                   struct report *report);
+void sample_report(const struct sample *sample, const struct replay *replay, struct report *report);
 
 /* Neighbours of a sample, as one block of an optimiser step sees them: rows are (t * B + b), with agents (t * B + b) * N + n; steps 0..T. */
 struct sample_block {
@@ -52,13 +54,5 @@ void sample_gather_input(const struct sample_block *block, const struct action_h
                          real *out);
 /* Joint states of steps 0..T; out [(T+1)*B, Z]. */
 void sample_gather_states(const struct sample_block *block, real *out);
-
-/* What shapes a sample's rewards before targets are computed; all zero: nothing does. Real steps are t < episode[b].length; the joint state
- * comes from replay_state, actions from episode[b].action. shape may train its own nets. */
-struct shaping {
-    void (*shape)(void *context, struct updater *updater, struct sample *sample, const struct progress *progress,
-                  struct report *report);
-    void *context;
-};
 
 #endif

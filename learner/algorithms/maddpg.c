@@ -6,6 +6,8 @@
  *   y_i = r + gamma Q'_i(s', mu'(o'))                  eq. 6; mu' is the best choice, or tanh(u), without noise
  *   L(critic) = mean over real steps and agents of (Q_i - y_i)^2 / 2
  *   L(actor)  = -mean over real steps, i and j of Q_j(s, a with a_i <- mu(o_i)) + action_reg mean(mu^2)     after eq. 5
+ * Robust forms of it, each by a key of its own: M3DDPG (regularisers/m3ddpg.h), ERNIE (regularisers/smoothness.h).
+ * With mi.lambda above 0 MIR3's penalty is taken off r (regularisers/mi_replay.h).
  * Where episodes are drawn by priority (priority.h), the critic's squares have importance weights; the actor's loss has no square and none.
  * A choice is differentiated by the straight-through Gumbel softmax. Order of an update: critic, actor through the new critic, targets.
  * Departures from the released code: 1. ties of a target's best choice go to the first (there they give several ones). 2. no uniformly random
@@ -16,7 +18,9 @@
 #include <unistd.h>
 
 #include "learner/ppo_config.h"
-#include "learner/sample.h"
+#include "learner/regularisers/m3ddpg.h"
+#include "learner/regularisers/mi_replay.h"
+#include "learner/regularisers/smoothness.h"
 
 #define OFF(field) offsetof(struct maddpg_config, field)
 
@@ -56,9 +60,12 @@ struct algorithm {
     struct updater updater;
     struct replay *replay;
     struct sample sample;
-    struct shaping shaping; /* set it to shape rewards */
-    int64_t episode;        /* the one that this update is for, and which of its updates */
+    struct mi_replay mi; /* MIR3: shapes the sample's rewards */
+    struct m3ddpg m3ddpg;
+    struct smoothness smoothness;
+    int64_t episode; /* the one that this update is for, and which of its updates */
     int which;
+    uint64_t step; /* number of the update in the run */
 };
 
 /* ---- create ---- */
@@ -72,6 +79,7 @@ static void destroy(struct algorithm **algorithm_at)
     updater_deinit(&algorithm->updater);
     replay_destroy(&algorithm->replay);
     sample_deinit(&algorithm->sample);
+    mi_replay_deinit(&algorithm->mi);
     free(algorithm);
     *algorithm_at = NULL;
 }
@@ -144,8 +152,11 @@ static int ready_updater(struct algorithm *algorithm, const struct algorithm_con
     const struct net_arch *actor = &algorithm->actor->arch, *critic = &algorithm->critic->arch;
     size_t capacity = algorithm->actor->count > algorithm->critic->count ? algorithm->actor->count : algorithm->critic->count;
     size_t tape = 2 * updater_tape_bytes(actor, (int)(steps * N)) + updater_tape_bytes(critic, (int)pairs);
+    tape += smoothness_is_on(&algorithm->smoothness) ? updater_tape_bytes(actor, (int)(steps * N)) : 0;
     size_t scratch = (pairs * (width + 8) + steps * N * ((size_t)actor->in + width + 6 * A + 16) + steps * width) * sizeof(real) +
-                     net_act_scratch(critic, (int)(steps * N)) + ((size_t)4 << 20);
+                     net_act_scratch(critic, (int)(steps * N)) + m3ddpg_scratch(critic) +
+                     smoothness_sample_scratch(actor, (int)(steps * N)) + ((size_t)4 << 20);
+    mi_replay_need(&algorithm->mi, &capacity, &tape, &scratch);
     struct ppo_config shared;
     int r = ppo_config_bind(&shared, context->recipe, err);
     long threads = shared.n_threads ? shared.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
@@ -163,8 +174,13 @@ static int create(struct algorithm **out, const struct algorithm_context *contex
     int r;
     if ((r = config_bind(rows, ARRAY_LEN(rows), context->recipe, &algorithm->config, err)) ||
         (r = acting_config_bind(&algorithm->acting, context->recipe, &context->shape->head, err)) ||
+        (r = config_bind(m3ddpg_table.rows, m3ddpg_table.count, context->recipe, &algorithm->m3ddpg, err)) ||
+        (r = smoothness_init(&algorithm->smoothness, context,
+                             algorithm->acting.behaviour == BEHAVIOUR_TANH ? SMOOTHNESS_TANH : SMOOTHNESS_POLICY, err)) ||
         (r = check_recipe(algorithm, context, err)) || (r = add_nets(algorithm, err)) ||
         (r = replay_create(&algorithm->replay, context->recipe, context->shape, context->spec->horizon, err)) ||
+        (r = mi_replay_init(&algorithm->mi, context, &algorithm->models, algorithm->actor, &algorithm->acting,
+                            replay_shape(algorithm->replay), (int)algorithm->config.batch, err)) ||
         (r = ready_updater(algorithm, context, err)))
         goto failed;
     if ((r = sample_init(&algorithm->sample, replay_shape(algorithm->replay), (int)algorithm->config.batch))) {
@@ -239,6 +255,12 @@ static void put_critic_input(const struct ground *g, int step, int i, const real
     memcpy(out + g->Z + g->N, joint, (size_t)(g->N * g->A) * sizeof *out);
 }
 
+/* Critic rows that `own` says whose they are. */
+static struct joint_rows joint_rows(const struct ground *g, size_t n, const int32_t *own)
+{
+    return (struct joint_rows){.n = (int)n, .width = g->width, .N = g->N, .A = g->A, .at = g->Z + g->N, .own = own};
+}
+
 static const uint8_t *available_at(const struct ground *g, int step, int n)
 {
     const struct episode *episode = &g->rows.sample->episode[g->rows.first + step % g->rows.B];
@@ -277,10 +299,16 @@ static void make_targets(const struct algorithm *algorithm, const struct ground 
 {
     size_t mark = arena_mark(scratch), count = (size_t)g->R * (size_t)g->N;
     real *x = arena_array(scratch, real, count * (size_t)g->width);
+    int32_t *own = arena_array(scratch, int32_t, count);
     for (int r = 0; r < g->R; r++)
-        for (int i = 0; i < g->N; i++)
+        for (int i = 0; i < g->N; i++) {
             put_critic_input(g, r + g->rows.B, i, late + (size_t)(r + g->rows.B) * (size_t)(g->N * g->A),
                              x + ((size_t)r * (size_t)g->N + (size_t)i) * (size_t)g->width);
+            own[r * g->N + i] = i;
+        }
+    struct joint_rows rows_of = joint_rows(g, count, own);
+    if (m3ddpg_is_on(&algorithm->m3ddpg))
+        m3ddpg_move(&algorithm->m3ddpg, algorithm->late_critic->weights, &rows_of, x, scratch);
     net_act(algorithm->late_critic->weights, (int)count, x, NULL, out, scratch);
     for (int r = 0; r < g->R; r++) {
         const struct sample *sample = g->rows.sample;
@@ -296,7 +324,7 @@ static void make_targets(const struct algorithm *algorithm, const struct ground 
     arena_release(scratch, mark);
 }
 
-enum { STAT_VALUE, STAT_TARGET, STAT_ACTOR };
+enum { STAT_VALUE, STAT_TARGET, STAT_ACTOR, STAT_SMOOTHNESS };
 
 static void count_critic(const struct ground *g, const struct node *value, const real *target, double rows_in_all, double *stats)
 {
@@ -355,10 +383,10 @@ static void gumbel_noise(const struct algorithm *algorithm, const struct ground 
     }
 }
 
-static struct node *fresh_actions(const struct algorithm *algorithm, const struct ground *g, struct block *block)
+static struct node *fresh_actions(const struct algorithm *algorithm, const struct ground *g, struct block *block,
+                                  struct node *output)
 {
     size_t numbers = (size_t)g->R * (size_t)g->N * (size_t)g->A;
-    struct node *output = unroll(algorithm->actor, block->gradient, g, block->tape, g->rows.T);
     if (algorithm->acting.behaviour == BEHAVIOUR_TANH)
         return tape_activation(block->tape, output, ACTIVATION_TANH);
     real *noise = arena_array(block->scratch, real, numbers);
@@ -368,11 +396,13 @@ static struct node *fresh_actions(const struct algorithm *algorithm, const struc
 }
 
 /* Rows ((r*N + i)*N + j): critic j's input with agent i's slot to be replaced. */
-static struct node *replaced_inputs(const struct ground *g, struct block *block, struct node *fresh)
+static struct node *replaced_inputs(const struct algorithm *algorithm, const struct ground *g, struct block *block,
+                                    struct node *fresh)
 {
     size_t pairs = (size_t)g->R * (size_t)g->N * (size_t)g->N;
     real *base = arena_array(block->scratch, real, pairs * (size_t)g->width);
     int32_t *from = arena_array(block->scratch, int32_t, pairs), *at = arena_array(block->scratch, int32_t, pairs);
+    int32_t *own = arena_array(block->scratch, int32_t, pairs);
     size_t k = 0;
     for (int r = 0; r < g->R; r++)
         for (int i = 0; i < g->N; i++)
@@ -380,18 +410,29 @@ static struct node *replaced_inputs(const struct ground *g, struct block *block,
                 put_critic_input(g, r, j, g->joint + (size_t)r * (size_t)(g->N * g->A), base + k * (size_t)g->width);
                 from[k] = r * g->N + i;
                 at[k] = g->Z + g->N + i * g->A;
+                own[k] = i;
+                memcpy(base + k * (size_t)g->width + at[k], fresh->value + (size_t)from[k] * (size_t)g->A,
+                       (size_t)g->A * sizeof *base); /* for gradients that are taken here */
             }
+    struct joint_rows rows_of = joint_rows(g, pairs, own);
+    if (m3ddpg_is_on(&algorithm->m3ddpg))
+        m3ddpg_move(&algorithm->m3ddpg, algorithm->critic->weights, &rows_of, base, block->scratch);
     return tape_insert(block->tape, (int)pairs, g->width, base, fresh, from, at);
 }
 
 static void actor_block(void *context, struct block *block)
 {
     const struct algorithm *algorithm = context;
+    const struct smoothness *smoothness = &algorithm->smoothness;
     struct ground g = gather(algorithm, block);
     const size_t pairs = (size_t)g.R * (size_t)g.N * (size_t)g.N, count = (size_t)g.R * (size_t)g.N;
     const double pairs_in_all = (double)algorithm->sample.steps * g.N * g.N, rows_in_all = (double)algorithm->sample.steps * g.N;
-    struct node *fresh = fresh_actions(algorithm, &g, block);
-    struct node *value = net_forward(block->tape, algorithm->critic->weights, NULL, replaced_inputs(&g, block, fresh), 1,
+    struct smoothness_rows smooth;
+    const real *perturbed = smoothness_perturb_sample(smoothness, block, &g.rows, g.rows.T, g.input, (uint64_t)algorithm->episode,
+                                                      algorithm->which, &smooth);
+    struct node *output = unroll(algorithm->actor, block->gradient, &g, block->tape, g.rows.T);
+    struct node *fresh = fresh_actions(algorithm, &g, block, output);
+    struct node *value = net_forward(block->tape, algorithm->critic->weights, NULL, replaced_inputs(algorithm, &g, block, fresh), 1,
                                      (int)pairs, NULL, NULL, NULL);
     real *d_value = arena_array(block->scratch, real, pairs);
     for (size_t k = 0; k < pairs; k++) {
@@ -406,26 +447,26 @@ static void actor_block(void *context, struct block *block)
             weight[k] = (real)(2 * algorithm->config.action_reg * (double)g.weight[k / (size_t)g.N] / (rows_in_all * g.A));
         tape_squared_loss(block->tape, fresh, zero, weight);
     }
+    if (perturbed)
+        block->stats[STAT_SMOOTHNESS] += smoothness_record(smoothness, block, &smooth, output, perturbed);
 }
 
 /* ---- an update ---- */
 
 struct sums {
     int updates, reported; /* entries of the report before the first */
-    double critic, actor, value, target;
+    double critic, actor, value, target, smoothness;
 };
 
-static void optimise(struct algorithm *algorithm, const struct progress *progress, struct sums *sums, struct report *report)
+static void optimise(struct algorithm *algorithm, struct sums *sums, struct report *report)
 {
     const struct maddpg_config *config = &algorithm->config;
     struct rng rng = rng_stream(algorithm->seed, RNG_BATCH, (uint64_t)algorithm->episode, (uint32_t)algorithm->which, 0);
     struct updater_result critic, actor;
     int B = algorithm->sample.B, blocks = block_episodes(algorithm);
-    sample_draw(&algorithm->sample, algorithm->replay, progress, &rng);
-    if (algorithm->shaping.shape) {
-        report->count = sums->reported; /* the last sample's numbers stand for the update */
-        algorithm->shaping.shape(algorithm->shaping.context, &algorithm->updater, &algorithm->sample, progress, report);
-    }
+    sample_draw(&algorithm->sample, algorithm->replay, &rng);
+    report->count = sums->reported; /* the last sample's numbers stand for the update */
+    mi_replay_shape(&algorithm->mi, &algorithm->updater, &algorithm->sample, algorithm->step, report);
     updater_step(&algorithm->updater, algorithm->critic, config->critic_lr, config->max_norm, B, blocks, critic_block, algorithm,
                  &critic);
     if (!critic.is_skipped)
@@ -438,6 +479,7 @@ static void optimise(struct algorithm *algorithm, const struct progress *progres
     sums->value += critic.stats[STAT_VALUE];
     sums->target += critic.stats[STAT_TARGET];
     sums->actor += actor.loss + actor.stats[STAT_ACTOR];
+    sums->smoothness += actor.stats[STAT_SMOOTHNESS];
 }
 
 static void update(struct algorithm *algorithm, struct batch *batch, const struct progress *progress, struct report *report)
@@ -445,12 +487,16 @@ static void update(struct algorithm *algorithm, struct batch *batch, const struc
     struct sums sums = {.reported = report->count};
     const double rate = algorithm->config.updates_per_episode;
     int64_t before = replay_total(algorithm->replay), kept = replay_add(algorithm->replay, batch);
+    mi_replay_take(&algorithm->mi, &algorithm->updater, algorithm->replay, (int)kept);
+    sample_begin(&algorithm->sample, algorithm->replay, progress);
     for (int64_t episode = before + 1; episode <= before + kept; episode++) {
-        int due = (int)(floor((double)episode * rate) - floor((double)(episode - 1) * rate));
+        double done = floor((double)(episode - 1) * rate);
+        int due = (int)(floor((double)episode * rate) - done);
         for (int i = 0; i < due && replay_count(algorithm->replay) >= algorithm->sample.B; i++) {
             algorithm->episode = episode;
             algorithm->which = i;
-            optimise(algorithm, progress, &sums, report);
+            algorithm->step = (uint64_t)done + (uint64_t)i;
+            optimise(algorithm, &sums, report);
         }
     }
     if (sums.updates) {
@@ -458,7 +504,9 @@ static void update(struct algorithm *algorithm, struct batch *batch, const struc
         report_add(report, "maddpg/actor", sums.actor / sums.updates);
         report_add(report, "maddpg/value", sums.value / sums.updates);
         report_add(report, "maddpg/target", sums.target / sums.updates);
-        sample_report(&algorithm->sample, algorithm->replay, progress, report);
+        if (smoothness_is_on(&algorithm->smoothness))
+            report_add(report, "smoothness", sums.smoothness / sums.updates);
+        sample_report(&algorithm->sample, algorithm->replay, report);
     }
     report_add(report, "maddpg/updates", sums.updates);
     report_add(report, "replay/episodes", replay_count(algorithm->replay));

@@ -5,7 +5,8 @@
  * diagonal Gaussian whose log-variance is a tanh, so within [-1,1].
  * Departures from the released code: 1. the label, see above; 2. the ring holds the newest real steps (there, copies of one old
  * episode with its padding); 3. padding is left out of the negatives; 4. mean and log-variance share one hidden layer of mi.hidden
- * units, where it has two nets of half the width; 5. the state's constant tail is dropped. */
+ * units, where it has two nets of half the width; 5. the state's constant tail is dropped; 6. with mi.masks choices that are not available
+ * have no part in q and in the negatives. */
 #include "learner/regularisers/mi.h"
 
 #include <math.h>
@@ -18,6 +19,7 @@
 
 #define OFF(field) offsetof(struct mi_config, field)
 #define LOG_2PI 1.8378770664093454835606594728112
+#define MASKED ((real)-1e10)
 
 static const struct config_row rows[] = {
     {"mi.lambda", CONFIG_REAL, OFF(lambda), "0", 0, 1000, "", NULL,
@@ -30,6 +32,9 @@ static const struct config_row rows[] = {
      "what actions may tell about: the state jointly (as the released code), or each agent's observation or recurrent state, "
      "summed "
      "over agents (the paper's algorithm 1)"},
+    {"mi.masks", CONFIG_BOOL, OFF(masks), "true", 0, 0, "", NULL,
+     "what masks give away (a dead agent can do one thing only) is no information of the policy's; false: it counts, as in the "
+     "paper"},
     {"mi.hidden", CONFIG_INT, OFF(hidden), "128", 1, 4096, "", NULL,
      "width of the estimator's hidden layer; released code: that of the policy"},
     {"mi.lr", CONFIG_REAL, OFF(lr), "5e-4", 0, 1, "per step", NULL, "Adam step size of the estimator"},
@@ -50,6 +55,11 @@ bool mi_is_on(const struct mi *mi)
 static bool is_box(const struct mi *mi)
 {
     return mi->head.kind == ACTION_BOX;
+}
+
+bool mi_has_masks(const struct mi *mi)
+{
+    return mi->config.masks && !is_box(mi);
 }
 
 static struct model *net_of(const struct mi *mi)
@@ -108,6 +118,12 @@ static int add_ring(struct mi *mi, struct err *err)
         .cursor = state->data, .x = (float *)(at + head), .y = (int32_t *)(at + head + x), .capacity = (int)capacity};
     state->check = check_ring;
     state->context = mi;
+    if (!mi_has_masks(mi))
+        return 0;
+    state = models_add_state(mi->models, "mi/masks", capacity * (size_t)mi->W, err);
+    if (!state)
+        return ERR_NOMEM;
+    ring->mask = state->data;
     return 0;
 }
 
@@ -126,8 +142,13 @@ static int allocate(struct mi *mi, struct err *err)
     mi->batch_y = calloc(max * Y, sizeof *mi->batch_y);
     mi->batch_real = calloc(max, 1);
     mi->batch_bound = calloc((size_t)mi->max_steps, sizeof *mi->batch_bound);
+    if (mi_has_masks(mi)) {
+        mi->mask = calloc(max * W, 1);
+        mi->batch_mask = calloc(max * W, 1);
+    }
     if (!mi->choices || !mi->samples || !mi->index || !mi->permutation || !mi->label || !mi->q || !mi->bound || !mi->work ||
-        !mi->batch_x || !mi->batch_y || !mi->batch_real || !mi->batch_bound)
+        !mi->batch_x || !mi->batch_y || !mi->batch_real || !mi->batch_bound || !mi->mask != !mi->batch_mask ||
+        (mi_has_masks(mi) && !mi->mask))
         return err_set(err, ERR_NOMEM, "no memory for the information penalty");
     for (int g = 0; !is_box(mi) && g < mi->G; g++)
         mi->choices[g] = mi->head.choices[g % mi->head.C];
@@ -165,27 +186,38 @@ void mi_deinit(struct mi *mi)
     free(mi->batch_y);
     free(mi->batch_real);
     free(mi->batch_bound);
+    free(mi->mask);
+    free(mi->batch_mask);
     *mi = (struct mi){0};
 }
 
 size_t mi_scratch(const struct mi *mi)
 {
-    size_t cells = (size_t)MI_BLOCK * (size_t)(mi->X + mi->Y + 1);
-    return mi_is_on(mi) ? net_act_scratch(&net_of(mi)->arch, MI_BLOCK) + cells * sizeof(real) + 4 * ARENA_ALIGN : 0;
+    size_t cells = (size_t)MI_BLOCK * (size_t)(mi->X + mi->Y + mi->W + 1);
+    return mi_is_on(mi) ? net_act_scratch(&net_of(mi)->arch, MI_BLOCK) + cells * sizeof(real) + 5 * ARENA_ALIGN : 0;
 }
 
 /* ---- ring and fit ---- */
 
-void mi_remember(struct mi *mi, const float *x, const int32_t *y, const uint8_t *is_real)
+void mi_put_mask(const struct mi *mi, const uint8_t *available, const uint8_t *alive, const int32_t *y, uint8_t *mask)
+{
+    for (int g = 0; g < mi->G; available += mi->choices[g], mask += mi->choices[g], g++)
+        for (int a = 0; a < mi->choices[g]; a++)
+            mask[a] = a == y[g] || (alive[g / mi->head.C] && available[y[g]] && available[a]);
+}
+
+void mi_remember(struct mi *mi, const float *x, const int32_t *y, const uint8_t *is_real, const uint8_t *mask)
 {
     struct mi_ring *ring = &mi->ring;
-    size_t X = (size_t)mi->X, Y = (size_t)mi->Y;
+    size_t X = (size_t)mi->X, Y = (size_t)mi->Y, W = (size_t)mi->W;
     for (size_t r = 0; r < (size_t)mi->R; r++) {
         if (is_real && !is_real[r])
             continue;
         size_t at = (size_t)ring->cursor[0];
         memcpy(ring->x + at * X, x + r * X, X * sizeof *x);
         memcpy(ring->y + at * Y, y + r * Y, Y * sizeof *y);
+        if (ring->mask)
+            memcpy(ring->mask + at * W, mask + r * W, W);
         ring->cursor[0] = (ring->cursor[0] + 1) % ring->capacity;
         ring->cursor[1] += ring->cursor[1] < ring->capacity;
     }
@@ -195,6 +227,17 @@ static void widen(size_t n, const float *from, real *to)
 {
     for (size_t i = 0; i < n; i++)
         to[i] = (real)from[i];
+}
+
+/* Logits of choices that are not available, lowered until nothing of them is left. */
+static struct node *mask_logits(const struct mi *mi, struct block *block, struct node *logits)
+{
+    size_t W = (size_t)mi->W;
+    real *low = arena_array(block->scratch, real, (size_t)block->count * W);
+    for (int i = 0; i < block->count; i++)
+        for (size_t c = 0; c < W; c++)
+            low[(size_t)i * W + c] = mi->ring.mask[(size_t)mi->samples[block->first + i] * W + c] ? 0 : MASKED;
+    return tape_add(block->tape, logits, tape_input(block->tape, block->count, mi->W, low, false));
 }
 
 static void fit_block(void *context, struct block *block)
@@ -212,6 +255,8 @@ static void fit_block(void *context, struct block *block)
     }
     struct node *input = tape_input(block->tape, n, (int)X, x, false);
     struct node *output = net_forward(block->tape, block->weights, block->gradient, input, 1, n, NULL, NULL, NULL);
+    if (mi->ring.mask)
+        output = mask_logits(mi, block, output);
     if (is_box(mi))
         tape_gaussian_loss(block->tape, output, (const float *)y, weight);
     else
@@ -238,9 +283,11 @@ struct look { /* the rows that a bound is taken on */
     const struct mi_steps *steps;
 };
 
-/* Outputs to log-probabilities, part by part; of a box, to means and log-variances. */
-static void finish_outputs(const struct mi *mi, real *out)
+/* Outputs to log-probabilities, part by part; of a box, to means and log-variances. mask [W] or NULL. */
+static void finish_outputs(const struct mi *mi, const uint8_t *mask, real *out)
 {
+    for (int c = 0; mask && c < mi->W; c++)
+        out[c] = mask[c] ? out[c] : MASKED;
     if (is_box(mi)) {
         vmath()->tanh((size_t)mi->Y, out + mi->Y, out + mi->Y);
         return;
@@ -268,18 +315,20 @@ static void output_block(void *context, struct block *block)
         widen(X, look->steps->x + (size_t)mi->index[block->first + i] * X, x + (size_t)i * X);
     net_act(block->weights, block->count, x, NULL, out, block->scratch);
     for (int i = 0; i < block->count; i++)
-        finish_outputs(mi, out + (size_t)i * W);
+        finish_outputs(mi, mi->mask ? mi->mask + (size_t)(block->first + i) * W : NULL, out + (size_t)i * W);
 }
 
 /* Real rows r of all steps from place `first` on; returns where they end. */
 static int list_rows(struct mi *mi, const struct mi_steps *steps, int r, int first)
 {
-    size_t Y = (size_t)mi->Y;
+    size_t Y = (size_t)mi->Y, W = (size_t)mi->W;
     for (int t = 0; t < steps->n; t++) {
         int row = t * mi->R + r;
         if (steps->is_real && !steps->is_real[row])
             continue;
         memcpy(mi->label + (size_t)first * Y, steps->y + (size_t)row * Y, Y * sizeof *mi->label);
+        if (mi->mask)
+            memcpy(mi->mask + (size_t)first * W, steps->mask + (size_t)row * W, W);
         mi->index[first++] = row;
     }
     return first;
@@ -303,7 +352,8 @@ static void bound_of_choices(struct mi *mi, int first, int n, double *out)
                                       .W = mi->W,
                                       .choices = mi->choices,
                                       .logq = mi->q + (size_t)first * (size_t)mi->W,
-                                      .label = mi->label + (size_t)first * (size_t)mi->Y};
+                                      .label = mi->label + (size_t)first * (size_t)mi->Y,
+                                      .available = mi->mask ? mi->mask + (size_t)first * (size_t)mi->W : NULL};
     switch ((enum mi_estimator)mi->config.estimator) {
     case MI_CLUB: mi_club_choices(&sample, mi->work, out); break;
     case MI_CLUB_SAMPLE: mi_club_sample_choices(&sample, mi->permutation, out); break;
@@ -402,4 +452,15 @@ void mi_information(struct mi *mi, struct updater *updater, const struct mi_step
             out[mi->index[first + i] / mi->R] += mi->bound[i];
     }
     sum_up(mi, steps, out, estimate);
+}
+
+void mi_report(const struct mi *mi, const struct mi_estimate *estimate, double nll, double reward, struct report *report)
+{
+    report_add(report, "mi/mean", estimate->mean);
+    report_add(report, "mi/low", estimate->low);
+    report_add(report, "mi/high", estimate->high);
+    report_add(report, "mi/min", estimate->min);
+    report_add(report, "mi/max", estimate->max);
+    report_add(report, "mi/nll", nll);
+    report_add(report, "mi/share", reward > 0 ? mi->config.lambda * fabs(estimate->mean) / reward : 0.0);
 }

@@ -22,8 +22,14 @@ static void gather_step(struct mi *mi, const struct batch *batch, int l, int t)
     memcpy(mi->batch_x + at * (size_t)mi->X, x, width * sizeof *x);
     memcpy(mi->batch_y + at * (size_t)mi->Y, batch_choices(s, view->action, t * s->N),
            (size_t)mi->R * (size_t)mi->Y * sizeof *mi->batch_y);
-    for (int r = 0; r < mi->R; r++)
-        mi->batch_real[at + (size_t)r] = mi->R == 1 || view->alive[t * s->N + r];
+    int agents = s->N / mi->R;
+    for (int r = 0; r < mi->R; r++) {
+        size_t row = at + (size_t)r, agent = (size_t)(t * s->N + r * agents);
+        mi->batch_real[row] = mi->R == 1 || view->alive[agent];
+        if (mi_has_masks(mi))
+            mi_put_mask(mi, view->available + agent * (size_t)s->A, view->alive + agent, mi->batch_y + row * (size_t)mi->Y,
+                        mi->batch_mask + row * (size_t)mi->W);
+    }
 }
 
 /* Time first, so that the ring's newest rows come from all lanes. */
@@ -33,7 +39,8 @@ static void remember_batch(struct mi *mi, const struct batch *batch)
     for (int t = 0; t < s->T; t++)
         for (int l = 0; l < s->L; l++) {
             size_t at = ((size_t)l * (size_t)s->T + (size_t)t) * (size_t)mi->R;
-            mi_remember(mi, mi->batch_x + at * (size_t)mi->X, mi->batch_y + at * (size_t)mi->Y, mi->batch_real + at);
+            mi_remember(mi, mi->batch_x + at * (size_t)mi->X, mi->batch_y + at * (size_t)mi->Y, mi->batch_real + at,
+                        mi_has_masks(mi) ? mi->batch_mask + at * (size_t)mi->W : NULL);
         }
 }
 
@@ -61,15 +68,10 @@ void mi_shape_rewards(struct mi *mi, struct updater *updater, struct batch *batc
             gather_step(mi, batch, l, t);
     remember_batch(mi, batch);
     double nll = mi_fit(mi, updater, progress->update);
-    struct mi_steps steps = {.n = s->L * s->T, .x = mi->batch_x, .y = mi->batch_y, .is_real = mi->batch_real, .cluster = s->T};
+    struct mi_steps steps = {
+        .n = s->L * s->T, .x = mi->batch_x, .y = mi->batch_y, .is_real = mi->batch_real, .mask = mi->batch_mask, .cluster = s->T};
     struct mi_estimate estimate;
     mi_information(mi, updater, &steps, progress->update, mi->batch_bound, &estimate);
     double reward = subtract(mi, batch);
-    report_add(report, "mi/mean", estimate.mean);
-    report_add(report, "mi/low", estimate.low);
-    report_add(report, "mi/high", estimate.high);
-    report_add(report, "mi/min", estimate.min);
-    report_add(report, "mi/max", estimate.max);
-    report_add(report, "mi/nll", nll);
-    report_add(report, "mi/share", reward > 0 ? mi->config.lambda * fabs(estimate.mean) / reward : 0.0);
+    mi_report(mi, &estimate, nll, reward, report);
 }

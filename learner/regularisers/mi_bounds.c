@@ -20,6 +20,24 @@ static double logq_of_labels(const struct mi_choices *s, int i, int j)
     return sum;
 }
 
+static const uint8_t *available_of(const struct mi_choices *s, int i)
+{
+    return s->available ? s->available + (size_t)i * (size_t)s->W : NULL;
+}
+
+/* The labels' mean of log q(. | x_i) over the classes from..from+count-1 that row i has; its own is one of them. */
+static double mean_of_part(const real *row, const double *histogram, const uint8_t *available, int from, int count)
+{
+    double sum = 0, mass = 0;
+    for (int c = from; c < from + count; c++) {
+        if (available && !available[c])
+            continue;
+        sum += histogram[c] * (double)row[c];
+        mass += histogram[c];
+    }
+    return available ? sum / mass : sum; /* all classes together have mass 1 */
+}
+
 void mi_club_choices(const struct mi_choices *s, double *histogram, double *out)
 {
     memset(histogram, 0, (size_t)s->W * sizeof *histogram);
@@ -27,37 +45,66 @@ void mi_club_choices(const struct mi_choices *s, double *histogram, double *out)
         for (int g = 0, at = 0; g < s->G; at += s->choices[g], g++)
             histogram[at + s->label[(size_t)i * (size_t)s->G + (size_t)g]] += 1.0 / s->n;
     for (int i = 0; i < s->n; i++) {
-        const real *row = logq_of(s, i);
         out[i] = logq_of_labels(s, i, i);
-        for (int c = 0; c < s->W; c++)
-            out[i] -= histogram[c] * (double)row[c];
+        for (int g = 0, at = 0; g < s->G; at += s->choices[g], g++)
+            out[i] -= mean_of_part(logq_of(s, i), histogram, available_of(s, i), at, s->choices[g]);
     }
+}
+
+/* The next row on the permutation's cycle through i whose choice in part g, classes from `at` on, row i has, too; at last i itself. */
+static int negative_of(const struct mi_choices *s, const int32_t *permutation, int i, int g, int at)
+{
+    const uint8_t *available = available_of(s, i);
+    int j = permutation[i];
+    while (available && j != i && !available[at + s->label[(size_t)j * (size_t)s->G + (size_t)g]])
+        j = permutation[j];
+    return j;
 }
 
 void mi_club_sample_choices(const struct mi_choices *s, const int32_t *permutation, double *out)
 {
-    for (int i = 0; i < s->n; i++)
-        out[i] = logq_of_labels(s, i, i) - logq_of_labels(s, i, permutation[i]);
+    for (int i = 0; i < s->n; i++) {
+        out[i] = logq_of_labels(s, i, i);
+        for (int g = 0, at = 0; g < s->G; at += s->choices[g], g++) {
+            int j = negative_of(s, permutation, i, g, at);
+            out[i] -= (double)logq_of(s, i)[at + s->label[(size_t)j * (size_t)s->G + (size_t)g]];
+        }
+    }
 }
 
 void mi_vub_choices(const struct mi_choices *s, double *out)
 {
     for (int i = 0; i < s->n; i++) {
         const real *row = logq_of(s, i);
+        const uint8_t *available = available_of(s, i);
         out[i] = 0;
-        for (int c = 0; c < s->W; c++)
-            out[i] += exp((double)row[c]) * (double)row[c];
-        for (int g = 0; g < s->G; g++)
-            out[i] += log((double)s->choices[g]);
+        for (int g = 0, c = 0; g < s->G; g++) {
+            int end = c + s->choices[g], n = 0;
+            for (; c < end; c++) {
+                if (available && !available[c])
+                    continue;
+                out[i] += exp((double)row[c]) * (double)row[c];
+                n++;
+            }
+            out[i] += log((double)n);
+        }
     }
 }
 
-/* sum over j != i of q(class | x_j), where the difference from all rows' sum would be nothing but rounding. */
-static double mass_without(const struct mi_choices *s, int i, int class)
+static double q_of(const struct mi_choices *s, int j, int class)
 {
-    double sum = 0;
+    return s->available && !available_of(s, j)[class] ? 0 : exp((double)logq_of(s, j)[class]);
+}
+
+/* sum over j != i of q(class | x_j), from the sum over all; where the difference would be nothing but rounding, anew. */
+static double mass_of_others(const struct mi_choices *s, const double *mass, int i, int class)
+{
+    double sum = mass[class] - q_of(s, i, class);
+    if (sum >= 1e-6 * mass[class])
+        return sum;
+    sum = 0;
     for (int j = 0; j < s->n; j++)
-        sum += j == i ? 0 : exp((double)logq_of(s, j)[class]);
+        sum += j == i ? 0 : q_of(s, j, class);
     return sum;
 }
 
@@ -66,16 +113,17 @@ void mi_l1out_choices(const struct mi_choices *s, double *mass, double *out)
     memset(mass, 0, (size_t)s->W * sizeof *mass);
     for (int i = 0; i < s->n; i++)
         for (int c = 0; c < s->W; c++)
-            mass[c] += exp((double)logq_of(s, i)[c]);
+            mass[c] += q_of(s, i, c);
     for (int i = 0; i < s->n; i++) {
-        const real *row = logq_of(s, i);
+        const uint8_t *available = available_of(s, i);
         out[i] = 0;
         for (int g = 0, at = 0; s->n > 1 && g < s->G; at += s->choices[g], g++) {
             int class = at + s->label[(size_t)i * (size_t)s->G + (size_t)g];
-            double rest = mass[class] - exp((double)row[class]);
-            if (rest < 1e-6 * mass[class])
-                rest = mass_without(s, i, class);
-            out[i] += (double)row[class] - log(rest / (s->n - 1));
+            double of_class = mass_of_others(s, mass, i, class), of_all = available ? 0 : s->n - 1;
+            for (int c = at; available && c < at + s->choices[g]; c++)
+                of_all += available[c] ? mass_of_others(s, mass, i, c) : 0;
+            if (of_class > 0)
+                out[i] += (double)logq_of(s, i)[class] - log(of_class / of_all);
         }
     }
 }

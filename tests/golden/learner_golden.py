@@ -249,22 +249,36 @@ def ascend(arch, net, x, available, rows, seed, epoch):
 MI = {"lambda": 0.05, "lr": 2e-3, "rows": 16}
 
 
-def joint_action_loss(arch, net, x, label, N, A):
-    return F.cross_entropy(forward(arch, net, x).reshape(-1, A), label.reshape(-1), reduction="none").reshape(-1, N).sum(-1)
+def choices_that_count(lanes, A, masks):
+    """[L,T,N,A]: without masks everything; else what is available to the living, of the dead what they did."""
+    own = F.one_hot(stack(lanes, "action"), A).bool()
+    if not masks:
+        return torch.ones_like(own)
+    available = stack(lanes, "available").bool()
+    return own | (available & stack(lanes, "alive").bool()[..., None] & (available & own).any(-1, keepdim=True))
 
 
-def shape_rewards(lanes, net, arch, N, A, seed, optimisers, report):
-    x, label = stack(lanes, "state")[:, :T, 0], stack(lanes, "action")
+def log_q_of(arch, net, x, mask):
+    return F.log_softmax(forward(arch, net, x).reshape(mask.shape).masked_fill(~mask, -1e10), -1)
+
+
+def shape_rewards(lanes, net, arch, N, A, seed, optimisers, report, masks):
+    x, label, mask = stack(lanes, "state")[:, :T, 0], stack(lanes, "action"), choices_that_count(lanes, A, masks)
     draw, L = Stream(seed, RNG_BATCH, 0, 0, 0), len(lanes)
     ring = [(l, t) for t in range(T) for l in range(L)]  # time first
     drawn = [ring[draw.below(len(ring))] for _ in range(MI["rows"])]
-    loss = joint_action_loss(arch, net, torch.stack([x[l, t] for l, t in drawn]), torch.stack([label[l, t] for l, t in drawn]), N, A).mean()
+    pick = lambda of: torch.stack([of[l, t] for l, t in drawn])
+    loss = -log_q_of(arch, net, pick(x), pick(mask)).gather(-1, pick(label)[..., None]).sum() / MI["rows"]
     report["mi/nll"] = loss.item()
     step(net, loss, MI["lr"], 0, optimisers, "mi/action")
-    rows, labels = x.reshape(L * T, -1), label.reshape(L * T, N)
-    log_q = F.log_softmax(forward(arch, net, rows).detach().reshape(L * T, N, A), -1)
-    pairs = torch.stack([log_q.gather(-1, labels[j].expand(L * T, N)[..., None])[..., 0].sum(-1) for j in range(L * T)], 1)
-    information = (torch.diagonal(pairs) - pairs.mean(1)).reshape(L, T)
+    rows, labels, mask = x.reshape(L * T, -1), label.reshape(L * T, N), mask.reshape(L * T, N, A)
+    log_q = log_q_of(arch, net, rows, mask).detach()
+    information = torch.zeros(L * T)
+    for i in range(L * T):
+        for n in range(N):
+            negatives = [log_q[i, n, k] for k in labels[:, n] if mask[i, n, k]]
+            information[i] += log_q[i, n, labels[i, n]] - sum(negatives) / len(negatives)
+    information = information.reshape(L, T)
     mean, per_lane = information.mean(), information.sum(1)
     half = 4.303 * ((per_lane - T * mean) ** 2).sum().mul(L / (L - 1)).sqrt() / (L * T)  # Student's t with 2 degrees of freedom
     report.update({"mi/mean": mean.item(), "mi/low": (mean - half).item(), "mi/high": (mean + half).item(),
@@ -362,7 +376,7 @@ def evaluate(lanes, nets, archs, norm, N, K, joint, is_async, s):
 SEED = 1
 
 
-def update(name, seed, N, O, S, A, K, H, algorithm, joint, is_async, epochs, max_norm, regulariser=None):
+def update(name, seed, N, O, S, A, K, H, algorithm, joint, is_async, epochs, max_norm, regulariser=None, masks=False):
     n, s = Numbers(seed), SETTINGS
     base = dict(hidden=8, depth=2, activation=RELU, input_norm=1, layer_norm=1, gru=0)
     archs = dict(defender={**base, "in": O + K, "out": A}, critic={**base, "in": (S if joint else O) + K, "out": 1})
@@ -379,7 +393,7 @@ def update(name, seed, N, O, S, A, K, H, algorithm, joint, is_async, epochs, max
     begin, report, optimisers = norm.numbers(), {}, {}
     columns = [dict(lane) for lane in lanes]
     if regulariser == "mi":
-        shape_rewards(lanes, nets["mi/action"], archs["mi/action"], N, A, SEED, optimisers, report)
+        shape_rewards(lanes, nets["mi/action"], archs["mi/action"], N, A, SEED, optimisers, report, masks)
     old, target, adv, team, adversaries = evaluate(lanes, nets, archs, norm, N, K, joint, is_async, s)
     train_policy("defender", nets, archs, lanes, adv, team, N, K, s, max_norm, epochs, optimisers, report, "policy/",
                  regulariser == "smoothness")
@@ -403,7 +417,8 @@ def update(name, seed, N, O, S, A, K, H, algorithm, joint, is_async, epochs, max
     if regulariser:
         recipe.append(f"run.seed={SEED}")
     if regulariser == "mi":
-        recipe += [f"mi.lambda={MI['lambda']}", f"mi.lr={MI['lr']}", f"mi.fit_rows={MI['rows']}", "mi.hidden=8"]
+        recipe += [f"mi.lambda={MI['lambda']}", f"mi.lr={MI['lr']}", f"mi.fit_rows={MI['rows']}", "mi.hidden=8",
+                   f"mi.masks={'true' if masks else 'false'}"]
     if regulariser == "smoothness":
         recipe += [f"smoothness.{key}={value}" for key, value in SMOOTH.items()]
     moments = {key: {p: flat(optimisers[key].state[w]["exp_avg"]) for p, w in net.items()} for key, net in nets.items()}
@@ -421,5 +436,7 @@ if __name__ == "__main__":
     update("mappo_async", 4, N=3, O=5, S=7, A=4, K=0, H=0, algorithm="mappo", joint=True, is_async=True, epochs=1, max_norm=0.2)
     update("mir3_mappo", 5, N=3, O=5, S=7, A=4, K=0, H=0, algorithm="mappo", joint=True, is_async=False, epochs=1, max_norm=10,
            regulariser="mi")
+    update("mir3_mappo_masks", 5, N=3, O=5, S=7, A=4, K=0, H=0, algorithm="mappo", joint=True, is_async=False, epochs=1, max_norm=10,
+           regulariser="mi", masks=True)
     update("ernie_mappo", 6, N=3, O=5, S=7, A=4, K=0, H=0, algorithm="mappo", joint=True, is_async=False, epochs=1, max_norm=10,
            regulariser="smoothness")

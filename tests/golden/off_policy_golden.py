@@ -1,13 +1,16 @@
-"""One update of value-decomposition methods and of MADDPG in float64: the independent reference of tests/learner/test_q_learning.c.
+"""One update of value-decomposition methods and of MADDPG in float64: the independent reference of tests/learner/test_q_learning.c
+and, with the methods that stand on them, of test_rivals.c.
 
 Run by hand after a change of meaning (pip install torch numpy; python3 tests/golden/off_policy_golden.py). Writes learner/*.json beside
 this file. Episode by episode, step by step, through torch's GRU cell, autograd and optimisers; the C code works on sorted blocks of episodes.
 The sample is the whole replay, so that no draw has to be repeated here; noise of the Gumbel softmax comes from rng.c's definition.
 """
+import math
+
 import torch
 import torch.nn.functional as F
 
-from learner_golden import f32, write
+from learner_golden import RNG_BATCH, RNG_NOISE, SMOOTH, Stream, f32, write
 from net_golden import ELU, RELU, Numbers, flat, forward, parameters
 
 ENDS = [{2: "truncated", 5: "terminated"}, {1: "terminated", 4: "truncated"}, {0: "truncated", 5: "terminated"}]
@@ -57,7 +60,7 @@ def episodes_of(lanes):
             whole = lambda name, final: torch.cat([c[name][part], c[final][e : e + 1]])
             found.append(dict(observation=whole("observation", "final_observation"), state=whole("state", "final_state")[:, 0],
                               available=whole("available", "final_available").bool(), action=c["action"][part],
-                              reward=c["reward"][part].mean(-1), terminated=kind == "terminated", length=end + 1 - start))
+                              alive=c["alive"][part], index=len(found), reward=c["reward"][part], terminated=kind == "terminated", length=end + 1 - start))
             start = end + 1
     return found
 
@@ -74,7 +77,13 @@ def values(arch, net, episode, N, A, last_action):
     """[length+1,N,A]"""
     x, steps = agent_input(episode, N, A, last_action), episode["length"] + 1
     keep = torch.ones(steps, N)
-    return forward(arch, net, x.reshape(steps * N, -1), steps, torch.zeros(N, arch["hidden"]), keep).reshape(steps, N, A)
+    return forward(arch, net, x.reshape(steps * N, -1), steps, torch.zeros(N, arch["hidden"]), keep).reshape(steps, N, -1)
+
+
+def memory(arch, net, episode, N, A, last_action):
+    """The GRU's states [length+1,N,H]: the net with the identity for a head."""
+    H = arch["hidden"]
+    return values({**arch, "out": H}, {**net, "head.weight": torch.eye(H), "head.bias": torch.zeros(1, H)}, episode, N, A, last_action).detach()
 
 
 def qmix(archs, nets, prefix, q, state):
@@ -106,7 +115,119 @@ def total_of(algorithm, archs, nets, prefix, q, state, best, action):
     return q.sum(-1) if algorithm == "vdn" else qmix(archs, nets, prefix, q, state)
 
 
-def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, is_double, max_norm, target_every, layers=1, norm=0):
+# ---- MIR3: the estimator's step on a ring of all steps, and the rewards that it leaves ----
+
+MI = {"lambda": 0.05, "lr": 2e-3, "rows": 16}
+
+
+def penalty_arch(x_width, rows_of_agents, N, A, is_box):
+    agents = 1 if rows_of_agents else N
+    return dict(activation=RELU, input_norm=0, layer_norm=0, gru=0, hidden=8, depth=1, out=agents * A * (2 if is_box else 1), **{"in": x_width})
+
+
+def log_q(arch, net, x, y, mask, is_box):
+    """log q(y_j | x_i) of every pair of rows [i,j,part], a part being a softmax, or a number of a box; twice and without constants of a box."""
+    out = forward(arch, net, x)
+    if is_box:
+        mean, spread = out.chunk(2, -1)
+        v = torch.tanh(spread)[:, None]
+        return -((y[None] - mean[:, None]) ** 2 / v.exp() + v)
+    logits = out.reshape(mask.shape).masked_fill(~mask, -1e10)
+    every = F.log_softmax(logits, -1)[:, None].expand(len(x), len(x), *mask.shape[1:])
+    return every.gather(-1, y[None, ..., None].expand(len(x), *y.shape, 1))[..., 0]
+
+
+def is_negative(y, mask, is_box):
+    """[i,j,part]: whether row i has row j's choice."""
+    if is_box:
+        return torch.ones(len(y), *y.shape, dtype=torch.bool)
+    return mask[:, None].expand(len(y), *mask.shape).gather(-1, y[None, ..., None].expand(len(y), *y.shape, 1))[..., 0]
+
+
+def mask_of(e, A):
+    own = F.one_hot(e["action"], A).bool()
+    return own | (e["available"][:-1] & e["alive"].bool()[..., None] & (e["available"][:-1] & own).any(-1, keepdim=True))
+
+
+def shape_rewards(episodes, net, arch, x_of, by_agent, N, A, is_box, report):
+    """CLUB of every step. episodes: the sample, longest first; the ring is filled in the order of their ends, lane by lane."""
+    flat_y = lambda e: e["action"] if by_agent else e["action"].reshape(e["length"], -1)
+    masks = lambda e: mask_of(e, A) if not is_box else torch.ones(e["length"], N, A, dtype=torch.bool)
+    in_ring, draw = sorted(episodes, key=lambda e: e["index"]), Stream(1, 8, 1 << 63, 0, 0)
+    groups = range(N) if by_agent else [slice(None)]
+    rows = [(x_of(e)[t, g] if by_agent else x_of(e)[t], flat_y(e)[t, g : g + 1].reshape(-1) if by_agent else flat_y(e)[t],
+             masks(e)[t, g : g + 1] if by_agent else masks(e)[t]) for e in in_ring for t in range(e["length"]) for g in groups
+            if not by_agent or e["alive"][t, g]]
+    drawn = [rows[draw.below(len(rows))] for _ in range(MI["rows"])]
+    x, y, mask = (torch.stack(part) for part in zip(*drawn))
+    own = torch.diagonal(log_q(arch, net, x, y, mask, is_box)).sum() / MI["rows"]
+    optimiser = torch.optim.Adam(net.values(), lr=MI["lr"], eps=1e-5)
+    (-own).backward()
+    optimiser.step()
+    width = y.shape[-1]
+    report["mi/nll"] = (-own.item() + width * math.log(2 * math.pi)) / 2 if is_box else -own.item()
+    steps = sum(e["length"] for e in episodes)
+    penalty = [torch.zeros(e["length"]) for e in episodes]
+    for g in groups:
+        at = [(k, t) for k, e in enumerate(episodes) for t in range(e["length"]) if not by_agent or e["alive"][t, g]]
+        x = torch.stack([x_of(episodes[k])[t, g] if by_agent else x_of(episodes[k])[t] for k, t in at])
+        y = torch.stack([flat_y(episodes[k])[t, g : g + 1].reshape(-1) if by_agent else flat_y(episodes[k])[t] for k, t in at])
+        mask = torch.stack([masks(episodes[k])[t, g : g + 1] if by_agent else masks(episodes[k])[t] for k, t in at])
+        pairs, has = log_q(arch, net, x, y, mask, is_box).detach(), is_negative(y, mask, is_box)
+        bound = (torch.diagonal(pairs).T - (pairs * has).sum(1) / has.sum(1)).sum(-1) / (2 if is_box else 1)
+        for (k, t), value in zip(at, bound):
+            penalty[k][t] += value
+    every = torch.cat(penalty)
+    mean = every.mean()
+    B = len(episodes)
+    spread = sum((p - mean).sum() ** 2 for p in penalty) * B / (B - 1)
+    z = 1.959963984540054
+    f = B - 1  # Abramowitz, Stegun 1964, 26.7.5
+    student = z + (z**3 + z) / (4 * f) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * f**2) + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * f**3)
+    half = student * spread.sqrt() / steps
+    rewards = torch.cat([e["reward"].mean(-1) for e in episodes])
+    report.update({"mi/mean": mean.item(), "mi/min": every.min().item(), "mi/max": every.max().item(), "mi/low": (mean - half).item(),
+                   "mi/high": (mean + half).item(), "mi/share": (MI["lambda"] * mean.abs() / rewards.abs().mean()).item()})
+    for e, p in zip(episodes, penalty):
+        e["reward"] = e["reward"] - MI["lambda"] * p[:, None]
+    return {"mi/action": {p: flat(optimiser.state[w]["exp_avg"]) for p, w in net.items()}}
+
+
+MI_RECIPE = [f"mi.lambda={MI['lambda']}", f"mi.lr={MI['lr']}", f"mi.fit_rows={MI['rows']}", "mi.hidden=8"]
+
+
+HORIZON = 100
+
+
+def distance(kind, available, u, there):
+    """ERNIE's D [.,N] between two outputs [.,N,A] of a net."""
+    if kind == "values":
+        return 0.5 * (((u - there) * available) ** 2).sum(-1)
+    if kind == "tanh":
+        return 0.5 * ((torch.tanh(u) - torch.tanh(there)) ** 2).sum(-1)
+    p, q = (F.log_softmax(x.masked_fill(~available, -1e10), -1) for x in (u, there))
+    return (p.exp() * (p - q)).sum(-1)
+
+
+def smoothness(kind, arch, net, episode, index, update, N, O, A, last_action):
+    """Sum over an episode's steps and agents of D between the net on its inputs and on nearby ones, which one ascent finds; rounded where
+    the C code's floats are, so that the corners of the ball agree."""
+    L, x, available = episode["length"], agent_input(episode, N, A, last_action)[:-1], episode["available"][:-1]
+    act = lambda net, x: forward(arch, net, x.reshape(L * N, -1), L, torch.zeros(N, arch["hidden"]), torch.ones(L, N)).reshape(L, N, A)
+    start = x.clone()
+    for t in range(L):
+        for n in range(N):
+            draw = Stream(1, RNG_NOISE, update, 0, (index * (HORIZON + 1) + t) * N + n)
+            start[t, n, :O] += f32(torch.tensor([SMOOTH["noise"] * draw.normal() for _ in range(O)]))
+    start = f32(start).requires_grad_()
+    held = {name: w.detach() for name, w in net.items()}
+    (slope,) = torch.autograd.grad(distance(kind, available, act(held, x), act(held, start)).sum(), start)
+    delta = (start.detach() - x + SMOOTH["step"] * slope.sign()).clamp(-SMOOTH["radius"], SMOOTH["radius"])
+    delta[:, :, O:] = 0
+    return distance(kind, available, act(net, x), act(net, f32(x + delta))).sum()
+
+
+def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, is_double, max_norm, target_every, layers=1, norm=0, mi=None, smooth=False):
     n = Numbers(seed)
     joint, E, hyper, lr, gamma, share = S > 0, 4, 7, 2e-3, 0.95, 0.25
     Z = S if joint else N * O
@@ -126,13 +247,25 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
         archs["mixer/action"] = {**attention, "in": Z + N * A, "out": E * N}
     live = list(archs)
     nets = {prefix + key: parameters(archs[key], n) for prefix in ("", "target/") for key in live}
+    report, extra = {}, {}
+    if mi:
+        archs["mi/action"] = penalty_arch(dict(state=Z, observation=O, hidden=H)[mi], mi != "state", N, A, False)
+        nets["mi/action"] = parameters(archs["mi/action"], n)
     start = {key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}
     lanes = make_columns(n, N, O, S if joint else O, A)
+    if mi:
+        for c in lanes:
+            c["alive"] = (n.uniform(0, 1, T, N) < 0.8).to(torch.int64)
     episodes = episodes_of(lanes)
     steps = sum(e["length"] for e in episodes)
+    if mi:
+        with torch.no_grad():
+            x_of = {"state": lambda e: e["state"] if joint else e["observation"].reshape(e["length"] + 1, -1), "observation": lambda e: e["observation"],
+                    "hidden": lambda e: memory(archs["defender"], nets["defender"], e, N, A, last_action)}[mi]
+        extra = shape_rewards(episodes, nets["mi/action"], archs["mi/action"], x_of, mi != "state", N, A, False, report)
 
-    loss, chosen_sum, target_sum = 0.0, 0.0, 0.0
-    for e in episodes:
+    loss, chosen_sum, target_sum, term = 0.0, 0.0, 0.0, 0.0
+    for index, e in enumerate(episodes):
         L = e["length"]
         state = e["state"] if joint else e["observation"].reshape(L + 1, -1)
         q = values(archs["defender"], nets["defender"], e, N, A, last_action)
@@ -143,11 +276,14 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
         after = total_of(algorithm, archs, nets, "target/", next_q, state[1:], masked_late.amax(-1)[1:], greedy).detach()
         if e["terminated"]:
             after[-1] = 0
-        y = e["reward"] + gamma * after
+        y = e["reward"].mean(-1) + gamma * after
         done = q[:-1].gather(-1, e["action"][..., None])[..., 0]
         total = total_of(algorithm, archs, nets, "", done, state[:-1], masked.amax(-1)[:-1], e["action"])
         loss = loss + ((total - y) ** 2).sum() / steps
+        if smooth:
+            term = term + smoothness("values", archs["defender"], nets["defender"], e, index, len(episodes), N, O, A, last_action) / (steps * N)
         chosen_sum, target_sum = chosen_sum + total.sum().item() / steps, target_sum + y.sum().item() / steps
+    loss = loss + SMOOTH["weight"] * term
     loss.backward()
 
     weights = [w for key in live for w in nets[key].values()]
@@ -172,38 +308,20 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
               f"q.updates_per_episode={1 / len(episodes)}", f"q.optimiser={optimiser}", f"q.lr={lr}", "q.alpha=0.9", "q.eps=1e-4",
               f"q.max_norm={max_norm}", f"q.gamma={gamma}", f"q.double={'true' if is_double else 'false'}", f"q.target_every={target_every}",
               f"q.target_share={share}", f"qmix.embed={E}", f"qmix.hypernet={hyper}", "replay.episodes=20"]
+    recipe += [*MI_RECIPE, f"mi.x={mi}"] if mi else []
     if algorithm == "qplex":
         recipe += [f"qplex.heads={E}", f"qplex.hypernet={hyper}", f"qplex.layers={layers}", "qplex.attention=6",
                    f"qplex.state_norm={'true' if norm else 'false'}"]
+    recipe += [f"smoothness.{key}={value}" for key, value in SMOOTH.items() if smooth]
     left_out = [] if joint else ["state", "final_state"]
     write(name, dict(recipe=recipe, N=N, O=O, S=S if joint else O, A=A, K=0, H=0, joint=joint, moment="v" if optimiser == "rmsprop" else "m",
                      lanes=[dict(episodes=len(ENDS[l]), columns={k: flat(v) for k, v in lane.items() if k not in left_out})
                             for l, lane in enumerate(lanes)],
                      parameters=start, norm=[0, 0, 0, 0], horizon=6,
-                     report={"q/loss": loss.item(), "q/norm": size.item(), "q/chosen": chosen_sum, "q/target": target_sum},
-                     moments={key: {p: flat(torch_optimiser.state[w][moment]) for p, w in nets[key].items()} for key in live},
+                     report={"q/loss": loss.item(), "q/norm": size.item(), "q/chosen": chosen_sum, "q/target": target_sum, **report,
+                             **({"smoothness": term.item()} if smooth else {})},
+                     moments={**{key: {p: flat(torch_optimiser.state[w][moment]) for p, w in nets[key].items()} for key in live}, **extra},
                      result={key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}))
-
-
-class Stream:
-    """common/base/rng.h: SplitMix64 over the words of a name, then counted on."""
-
-    WORD = (1 << 64) - 1
-
-    def __init__(self, seed, purpose, episode, step, agent):
-        key = self.mix(seed ^ (purpose << 56))
-        self.key, self.count = self.mix(self.mix(key ^ episode) ^ (step << 32 | agent)), 0
-
-    @classmethod
-    def mix(cls, x):
-        x = (x + 0x9E3779B97F4A7C15) & cls.WORD
-        x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & cls.WORD
-        x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & cls.WORD
-        return x ^ (x >> 31)
-
-    def double(self):
-        self.count += 1
-        return (self.mix(self.key ^ self.mix(self.count - 1)) >> 11) * 2.0**-53
 
 
 def box_columns(n, lanes, N, A):
@@ -213,7 +331,18 @@ def box_columns(n, lanes, N, A):
         c["available"], c["final_available"] = torch.ones_like(c["available"]), torch.ones_like(c["final_available"])
 
 
-def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps):
+def m3ddpg_actions(head, actions, own, epsilon):
+    """[L,N,A]: all but agent `own` a step of length epsilon down the gradient of head(actions) [L]."""
+    if epsilon == 0:
+        return actions
+    here = actions.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(head(here).sum(), here)
+    delta = -epsilon * F.normalize(gradient, dim=-1)
+    delta[:, own] = 0
+    return actions + delta
+
+
+def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=False, m3ddpg=0, smooth=False, mi=None):
     n = Numbers(seed)
     joint, lr, critic_lr, gamma, share, max_norm = S > 0, 2e-3, 3e-3, 0.9, 0.25, 0.01
     Z = S if joint else N * O
@@ -221,34 +350,42 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps):
     actor = {**base, "in": O, "depth": 2 if is_box else 1, "out": A, "gru": 0 if is_box else 2}
     critic = {**base, "in": Z + N + N * A, "depth": 2, "out": 1, "gru": 0}
     archs = {"defender": actor, "critic": critic, "target/defender": actor, "target/critic": critic}
-    nets = {key: parameters(arch, n) for key, arch in archs.items()}
+    if mi:
+        archs["mi/action"] = penalty_arch(O if mi == "observation" else Z, mi != "state", N, A, is_box)
+    nets, report, extra = {key: parameters(arch, n) for key, arch in archs.items()}, {}, {}
     start = {key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}
     lanes = make_columns(n, N, O, S if joint else O, A)
+    state_of = lambda e: e["state"] if joint else e["observation"].reshape(e["length"] + 1, -1)
     if is_box:
         box_columns(n, lanes, N, A)
     episodes = episodes_of(lanes)
+    if mi:
+        x_of = (lambda e: e["observation"]) if mi == "observation" else lambda e: state_of(e)
+        extra = shape_rewards(episodes, nets["mi/action"], archs["mi/action"], x_of, mi != "state", N, A, is_box, report)
     steps = sum(e["length"] for e in episodes)
-    state_of = lambda e: e["state"] if joint else e["observation"].reshape(e["length"] + 1, -1)
     hot = lambda e: e["action"] if is_box else F.one_hot(e["action"], A).to(torch.float64)
 
     def outputs(which, e):
         return values(actor, nets[which], e, N, A, False)
 
-    def q(which, state, actions):
-        """All agents' values [L,N] of joint actions [L,N,A]."""
+    def q(which, state, actions, i):
+        """Agent i's values [L] of joint actions [L,N,A]."""
         L = len(state)
-        x = [torch.cat([state, torch.eye(N)[i].expand(L, N), actions.reshape(L, N * A)], -1) for i in range(N)]
-        return torch.stack([forward(critic, nets[which], xi)[:, 0] for xi in x], -1)
+        return forward(critic, nets[which], torch.cat([state, torch.eye(N)[i].expand(L, N), actions.reshape(L, N * A)], -1))[:, 0]
+
+    def judged(which, state, actions, i, own):
+        """q as a method that guards agent `own` against the others sees it."""
+        return q(which, state, m3ddpg_actions(lambda a: q(which, state, a, i), actions, own, m3ddpg), i)
 
     loss, value_sum, target_sum = 0.0, 0.0, 0.0
     for e in episodes:
         L, u = e["length"], outputs("target/defender", e).detach()
         late = torch.tanh(u) if is_box else F.one_hot(u.masked_fill(~e["available"], -1e10).argmax(-1), A).to(torch.float64)
-        after = q("target/critic", state_of(e)[1:], late[1:]).detach()
+        after = torch.stack([judged("target/critic", state_of(e)[1:], late[1:], i, i) for i in range(N)], -1).detach()
         if e["terminated"] or not bootstraps:
             after[-1] = 0
-        y = e["reward"][:, None] + gamma * after
-        v = q("critic", state_of(e)[:-1], hot(e))
+        y = e["reward"].mean(-1)[:, None] + gamma * after
+        v = torch.stack([q("critic", state_of(e)[:-1], hot(e), i) for i in range(N)], -1)
         loss = loss + 0.5 * ((v - y) ** 2).sum() / (steps * N)
         value_sum, target_sum = value_sum + v.sum().item() / (steps * N), target_sum + y.sum().item() / (steps * N)
     optimisers = {key: torch.optim.Adam(nets[key].values(), lr=rate, eps=1e-4) for key, rate in (("defender", lr), ("critic", critic_lr))}
@@ -256,9 +393,9 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps):
     clip(list(nets["critic"].values()), max_norm)
     optimisers["critic"].step()
 
-    actor_loss = 0.0
+    actor_loss, term = 0.0, 0.0
     for index, e in enumerate(episodes):
-        L, u, stream = e["length"], outputs("defender", e)[:-1], Stream(1, 8, len(episodes), 0, 1 + index)
+        L, u, stream = e["length"], outputs("defender", e)[:-1], Stream(1, RNG_BATCH, len(episodes), 0, 1 + index)
         if is_box:
             fresh = torch.tanh(u)
         else:
@@ -268,8 +405,12 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps):
             fresh = F.one_hot(noisy.argmax(-1), A) - soft.detach() + soft
         for i in range(N):
             actions = torch.cat([hot(e)[:, :i], fresh[:, i : i + 1], hot(e)[:, i + 1 :]], 1)
-            actor_loss = actor_loss - q("critic", state_of(e)[:-1], actions).sum() / (steps * N * N)
+            for j in range(N):
+                actor_loss = actor_loss - judged("critic", state_of(e)[:-1], actions, j, i).sum() / (steps * N * N)
         actor_loss = actor_loss + action_reg * (fresh**2).sum() / (steps * N * A)
+        if smooth:
+            term = term + smoothness("tanh" if is_box else "choices", actor, nets["defender"], e, index, len(episodes), N, O, A, False) / (steps * N)
+    actor_loss = actor_loss + SMOOTH["weight"] * term
     actor_loss.backward()
     clip(list(nets["defender"].values()), max_norm)
     optimisers["defender"].step()
@@ -283,14 +424,17 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps):
               f"maddpg.batch={len(episodes)}", f"maddpg.updates_per_episode={1 / len(episodes)}", f"maddpg.lr={lr}",
               f"maddpg.critic_lr={critic_lr}", "maddpg.eps=1e-4", f"maddpg.max_norm={max_norm}", f"maddpg.gamma={gamma}",
               f"maddpg.target_share={share}", f"maddpg.action_reg={action_reg}", f"maddpg.bootstraps_limits={'true' if bootstraps else 'false'}",
-              "replay.episodes=20"]
+              "replay.episodes=20"] + ([f"m3ddpg.epsilon={m3ddpg}"] if m3ddpg else [])
+    recipe += [f"smoothness.{key}={value}" for key, value in SMOOTH.items() if smooth]
+    recipe += [*MI_RECIPE, f"mi.x={mi}"] if mi else []
     left_out = [] if joint else ["state", "final_state"]
     write(name, dict(recipe=recipe, N=N, O=O, S=S if joint else O, A=A, K=0, H=0, joint=joint, box=is_box, moment="m",
                      lanes=[dict(episodes=len(ENDS[l]), columns={k: flat(v) for k, v in lane.items() if k not in left_out})
                             for l, lane in enumerate(lanes)],
                      parameters=start, norm=[0, 0, 0, 0],
-                     report={"maddpg/critic": loss.item(), "maddpg/actor": actor_loss.item(), "maddpg/value": value_sum, "maddpg/target": target_sum},
-                     moments={key: {p: flat(optimisers[key].state[w]["exp_avg"]) for p, w in nets[key].items()} for key in optimisers},
+                     report={"maddpg/critic": loss.item(), "maddpg/actor": actor_loss.item(), "maddpg/value": value_sum, "maddpg/target": target_sum, **report,
+                             **({"smoothness": term.item()} if smooth else {})},
+                     moments={**{key: {p: flat(optimisers[key].state[w]["exp_avg"]) for p, w in nets[key].items()} for key in optimisers}, **extra},
                      result={key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}))
 
 
@@ -303,3 +447,15 @@ if __name__ == "__main__":
                  layers=3, norm=1)
     maddpg_update("maddpg", 14, N=3, O=5, S=7, A=4, H=6, is_box=False, action_reg=0, bootstraps=False)
     maddpg_update("maddpg_box", 15, N=2, O=4, S=0, A=3, H=7, is_box=True, action_reg=0.1, bootstraps=True)
+    value_update("mir3_qmix", 16, "qmix", N=3, O=5, S=7, A=4, H=6, last_action=True, optimiser="rmsprop", is_double=True, max_norm=0.5, target_every=6,
+                 mi="state")
+    value_update("mir3_vdn_hidden", 17, "vdn", N=3, O=5, S=0, A=4, H=6, last_action=True, optimiser="adam", is_double=True, max_norm=10,
+                 target_every=7, mi="hidden")
+    maddpg_update("mir3_maddpg", 18, N=3, O=5, S=7, A=4, H=6, is_box=False, action_reg=0, bootstraps=False, mi="observation")
+    maddpg_update("mir3_maddpg_box", 19, N=2, O=4, S=0, A=3, H=7, is_box=True, action_reg=0.1, bootstraps=True, mi="state")
+    maddpg_update("m3ddpg", 16, N=3, O=3, S=4, A=3, H=5, is_box=False, m3ddpg=0.3)
+    maddpg_update("m3ddpg_box", 17, N=3, O=3, S=0, A=2, H=6, is_box=True, m3ddpg=0.2)
+    maddpg_update("ernie_maddpg", 18, N=3, O=3, S=4, A=3, H=5, is_box=False, smooth=True)
+    maddpg_update("ernie_maddpg_box", 19, N=2, O=4, S=0, A=2, H=6, is_box=True, smooth=True)
+    value_update("ernie_qmix", 20, "qmix", N=2, O=4, S=5, A=4, H=5, last_action=True, optimiser="rmsprop", is_double=True, max_norm=10,
+                 target_every=7, smooth=True)

@@ -17,6 +17,8 @@ static int try_setup(struct fixture *f, const struct action_head *head, int N, c
                      const char *const *arguments, struct err *err)
 {
     struct recipe *recipe = must_recipe(arguments);
+    if (!recipe_value(recipe, "mi.masks", NULL)) /* the tests of masks say so themselves */
+        assert_int_equal(recipe_set_argument(recipe, "mi.masks=false", err), 0);
     struct spec spec = {.env = "made", .N = N, .A = head->A};
     struct batch_shape shape = {.L = 1, .T = max_steps, .N = N, .A = head->A, .head = *head};
     struct algorithm_context context = {.recipe = recipe, .spec = &spec, .shape = &shape, .seed = 3};
@@ -77,7 +79,7 @@ static void draw_symbols(struct rng *rng, int n, float *x, int32_t *y)
 static void remember_all(struct mi *mi, int n, const float *x, const int32_t *y)
 {
     for (int i = 0; i < n; i++)
-        mi_remember(mi, x + (size_t)i * (size_t)(mi->R * mi->X), y + (size_t)i * (size_t)(mi->R * mi->Y), NULL);
+        mi_remember(mi, x + (size_t)i * (size_t)(mi->R * mi->X), y + (size_t)i * (size_t)(mi->R * mi->Y), NULL, NULL);
 }
 
 /* The estimator's bound within 10 per cent of the analytic one, and the interval around it. */
@@ -213,7 +215,7 @@ static void test_padding_and_the_dead_leave_no_trace(void **state)
                 kept_y[kept * AGENTS + n] = y[row];
             }
             kept += !is_padding;
-            mi_remember(&padded.mi, x + t * AGENTS * SYMBOLS, y + t * AGENTS, is_real + t * AGENTS);
+            mi_remember(&padded.mi, x + t * AGENTS * SYMBOLS, y + t * AGENTS, is_real + t * AGENTS, NULL);
         }
         remember_all(&plain.mi, kept, kept_x, kept_y);
         assert_true(mi_fit(&padded.mi, &padded.updater, 1) == mi_fit(&plain.mi, &plain.updater, 1));
@@ -261,7 +263,7 @@ static void test_the_ring_keeps_the_newest_rows(void **state)
     setup(&f, &head, 1, (struct mi_widths){.state = 1}, 10, ARGUMENTS("mi.lambda=1", "mi.ring=10", "mi.hidden=4"));
     assert_true(isnan(mi_fit(&f.mi, &f.updater, 0))); /* nothing to fit on yet */
     for (int i = 0; i < 27; i++)
-        mi_remember(&f.mi, &(float){(float)i}, &(int32_t){i % SYMBOLS}, NULL);
+        mi_remember(&f.mi, &(float){(float)i}, &(int32_t){i % SYMBOLS}, NULL, NULL);
     bool seen[27] = {false};
     assert_int_equal(f.mi.ring.cursor[1], 10);
     for (int i = 0; i < 10; i++) {
@@ -301,6 +303,81 @@ static void test_the_interval_counts_trajectories_not_steps(void **state)
     struct mi_estimate one;
     mi_information(&f.mi, &f.updater, &(struct mi_steps){.n = n, .x = x, .y = y, .cluster = n}, 0, out, &one);
     assert_true(isnan(one.low) && isnan(one.high) && !isnan(one.mean));
+    teardown(&f);
+}
+
+/* Two agents in one row: the first is dead in every other step and can only wait; the second sees an enemy in the first half only, and then has
+ * three choices instead of two, among which it draws without looking. The state tells all of that; the team's actions tell nothing. */
+enum { WAIT, MOVE, SHOOT };
+
+static void draw_combat(struct rng *rng, const struct mi *mi, int n, float *x, int32_t *y, uint8_t *mask)
+{
+    for (int i = 0; i < n; i++) {
+        const uint8_t alive[2] = {i % 2, 1}, sees = i < n / 2;
+        const uint8_t available[6] = {!alive[0], alive[0], alive[0] && sees, 0, 1, sees};
+        x[i * 2] = alive[0], x[i * 2 + 1] = sees;
+        y[i * 2] = alive[0] ? MOVE + (int)rng_below(rng, 1 + sees) : WAIT;
+        y[i * 2 + 1] = MOVE + (int)rng_below(rng, 1 + sees);
+        if (mask)
+            mi_put_mask(mi, available, alive, y + i * 2, mask + i * 6);
+    }
+}
+
+static double combat_information(const char *masks, const char *estimator)
+{
+    enum { n = 400 };
+    struct fixture f;
+    struct action_head head = action_head_discrete(3);
+    float x[n * 2];
+    int32_t y[n * 2];
+    uint8_t mask[n * 6];
+    double out[n];
+    struct mi_estimate e;
+    struct rng rng = rng_stream(7, RNG_TEST, 0, 0, 0);
+    setup(&f, &head, 2, (struct mi_widths){.state = 2}, n,
+          ARGUMENTS("mi.lambda=1", "mi.hidden=16", "mi.fit_steps=1000", "mi.lr=1e-2", masks, estimator));
+    bool has_masks = mi_has_masks(&f.mi);
+    draw_combat(&rng, &f.mi, n, x, y, has_masks ? mask : NULL);
+    for (int i = 0; i < n; i++)
+        mi_remember(&f.mi, x + i * 2, y + i * 2, NULL, has_masks ? mask + i * 6 : NULL);
+    assert_true(mi_fit(&f.mi, &f.updater, 0) < 2 * log(2));
+    mi_information(&f.mi, &f.updater, &(struct mi_steps){.n = n, .x = x, .y = y, .mask = has_masks ? mask : NULL}, 0, out, &e);
+    for (int i = 0; has_masks && i < n; i++)
+        assert_true(fabs(out[i]) < 2 * log(3));
+    teardown(&f);
+    return e.mean;
+}
+
+static void test_what_masks_give_away_is_not_the_policys_information(void **state)
+{
+    (void)state;
+    static const char *const estimators[] = {"mi.estimator=club", "mi.estimator=club-sample", "mi.estimator=vub"};
+    for (size_t i = 0; i < ARRAY_LEN(estimators); i++)
+        close_to(estimators[i], combat_information("mi.masks=true", estimators[i]), 0, 0.03);
+    /* Three of four actions of the second and of the living first are moves, which is L1Out's marginal for those who have both: a bound that is
+     * looser by the divergence from it, for half of the steps of the second and a quarter of the first's. */
+    double divergence = 0.5 * log(0.5 / 0.75) + 0.5 * log(0.5 / 0.25);
+    close_to("l1out", combat_information("mi.masks=true", "mi.estimator=l1out"), divergence * (0.5 + 0.25), 0.03);
+    double club = combat_information("mi.masks=false", "mi.estimator=club"); /* no bound on what it may say */
+    if (club < 2 * log(3))
+        fail_msg("club without masks is %g, which 2 log 3 would allow", club);
+    assert_true(combat_information("mi.masks=false", "mi.estimator=l1out") > 0.5);
+}
+
+/* Of a dead agent, and of one that did what is not available, the choice made is the only one. */
+static void test_masks_hold_what_can_be_chosen(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct action_head head = {.kind = ACTION_MULTI_DISCRETE, .C = 2, .A = 5, .choices = {3, 2}};
+    const uint8_t available[10] = {1, 0, 1, 1, 1, 1, 1, 1, 0, 1}, living[2] = {1, 1}, first_dead[2] = {0, 1};
+    const int32_t y[4] = {2, 1, 1, 0};
+    uint8_t mask[10];
+    setup(&f, &head, 2, (struct mi_widths){.state = 1}, 4, ARGUMENTS("mi.lambda=1", "mi.masks=true"));
+    mi_put_mask(&f.mi, available, living, y, mask);
+    assert_memory_equal(mask, ((const uint8_t[]){1, 0, 1, 1, 1, 1, 1, 1, 1, 0}), 10);
+    mi_put_mask(&f.mi, available, first_dead, y, mask);
+    assert_memory_equal(mask, ((const uint8_t[]){0, 0, 1, 0, 1, 1, 1, 1, 1, 0}), 10);
     teardown(&f);
 }
 
@@ -375,6 +452,8 @@ int main(void)
         cmocka_unit_test(test_agents_are_held_against_themselves),
         cmocka_unit_test(test_the_ring_keeps_the_newest_rows),
         cmocka_unit_test(test_the_interval_counts_trajectories_not_steps),
+        cmocka_unit_test(test_what_masks_give_away_is_not_the_policys_information),
+        cmocka_unit_test(test_masks_hold_what_can_be_chosen),
         cmocka_unit_test(test_components_have_a_softmax_each),
         cmocka_unit_test(test_what_does_not_fit_is_refused),
     };

@@ -108,6 +108,83 @@ static void test_choices_equal_the_definitions_over_all_pairs(void **state)
     check_choices(12); /* so sure of themselves that a class may belong to a single row */
 }
 
+/* ---- rows that do not have every choice ---- */
+
+/* Which choices each row has, its own label among them; every seventh row's first part has that one only. */
+static void make_masks(const int32_t *label, uint8_t *available)
+{
+    struct rng rng = rng_stream(6, RNG_TEST, 0, 0, 0);
+    for (int i = 0; i < ROWS; i++)
+        for (int g = 0; g < PARTS; g++)
+            for (int a = 0; a < choices[g]; a++)
+                available[i * WIDTH + starts[g] + a] =
+                    a == label[i * PARTS + g] || (rng_double(&rng) < 0.6 && !(g == 0 && i % 7 == 0));
+}
+
+/* q without what a row does not have, which is filled with what must not be looked at. */
+static void mask_q(real *logq, const uint8_t *available)
+{
+    for (int i = 0; i < ROWS; i++)
+        for (int g = 0; g < PARTS; g++) {
+            double sum = 0;
+            int at = i * WIDTH + starts[g];
+            for (int c = at; c < at + choices[g]; c++)
+                sum += available[c] ? exp((double)logq[c]) : 0;
+            for (int c = at; c < at + choices[g]; c++)
+                logq[c] = available[c] ? logq[c] - (real)log(sum) : (real)NAN;
+        }
+}
+
+static void test_choices_that_a_row_does_not_have_take_no_part(void **state)
+{
+    (void)state;
+    real logq[ROWS * WIDTH];
+    uint8_t available[ROWS * WIDTH];
+    int32_t label[ROWS * PARTS], permutation[ROWS];
+    double work[WIDTH], club[ROWS], sampled[ROWS], vub[ROWS], l1out[ROWS];
+    make_choices(logq, label, 2);
+    make_masks(label, available);
+    mask_q(logq, available);
+    shuffle(ROWS, permutation, 2);
+    const struct mi_choices sample = {ROWS, PARTS, WIDTH, choices, logq, label, available};
+    mi_club_choices(&sample, work, club);
+    mi_club_sample_choices(&sample, permutation, sampled);
+    mi_vub_choices(&sample, vub);
+    mi_l1out_choices(&sample, work, l1out);
+    for (int i = 0; i < ROWS; i++) {
+        double club_i = 0, sampled_i = 0, vub_i = 0, l1out_i = 0;
+        for (int g = 0; g < PARTS; g++) {
+            double own = log_choice(logq, label, i, i, g), negatives = 0, others = 0, of_all = 0, prior = 0;
+            int n_negatives = 0, j = permutation[i];
+            for (int k = 0; k < ROWS; k++) {
+                if (available[i * WIDTH + starts[g] + label[k * PARTS + g]])
+                    negatives += log_choice(logq, label, i, k, g), n_negatives++;
+                for (int a = 0; a < choices[g]; a++) {
+                    int class = starts[g] + a;
+                    if (k == i || !available[i * WIDTH + class] || !available[k * WIDTH + class])
+                        continue;
+                    of_all += exp((double)logq[k * WIDTH + class]);
+                    others += a == label[i * PARTS + g] ? exp((double)logq[k * WIDTH + class]) : 0;
+                }
+            }
+            while (!available[i * WIDTH + starts[g] + label[j * PARTS + g]])
+                j = permutation[j];
+            club_i += own - negatives / n_negatives;
+            sampled_i += own - log_choice(logq, label, i, j, g);
+            l1out_i += others > 0 ? own - log(others / of_all) : 0;
+            for (int a = 0; a < choices[g]; a++)
+                prior += available[i * WIDTH + starts[g] + a];
+            for (int a = 0; a < choices[g]; a++)
+                if (available[i * WIDTH + starts[g] + a])
+                    vub_i += exp((double)logq[i * WIDTH + starts[g] + a]) * ((double)logq[i * WIDTH + starts[g] + a] + log(prior));
+        }
+        close_to("club", club[i], club_i, 1e-5 * (1 + fabs(club_i)));
+        close_to("club-sample", sampled[i], sampled_i, 1e-5 * (1 + fabs(sampled_i)));
+        close_to("vub", vub[i], vub_i, 1e-5);
+        close_to("l1out", l1out[i], l1out_i, 1e-5 * (1 + fabs(l1out_i)));
+    }
+}
+
 static double log_normal(double y, double mean, double logvar)
 {
     return -0.5 * (log(2 * M_PI) + logvar + (y - mean) * (y - mean) / exp(logvar));
@@ -322,6 +399,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_choices_equal_the_definitions_over_all_pairs),
+        cmocka_unit_test(test_choices_that_a_row_does_not_have_take_no_part),
         cmocka_unit_test(test_boxes_equal_the_definitions_over_all_pairs),
         cmocka_unit_test(test_l1out_of_a_box_samples_the_others_evenly),
         cmocka_unit_test(test_one_row_alone_has_no_information),

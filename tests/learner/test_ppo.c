@@ -70,6 +70,13 @@ static void test_mir3_update_on_mappo(void **state)
     check_update("learner/mir3_mappo", 1e-5);
 }
 
+/* The same with mi.masks: the dead and what is not available take no part. */
+static void test_mir3_update_on_mappo_with_masks(void **state)
+{
+    (void)state;
+    check_update("learner/mir3_mappo_masks", 1e-5);
+}
+
 static void test_ernie_update_on_mappo(void **state)
 {
     (void)state;
@@ -83,6 +90,7 @@ int main(void)
         cmocka_unit_test(test_eir_update_of_three_epochs_with_clipped_norms),
         cmocka_unit_test(test_mappo_update_with_vtrace_and_joint_state),
         cmocka_unit_test(test_mir3_update_on_mappo),
+        cmocka_unit_test(test_mir3_update_on_mappo_with_masks),
         cmocka_unit_test(test_ernie_update_on_mappo),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
  * refused and changes nothing. */
 #include <math.h>
 
+#include "learner/replay.h"
 #include "tests/learner/local_learner.h"
 
 static const char *const *eir(void)
@@ -9,6 +10,11 @@ static const char *const *eir(void)
     static const char *const arguments[] = {SMALL_EIR, NULL};
     return arguments;
 }
+
+#define SMALL_QMIX                                                                                                       \
+    "env.name=foraging", "env.scenario=8x8-2p-1f", "learner.algorithm=qmix", "act.behaviour=epsilon", "act.recurrent=8", \
+        "act.last_action=true", "q.hidden=8", "q.batch=8", "q.target_every=4", "rollout.lanes=6", "rollout.steps=40",    \
+        "replay.episodes=30"
 
 /* Gives the lanes of `to` the state that `file` keeps for them, as orders of a resumed run do. */
 static void hand_over_lanes(struct local_run *to, const struct safetensors *file)
@@ -50,6 +56,30 @@ static void test_save_load_continue_is_straight_through(void **state)
     check_continued(eir());
     check_continued(ARGUMENTS("env.name=matrix", "rollout.lanes=4", "rollout.steps=20", "mi.lambda=0.1", "mi.hidden=8",
                               "mi.ring=200", SMALL_NETS)); /* a ring of more steps than one update brings */
+    check_continued(ARGUMENTS(SMALL_QMIX));
+}
+
+/* Off-policy teams with the information penalty, of choices with masks and deaths, and of real numbers. */
+#define SMALL_COMBAT \
+    "env.name=smac", "env.scenario=3m", "env.horizon=20", "env.time_limit=truncate", "rollout.lanes=4", "rollout.steps=20"
+#define COMBAT_QMIX                                                                                                           \
+    SMALL_COMBAT, "learner.algorithm=qmix", "act.behaviour=epsilon", "act.recurrent=8", "act.last_action=true", "q.hidden=8", \
+        "q.batch=4", "qmix.embed=4", "qmix.hypernet=8", "mi.hidden=8", "mi.ring=100", "replay.episodes=8"
+#define SMALL_MADDPG                                                                                                          \
+    SMALL_COMBAT, "learner.algorithm=maddpg", "act.behaviour=gumbel", "act.recurrent=8", "maddpg.hidden=8", "maddpg.batch=4", \
+        "mi.hidden=8", "mi.ring=100", "replay.episodes=8"
+#define SMALL_MADDPG_BOX                                                                                                     \
+    "env.name=rendezvous", "env.scenario=mir3-4", "env.horizon=20", "rollout.lanes=4", "rollout.steps=20",                   \
+        "learner.algorithm=maddpg", "act.behaviour=tanh", "maddpg.hidden=8", "maddpg.batch=4", "mi.hidden=8", "mi.ring=100", \
+        "replay.episodes=8"
+
+static void test_information_on_replay_goes_on_after_a_restart(void **state)
+{
+    (void)state;
+    check_continued(ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1"));
+    check_continued(ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1", "mi.x=hidden"));
+    check_continued(ARGUMENTS(SMALL_MADDPG, "mi.lambda=0.1", "mi.x=observation"));
+    check_continued(ARGUMENTS(SMALL_MADDPG_BOX, "mi.lambda=0.1"));
 }
 
 static void check_threads(const char *const *one, const char *const *two)
@@ -79,6 +109,12 @@ static void test_threads_do_not_change_results(void **state)
                   ARGUMENTS(SMALL_EIR, "run.mode=async", "eir.own_normalisation=true", "learner.threads=5"));
     check_threads(ARGUMENTS(SMALL_MI, "learner.threads=1"), ARGUMENTS(SMALL_MI, "learner.threads=2"));
     check_threads(ARGUMENTS(SMALL_MI_BOX, "learner.threads=1"), ARGUMENTS(SMALL_MI_BOX, "learner.threads=2"));
+    check_threads(ARGUMENTS(SMALL_QMIX, "learner.threads=1"), ARGUMENTS(SMALL_QMIX, "learner.threads=2"));
+    check_threads(ARGUMENTS(SMALL_QMIX, "learner.threads=1"), ARGUMENTS(SMALL_QMIX, "learner.threads=5"));
+    check_threads(ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1", "mi.x=hidden", "learner.threads=1"),
+                  ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1", "mi.x=hidden", "learner.threads=3"));
+    check_threads(ARGUMENTS(SMALL_MADDPG_BOX, "mi.lambda=0.1", "learner.threads=1"),
+                  ARGUMENTS(SMALL_MADDPG_BOX, "mi.lambda=0.1", "learner.threads=3"));
 }
 
 /* The critic's rows have T+1 places a lane, the belief's blocks are whole chunks: none of it may outgrow what was sized for
@@ -254,13 +290,10 @@ static void test_information_penalty_lowers_rewards_by_what_it_reports(void **st
     close_run(&run);
 }
 
-/* lambda 0 is the backbone bit for bit, and looking at it changes nothing. */
-static void test_measuring_information_leaves_the_backbone_alone(void **state)
+/* lambda 0 is the backbone bit for bit, and looking at it changes nothing: `same` trains what `plain` does, `other` does not. */
+static void check_left_alone(const char *const *plain, const char *const *same, const char *const *other, const char *const *nets)
 {
-    (void)state;
-#define PLAIN "env.name=matrix", "rollout.lanes=4", "rollout.steps=20", "mi.hidden=8", SMALL_NETS
-    static const char *const nets[] = {"nets/defender", "nets/critic", "adam/defender", "adam/critic", "norms/"};
-    const char *const *const recipes[] = {ARGUMENTS(PLAIN), ARGUMENTS(PLAIN, "mi.measure=true"), ARGUMENTS(PLAIN, "mi.lambda=0.1")};
+    const char *const *const recipes[] = {plain, same, other};
     struct local_run runs[3];
     struct safetensors *files[3];
     for (int i = 0; i < 3; i++) {
@@ -268,17 +301,34 @@ static void test_measuring_information_leaves_the_backbone_alone(void **state)
         train(&runs[i], 4);
         files[i] = saved(&runs[i]);
     }
-    for (size_t n = 0; n < ARRAY_LEN(nets); n++) {
-        assert_same_hash(safetensors_hash(files[1], nets[n]), safetensors_hash(files[0], nets[n]));
-        assert_false(hash_equal(safetensors_hash(files[2], nets[n]), safetensors_hash(files[0], nets[n])));
+    for (; *nets; nets++) {
+        assert_same_hash(safetensors_hash(files[1], *nets), safetensors_hash(files[0], *nets));
+        assert_false(hash_equal(safetensors_hash(files[2], *nets), safetensors_hash(files[0], *nets)));
     }
     assert_true(reported(&runs[1], "mi/mean") != 0 && reported(&runs[1], "mi/share") == 0);
     assert_true(reported(&runs[1], "mi/low") < reported(&runs[1], "mi/mean"));
     assert_true(reported(&runs[1], "mi/high") > reported(&runs[1], "mi/mean"));
+    assert_true(reported(&runs[2], "mi/share") > 0);
     for (int i = 0; i < 3; i++) {
         safetensors_destroy(&files[i]);
         close_run(&runs[i]);
     }
+}
+
+static void test_measuring_information_leaves_the_backbone_alone(void **state)
+{
+    (void)state;
+#define PLAIN "env.name=matrix", "rollout.lanes=4", "rollout.steps=20", "mi.hidden=8", SMALL_NETS
+    check_left_alone(ARGUMENTS(PLAIN), ARGUMENTS(PLAIN, "mi.measure=true"), ARGUMENTS(PLAIN, "mi.lambda=0.1"),
+                     ARGUMENTS("nets/defender", "nets/critic", "adam/defender", "adam/critic", "norms/"));
+    check_left_alone(ARGUMENTS(COMBAT_QMIX), ARGUMENTS(COMBAT_QMIX, "mi.measure=true"), ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1"),
+                     ARGUMENTS("nets/defender", "nets/mixer/w1", "nets/mixer/v", "adam/defender", "adam/mixer/w2"));
+    const char *const actor_critic[] = {
+        "nets/defender", "nets/critic", "nets/target/defender", "nets/target/critic", "adam/defender", "adam/critic", NULL};
+    check_left_alone(ARGUMENTS(SMALL_MADDPG), ARGUMENTS(SMALL_MADDPG, "mi.measure=true"), ARGUMENTS(SMALL_MADDPG, "mi.lambda=0.1"),
+                     actor_critic);
+    check_left_alone(ARGUMENTS(SMALL_MADDPG_BOX), ARGUMENTS(SMALL_MADDPG_BOX, "mi.measure=true"),
+                     ARGUMENTS(SMALL_MADDPG_BOX, "mi.lambda=0.1"), actor_critic);
 }
 
 static void test_information_of_boxes_and_of_each_estimator_reaches_the_rewards(void **state)
@@ -306,11 +356,15 @@ static void test_information_of_boxes_and_of_each_estimator_reaches_the_rewards(
 static void test_an_update_allocates_nothing(void **state)
 {
     (void)state;
-    const char *const *const recipes[] = {
-        ARGUMENTS(SMALL_EIR, "learner.threads=1"), ARGUMENTS(SMALL_EIR, "run.mode=async", "learner.threads=1"),
-        ARGUMENTS("env.name=matrix", "env.horizon=7", "env.time_limit=truncate", "rollout.lanes=4", "rollout.steps=20",
-                  "mi.lambda=0.1", "mi.hidden=8", SMALL_NETS, "learner.threads=1"),
-        ARGUMENTS(SMALL_MI_BOX, "learner.threads=1"), ARGUMENTS(SMALL_MI_BOX, "mi.x=observation", "learner.threads=1")};
+    const char *const *const recipes[] = {ARGUMENTS(SMALL_EIR, "learner.threads=1"),
+                                          ARGUMENTS(SMALL_EIR, "run.mode=async", "learner.threads=1"),
+                                          ARGUMENTS("env.name=matrix", "env.horizon=7", "env.time_limit=truncate",
+                                                    "rollout.lanes=4", "rollout.steps=20", "mi.lambda=0.1", "mi.hidden=8",
+                                                    SMALL_NETS, "learner.threads=1"),
+                                          ARGUMENTS(SMALL_MI_BOX, "learner.threads=1"),
+                                          ARGUMENTS(SMALL_MI_BOX, "mi.x=observation", "learner.threads=1"),
+                                          ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1", "mi.x=hidden", "learner.threads=1"),
+                                          ARGUMENTS(SMALL_MADDPG, "mi.lambda=0.1", "learner.threads=1")};
     count_allocations();
     for (size_t i = 0; i < ARRAY_LEN(recipes); i++) {
         struct local_run run;
@@ -328,10 +382,41 @@ static void test_an_update_allocates_nothing(void **state)
     }
 }
 
+/* Taking in episodes, writing them to the run folder as they come, and optimiser steps on replayed ones. */
+static void test_an_update_with_a_replay_allocates_nothing(void **state)
+{
+    (void)state;
+    struct local_run run;
+    const struct trajectory *batch[LOCAL_ORDERS_MAX];
+    struct err err = {""};
+    char folder[256], command[300];
+    snprintf(folder, sizeof folder, "%s/testudo-trainer-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    assert_non_null(mkdtemp(folder));
+    count_allocations();
+    open_run(&run, ARGUMENTS(SMALL_QMIX, "learner.threads=1"), NULL);
+    assert_int_equal(trainer_keep_replay(run.trainer, folder, &err), 0);
+    train(&run, 2);
+    for (int u = 0; u < 12; u++) {
+        roll_out(&run);
+        for (int l = 0; l < run.lanes; l++)
+            batch[l] = &run.group->t[l];
+        run.report.count = 0;
+        long before = allocations;
+        trainer_update(run.trainer, batch, &run.report);
+        assert_int_equal(allocations, before);
+    }
+    assert_true(reported(&run, "q/updates") > 0);
+    assert_true(segments_count(replay_segments(trainer_replay(run.trainer))) > 0); /* some were written */
+    close_run(&run);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_save_load_continue_is_straight_through),
+        cmocka_unit_test(test_information_on_replay_goes_on_after_a_restart),
         cmocka_unit_test(test_threads_do_not_change_results),
         cmocka_unit_test(test_blocks_of_any_size_fit),
         cmocka_unit_test(test_two_timescales_and_warm_start),
@@ -342,6 +427,7 @@ int main(void)
         cmocka_unit_test(test_measuring_information_leaves_the_backbone_alone),
         cmocka_unit_test(test_information_of_boxes_and_of_each_estimator_reaches_the_rewards),
         cmocka_unit_test(test_an_update_allocates_nothing),
+        cmocka_unit_test(test_an_update_with_a_replay_allocates_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
