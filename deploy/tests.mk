@@ -7,6 +7,7 @@ LINKS_test_batch := base math net wire envs actor learner
 LINKS_test_ppo := base math net wire envs actor learner
 LINKS_test_q_learning := base math net wire envs actor learner
 LINKS_test_matrix_game := base math net wire envs actor learner
+LINKS_test_priority_update := base math net wire envs actor learner
 LINKS_test_rivals := base math net wire envs actor learner
 LINKS_test_smoothness := base math net wire envs actor learner
 LINKS_test_mi := base math net wire envs actor learner
