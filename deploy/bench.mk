@@ -6,6 +6,15 @@ $(B)/tests/bench/local_train.o: tests/bench/local_train.c $(call include_stamps,
 $(B)/tests/bench/local_train: $(B)/tests/bench/local_train.o $(call libs,base math net wire envs actor learner)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(call libs,base math net wire envs actor learner) -Wl,--end-group $(LIBS)
 
+# What MIR3 and its rivals add to their backbones' updates; a minute or two on one core.
+.PHONY: bench-overhead
+bench-overhead: $(B)/tests/bench/overhead
+	$(Q)$<
+$(B)/tests/bench/overhead.o: tests/bench/overhead.c $(call include_stamps,tests)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(call includes,tests) -MMD -MP -c -o $@ $<
+$(B)/tests/bench/overhead: $(B)/tests/bench/overhead.o $(call libs,base math net wire envs actor learner)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(call libs,base math net wire envs actor learner) -Wl,--end-group $(LIBS)
+
 # What the broker costs against a bare ZeroMQ proxy, with a thousand actors, with a learner that stalls, and what statistics cost.
 .PHONY: bench-broker
 bench-broker: bin/testudo $(B)/tests/bench/broker_hop

@@ -43,6 +43,9 @@ const struct config_table *learner_tables(int *count)
     tables[n++] = q_table;
     tables[n++] = replay_table;
     tables[n++] = smoothness_table;
+    tables[n++] = m3ddpg_table;
+    tables[n++] = romax_table;
+    tables[n++] = value_adversary_table;
     tables[n++] = evaluation_table;
     tables[n++] = convergence_table;
     tables[n++] = admission_table;

@@ -36,8 +36,8 @@ static const struct config_row rows[] = {
 
 const struct config_table q_table = {"q", rows, ARRAY_LEN(rows)};
 
-const char *const q_reports[] = {"q/loss",    "q/norm",    "q/chosen",        "q/target",        "q/error",
-                                 "q/updates", "q/epsilon", "replay/episodes", "replay/left_out", NULL};
+const char *const q_reports[] = {"q/loss",    "q/norm",          "q/chosen",        "q/target",    "q/error",       "q/updates",
+                                 "q/epsilon", "replay/episodes", "replay/left_out", "replay/beta", "replay/weight", NULL};
 
 enum { CONFIG_ADAM, CONFIG_RMSPROP }; /* q.optimiser */
 
@@ -80,7 +80,8 @@ int q_begin(struct q_team *team, const struct algorithm_context *context, q_mixe
     *team = (struct q_team){.shape = *s, .seed = context->seed, .steps_per_update = (int64_t)s->L * s->T, .mix = mix};
     int r;
     if ((r = config_bind(rows, ARRAY_LEN(rows), context->recipe, &team->config, err)) ||
-        (r = acting_config_bind(&team->acting, context->recipe, &s->head, err)) || (r = check_recipe(team, context, err)))
+        (r = acting_config_bind(&team->acting, context->recipe, &s->head, err)) || (r = check_recipe(team, context, err)) ||
+        (r = smoothness_init(&team->smoothness, context, SMOOTHNESS_SQUARED, err)))
         return r;
     struct net_arch agent = {.in = s->O + s->K + acting_width(&team->acting, &s->head),
                              .hidden = (int32_t)team->config.hidden,
@@ -126,9 +127,13 @@ static int ready_updater(struct q_team *team, const struct algorithm_context *co
         capacity += model->count;
         tape += 2 * updater_tape_bytes(&model->arch, (int)(i ? steps : agent_rows));
     }
+    const struct net_arch *agent = &team->models.model[0].arch;
+    tape += smoothness_is_on(&team->smoothness) ? updater_tape_bytes(agent, (int)agent_rows) : 0;
     /* A mixer may keep its states with joint actions, of both sides. */
-    size_t scratch = (agent_rows * (input + 12 + 2 * (size_t)s->A) + 4 * state + 16 * steps) * sizeof(real) + ((size_t)1 << 20);
+    size_t scratch = (agent_rows * (input + 12 + 2 * (size_t)s->A) + 4 * state + 16 * steps) * sizeof(real) +
+                     smoothness_sample_scratch(agent, (int)agent_rows) + ((size_t)1 << 20);
     mi_replay_need(&team->mi, &capacity, &tape, &scratch);
+    value_adversary_need(&team->adversary, (int)agent_rows, &capacity, &tape, &scratch);
     struct ppo_config shared;
     int r = ppo_config_bind(&shared, context->recipe, err);
     long threads = shared.n_threads ? shared.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
@@ -143,6 +148,7 @@ int q_ready(struct q_team *team, const struct algorithm_context *context, struct
         (r = replay_create(&team->replay, context->recipe, context->shape, context->spec->horizon, err)) ||
         (r = mi_replay_init(&team->mi, context, &team->models, &team->models.model[0], &team->acting, replay_shape(team->replay),
                             (int)team->config.batch, err)) ||
+        (r = value_adversary_init(&team->adversary, context, &team->models, team->config.gamma, true, err)) ||
         (r = ready_updater(team, context, err)))
         return r;
     if (sample_init(&team->sample, replay_shape(team->replay), (int)team->config.batch))
@@ -161,7 +167,7 @@ void q_deinit(struct q_team *team)
 
 /* ---- one block ---- */
 
-enum { STAT_CHOSEN, STAT_TARGET, STAT_ERROR };
+enum { STAT_CHOSEN, STAT_TARGET, STAT_ERROR, STAT_SMOOTHNESS, STATS };
 
 struct q_block { /* B episodes of the sample, T the longest of them; R = T * B steps that count, (T + 1) * B in all */
     const struct q_team *team;
@@ -212,7 +218,7 @@ static void make_targets(const struct q_block *q, const real *next, real *target
             const struct episode *episode = &q->episode[b];
             int r = t * q->B + b;
             bool is_real = t < episode->length, is_end = is_real && episode->is_terminated && t == episode->length - 1;
-            weight[r] = is_real ? (real)(2.0 / (double)sample->steps) : 0;
+            weight[r] = is_real ? (real)(sample->weight[q->first + b] * (2.0 / (double)sample->steps)) : 0;
             target[r] = is_real ? sample->reward[(size_t)(q->first + b) * (size_t)sample->T + (size_t)t] : 0;
             if (is_real && !is_end)
                 target[r] += gamma * next[r];
@@ -270,7 +276,9 @@ static void count_stats(const struct q_block *q, const struct node *total, const
             continue;
         stats[STAT_CHOSEN] += (double)total->value[r] / (double)q->sample->steps;
         stats[STAT_TARGET] += (double)target[r] / (double)q->sample->steps;
-        stats[STAT_ERROR] += fabs((double)total->value[r] - (double)target[r]) / (double)q->sample->steps;
+        double error = fabs((double)total->value[r] - (double)target[r]);
+        stats[STAT_ERROR] += error / (double)q->sample->steps;
+        sample_count_error(q->sample, q->first + r % q->B, error);
     }
 }
 
@@ -294,6 +302,10 @@ static void q_block_update(void *context, struct block *block)
     sample_gather_input(&rows_of, &team->shape.head, team->acting.has_last_action, q.I, input);
     sample_gather_states(&rows_of, state);
 
+    const struct smoothness *smoothness = &team->smoothness;
+    struct smoothness_rows smooth;
+    const real *perturbed =
+        smoothness_perturb_sample(smoothness, block, &rows_of, q.T + 1, input, (uint64_t)team->episode, team->which, &smooth);
     struct node *x = tape_input(block->tape, (int)(steps * N), q.I, input, false);
     int sequences = q.B * q.N;
     struct node *live = net_forward(block->tape, agent->weights, block->gradients[0], x, q.T + 1, sequences, NULL, NULL, NULL);
@@ -303,13 +315,15 @@ static void q_block_update(void *context, struct block *block)
     struct node *total = mix_done(&q, block, live, state);
     tape_squared_loss(block->tape, total, target, weight);
     count_stats(&q, total, target, weight, block->stats);
+    if (perturbed)
+        block->stats[STAT_SMOOTHNESS] += smoothness_record(smoothness, block, &smooth, live, perturbed);
 }
 
 /* ---- an update ---- */
 
 struct q_sums {
     int updates, reported; /* entries of the report before the first optimiser step */
-    double loss, norm, stats[3];
+    double loss, norm, stats[STATS];
 };
 
 /* step: number of this optimiser step in the run. */
@@ -318,17 +332,22 @@ static void optimise(struct q_team *team, uint64_t step, int64_t episode, int wh
     struct rng rng = rng_stream(team->seed, RNG_BATCH, (uint64_t)episode, (uint32_t)which, 0);
     struct model *live[Q_NETS_MAX];
     struct updater_result result;
+    team->episode = episode;
+    team->which = which;
     sample_draw(&team->sample, team->replay, &rng);
     report->count = sums->reported; /* the last sample's numbers stand for the update */
     mi_replay_shape(&team->mi, &team->updater, &team->sample, step, report);
+    value_adversary_step(&team->adversary, &team->updater, &team->sample, block_episodes(team), report);
     for (int i = 0; i < team->n_live; i++)
         live[i] = &team->models.model[i];
     updater_step_joint(&team->updater, live, team->n_live, team->config.lr, team->config.max_norm, team->sample.B,
                        block_episodes(team), q_block_update, team, &result);
+    if (!result.is_skipped)
+        sample_learned(&team->sample, team->replay);
     sums->updates++;
     sums->loss += result.loss;
     sums->norm += result.norm;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < STATS; i++)
         sums->stats[i] += result.stats[i];
 }
 
@@ -361,6 +380,9 @@ static void add_report(const struct q_team *team, const struct progress *progres
         report_add(report, "q/chosen", sums->stats[STAT_CHOSEN] / sums->updates);
         report_add(report, "q/target", sums->stats[STAT_TARGET] / sums->updates);
         report_add(report, "q/error", sums->stats[STAT_ERROR] / sums->updates);
+        if (smoothness_is_on(&team->smoothness))
+            report_add(report, "smoothness", sums->stats[STAT_SMOOTHNESS] / sums->updates);
+        sample_report(&team->sample, team->replay, report);
     }
     report_add(report, "q/updates", sums->updates);
     report_add(report, "q/epsilon", q_epsilon(team, progress));
@@ -375,6 +397,7 @@ void q_update(struct q_team *team, const struct batch *batch, const struct progr
     int64_t before = replay_total(team->replay);
     int kept = replay_add(team->replay, batch);
     mi_replay_take(&team->mi, &team->updater, team->replay, kept);
+    sample_begin(&team->sample, team->replay, progress);
     for (int64_t episode = before + 1; episode <= before + kept; episode++)
         take_episode(team, episode, &sums, report);
     add_report(team, progress, &sums, report);

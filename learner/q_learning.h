@@ -5,11 +5,16 @@
  *   y_t = r_t + gamma (1 - terminated) Q'_tot(s_t+1, argmax_a Q_i)     argmax by the live net (q.double), values by the target nets
  *   L   = sum over real steps of (Q_tot(s_t, a_t) - y_t)^2 / number of real steps
  * With mi.lambda above 0 MIR3's penalty is taken off r_t (regularisers/mi_replay.h).
+ * With smoothness.weight ERNIE's term is added to L, on the agent net's values (regularisers/smoothness.h).
+ * With romq.hidden ROM-Q's adversary is trained beside the team, which learns from what was executed (regularisers/value_adversary.h).
+ * Where episodes are drawn by priority (priority.h), an episode's squares have its importance weight.
  * Episodes that the time limit cuts bootstrap from their last observation. Reward: mean over agents; where the reward is common, that reward. */
 #ifndef TESTUDO_LEARNER_Q_LEARNING_H
 #define TESTUDO_LEARNER_Q_LEARNING_H
 
 #include "learner/regularisers/mi_replay.h"
+#include "learner/regularisers/smoothness.h"
+#include "learner/regularisers/value_adversary.h"
 
 struct q_config {
     int64_t hidden, batch, target_every, epsilon_steps;
@@ -48,6 +53,10 @@ struct q_team {
     struct replay *replay;
     struct sample sample;
     struct mi_replay mi; /* MIR3: shapes the sample's rewards */
+    struct smoothness smoothness;
+    struct value_adversary adversary; /* ROM-Q: who plays the adversary in training */
+    int64_t episode;                  /* that an optimiser step is for, and which of its steps */
+    int which;
     q_mixer *mix;
 };
 

@@ -6,7 +6,10 @@
  *   y_i = r + gamma Q'_i(s', mu'(o'))                  eq. 6; mu' is the best choice, or tanh(u), without noise
  *   L(critic) = mean over real steps and agents of (Q_i - y_i)^2 / 2
  *   L(actor)  = -mean over real steps, i and j of Q_j(s, a with a_i <- mu(o_i)) + action_reg mean(mu^2)     after eq. 5
+ * Robust forms of it, each by a key of its own: M3DDPG (regularisers/m3ddpg.h), ROMAX (regularisers/romax.h), ERNIE
+ * (regularisers/smoothness.h), ROM-Q (regularisers/value_adversary.h). The actor does not learn from steps that an adversary played for it.
  * With mi.lambda above 0 MIR3's penalty is taken off r (regularisers/mi_replay.h).
+ * Where episodes are drawn by priority (priority.h), the critic's squares have importance weights; the actor's loss has no square and none.
  * A choice is differentiated by the straight-through Gumbel softmax. Order of an update: critic, actor through the new critic, targets.
  * Departures from the released code: 1. ties of a target's best choice go to the first (there they give several ones). 2. no uniformly random
  * start (start_steps is 0 in its settings of both tasks). */
@@ -16,7 +19,11 @@
 #include <unistd.h>
 
 #include "learner/ppo_config.h"
+#include "learner/regularisers/m3ddpg.h"
 #include "learner/regularisers/mi_replay.h"
+#include "learner/regularisers/romax.h"
+#include "learner/regularisers/smoothness.h"
+#include "learner/regularisers/value_adversary.h"
 
 #define OFF(field) offsetof(struct maddpg_config, field)
 
@@ -43,8 +50,8 @@ static const struct config_row rows[] = {
      "episodes that the time limit cuts are continued by the target's value; the released code takes them for ended"},
 };
 
-static const char *const reports[] = {"maddpg/critic",  "maddpg/actor",    "maddpg/value",    "maddpg/target",
-                                      "maddpg/updates", "replay/episodes", "replay/left_out", NULL};
+static const char *const reports[] = {"maddpg/critic",   "maddpg/actor",    "maddpg/value", "maddpg/target", "maddpg/updates",
+                                      "replay/episodes", "replay/left_out", "replay/beta",  "replay/weight", NULL};
 
 struct algorithm {
     struct maddpg_config config;
@@ -57,7 +64,11 @@ struct algorithm {
     struct replay *replay;
     struct sample sample;
     struct mi_replay mi; /* MIR3: shapes the sample's rewards */
-    int64_t episode;     /* the one that this update is for, and which of its updates */
+    struct m3ddpg m3ddpg;
+    struct romax romax;
+    struct smoothness smoothness;
+    struct value_adversary adversary; /* ROM-Q: who plays the adversary in training */
+    int64_t episode;                  /* the one that this update is for, and which of its updates */
     int which;
     uint64_t step; /* number of the update in the run */
 };
@@ -73,6 +84,7 @@ static void destroy(struct algorithm **algorithm_at)
     updater_deinit(&algorithm->updater);
     replay_destroy(&algorithm->replay);
     sample_deinit(&algorithm->sample);
+    romax_deinit(&algorithm->romax);
     mi_replay_deinit(&algorithm->mi);
     free(algorithm);
     *algorithm_at = NULL;
@@ -146,9 +158,12 @@ static int ready_updater(struct algorithm *algorithm, const struct algorithm_con
     const struct net_arch *actor = &algorithm->actor->arch, *critic = &algorithm->critic->arch;
     size_t capacity = algorithm->actor->count > algorithm->critic->count ? algorithm->actor->count : algorithm->critic->count;
     size_t tape = 2 * updater_tape_bytes(actor, (int)(steps * N)) + updater_tape_bytes(critic, (int)pairs);
+    tape += smoothness_is_on(&algorithm->smoothness) ? updater_tape_bytes(actor, (int)(steps * N)) : 0;
     size_t scratch = (pairs * (width + 8) + steps * N * ((size_t)actor->in + width + 6 * A + 16) + steps * width) * sizeof(real) +
-                     net_act_scratch(critic, (int)(steps * N)) + ((size_t)4 << 20);
+                     net_act_scratch(critic, (int)(steps * N)) + m3ddpg_scratch(critic) +
+                     smoothness_sample_scratch(actor, (int)(steps * N)) + ((size_t)4 << 20);
     mi_replay_need(&algorithm->mi, &capacity, &tape, &scratch);
+    value_adversary_need(&algorithm->adversary, (int)(steps * N), &capacity, &tape, &scratch);
     struct ppo_config shared;
     int r = ppo_config_bind(&shared, context->recipe, err);
     long threads = shared.n_threads ? shared.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
@@ -166,10 +181,16 @@ static int create(struct algorithm **out, const struct algorithm_context *contex
     int r;
     if ((r = config_bind(rows, ARRAY_LEN(rows), context->recipe, &algorithm->config, err)) ||
         (r = acting_config_bind(&algorithm->acting, context->recipe, &context->shape->head, err)) ||
+        (r = config_bind(m3ddpg_table.rows, m3ddpg_table.count, context->recipe, &algorithm->m3ddpg, err)) ||
+        (r = smoothness_init(&algorithm->smoothness, context,
+                             algorithm->acting.behaviour == BEHAVIOUR_TANH ? SMOOTHNESS_TANH : SMOOTHNESS_POLICY, err)) ||
         (r = check_recipe(algorithm, context, err)) || (r = add_nets(algorithm, err)) ||
+        (r = romax_init(&algorithm->romax, context->recipe, &algorithm->critic->arch, err)) ||
         (r = replay_create(&algorithm->replay, context->recipe, context->shape, context->spec->horizon, err)) ||
         (r = mi_replay_init(&algorithm->mi, context, &algorithm->models, algorithm->actor, &algorithm->acting,
                             replay_shape(algorithm->replay), (int)algorithm->config.batch, err)) ||
+        (r = value_adversary_init(&algorithm->adversary, context, &algorithm->models, algorithm->config.gamma,
+                                  algorithm->config.bootstraps_limits, err)) ||
         (r = ready_updater(algorithm, context, err)))
         goto failed;
     if ((r = sample_init(&algorithm->sample, replay_shape(algorithm->replay), (int)algorithm->config.batch))) {
@@ -244,6 +265,12 @@ static void put_critic_input(const struct ground *g, int step, int i, const real
     memcpy(out + g->Z + g->N, joint, (size_t)(g->N * g->A) * sizeof *out);
 }
 
+/* Critic rows that `own` says whose they are. */
+static struct joint_rows joint_rows(const struct ground *g, size_t n, const int32_t *own)
+{
+    return (struct joint_rows){.n = (int)n, .width = g->width, .N = g->N, .A = g->A, .at = g->Z + g->N, .own = own};
+}
+
 static const uint8_t *available_at(const struct ground *g, int step, int n)
 {
     const struct episode *episode = &g->rows.sample->episode[g->rows.first + step % g->rows.B];
@@ -282,11 +309,19 @@ static void make_targets(const struct algorithm *algorithm, const struct ground 
 {
     size_t mark = arena_mark(scratch), count = (size_t)g->R * (size_t)g->N;
     real *x = arena_array(scratch, real, count * (size_t)g->width);
+    int32_t *own = arena_array(scratch, int32_t, count);
     for (int r = 0; r < g->R; r++)
-        for (int i = 0; i < g->N; i++)
+        for (int i = 0; i < g->N; i++) {
             put_critic_input(g, r + g->rows.B, i, late + (size_t)(r + g->rows.B) * (size_t)(g->N * g->A),
                              x + ((size_t)r * (size_t)g->N + (size_t)i) * (size_t)g->width);
+            own[r * g->N + i] = i;
+        }
+    struct joint_rows rows_of = joint_rows(g, count, own);
+    if (m3ddpg_is_on(&algorithm->m3ddpg))
+        m3ddpg_move(&algorithm->m3ddpg, algorithm->late_critic->weights, &rows_of, x, scratch);
     net_act(algorithm->late_critic->weights, (int)count, x, NULL, out, scratch);
+    if (romax_is_on(&algorithm->romax))
+        romax_mix(&algorithm->romax, algorithm->late_critic->weights, &rows_of, x, out, scratch);
     for (int r = 0; r < g->R; r++) {
         const struct sample *sample = g->rows.sample;
         int b = g->rows.first + r % g->rows.B, t = r / g->rows.B;
@@ -301,14 +336,27 @@ static void make_targets(const struct algorithm *algorithm, const struct ground 
     arena_release(scratch, mark);
 }
 
-enum { STAT_VALUE, STAT_TARGET, STAT_ACTOR };
+enum { STAT_VALUE, STAT_TARGET, STAT_ACTOR, STAT_SMOOTHNESS };
+
+static void count_critic(const struct ground *g, const struct node *value, const real *target, double rows_in_all, double *stats)
+{
+    for (int k = 0; k < g->R * g->N; k++) {
+        int r = k / g->N;
+        if (g->weight[r] == 0)
+            continue;
+        stats[STAT_VALUE] += (double)value->value[k] / rows_in_all;
+        stats[STAT_TARGET] += (double)target[k] / rows_in_all;
+        sample_count_error(g->rows.sample, g->rows.first + r % g->rows.B, fabs((double)value->value[k] - (double)target[k]) / g->N);
+    }
+}
 
 static void critic_block(void *context, struct block *block)
 {
     const struct algorithm *algorithm = context;
+    const struct sample *sample = &algorithm->sample;
     struct ground g = gather(algorithm, block);
     const size_t count = (size_t)g.R * (size_t)g.N;
-    const double rows_in_all = (double)algorithm->sample.steps * g.N;
+    const double rows_in_all = (double)sample->steps * g.N;
     struct node *late = unroll(algorithm->late_actor, NULL, &g, block->tape, g.rows.T + 1);
     target_actions(algorithm, &g, late->value);
     real *target = arena_array(block->scratch, real, count), *weight = arena_array(block->scratch, real, count);
@@ -318,15 +366,12 @@ static void critic_block(void *context, struct block *block)
         for (int i = 0; i < g.N; i++) {
             put_critic_input(&g, r, i, g.joint + (size_t)r * (size_t)(g.N * g.A),
                              x + ((size_t)r * (size_t)g.N + (size_t)i) * (size_t)g.width);
-            weight[r * g.N + i] = (real)((double)g.weight[r] / rows_in_all);
+            weight[r * g.N + i] = (real)(sample->weight[g.rows.first + r % g.rows.B] * ((double)g.weight[r] / rows_in_all));
         }
     struct node *value = net_forward(block->tape, block->weights, block->gradient,
                                      tape_input(block->tape, (int)count, g.width, x, false), 1, (int)count, NULL, NULL, NULL);
     tape_squared_loss(block->tape, value, target, weight);
-    for (size_t k = 0; k < count; k++) {
-        block->stats[STAT_VALUE] += (double)weight[k] * (double)value->value[k];
-        block->stats[STAT_TARGET] += (double)weight[k] * (double)target[k];
-    }
+    count_critic(&g, value, target, rows_in_all, block->stats);
 }
 
 /* ---- actor ---- */
@@ -350,10 +395,10 @@ static void gumbel_noise(const struct algorithm *algorithm, const struct ground 
     }
 }
 
-static struct node *fresh_actions(const struct algorithm *algorithm, const struct ground *g, struct block *block)
+static struct node *fresh_actions(const struct algorithm *algorithm, const struct ground *g, struct block *block,
+                                  struct node *output)
 {
     size_t numbers = (size_t)g->R * (size_t)g->N * (size_t)g->A;
-    struct node *output = unroll(algorithm->actor, block->gradient, g, block->tape, g->rows.T);
     if (algorithm->acting.behaviour == BEHAVIOUR_TANH)
         return tape_activation(block->tape, output, ACTIVATION_TANH);
     real *noise = arena_array(block->scratch, real, numbers);
@@ -362,12 +407,14 @@ static struct node *fresh_actions(const struct algorithm *algorithm, const struc
     return tape_gumbel(block->tape, output, available, noise);
 }
 
-/* Rows ((r*N + i)*N + j): critic j's input with agent i's slot to be replaced. */
-static struct node *replaced_inputs(const struct ground *g, struct block *block, struct node *fresh)
+/* Rows ((r*N + i)*N + j): critic j's input with agent i's slot replaced. */
+static struct node *replaced_inputs(const struct algorithm *algorithm, const struct ground *g, struct block *block,
+                                    struct node *fresh, struct joint_rows *rows_of)
 {
     size_t pairs = (size_t)g->R * (size_t)g->N * (size_t)g->N;
     real *base = arena_array(block->scratch, real, pairs * (size_t)g->width);
     int32_t *from = arena_array(block->scratch, int32_t, pairs), *at = arena_array(block->scratch, int32_t, pairs);
+    int32_t *own = arena_array(block->scratch, int32_t, pairs);
     size_t k = 0;
     for (int r = 0; r < g->R; r++)
         for (int i = 0; i < g->N; i++)
@@ -375,24 +422,59 @@ static struct node *replaced_inputs(const struct ground *g, struct block *block,
                 put_critic_input(g, r, j, g->joint + (size_t)r * (size_t)(g->N * g->A), base + k * (size_t)g->width);
                 from[k] = r * g->N + i;
                 at[k] = g->Z + g->N + i * g->A;
+                own[k] = i;
+                memcpy(base + k * (size_t)g->width + at[k], fresh->value + (size_t)from[k] * (size_t)g->A,
+                       (size_t)g->A * sizeof *base); /* for gradients that are taken here */
             }
+    *rows_of = joint_rows(g, pairs, own);
+    rows_of->from = from;
+    if (m3ddpg_is_on(&algorithm->m3ddpg))
+        m3ddpg_move(&algorithm->m3ddpg, algorithm->critic->weights, rows_of, base, block->scratch);
     return tape_insert(block->tape, (int)pairs, g->width, base, fresh, from, at);
+}
+
+/* ROMAX's part of the objective; leaves the rest's share in d_value. */
+static void bound_objective(const struct algorithm *algorithm, const struct joint_rows *rows_of, const real *x, struct node *fresh,
+                            real *d_value, struct block *block)
+{
+    const struct romax *romax = &algorithm->romax;
+    real *d_fresh = arena_zero_array(block->scratch, real, (size_t)fresh->rows * (size_t)fresh->cols);
+    block->stats[STAT_ACTOR] += romax_objective(romax, algorithm->critic->weights, rows_of, x, d_value, d_fresh, block->scratch);
+    tape_seed_gradient(block->tape, fresh, d_fresh);
+    for (int k = 0; k < rows_of->n; k++)
+        d_value[k] *= (real)(1 - romax->config.share);
+}
+
+/* Whether pair k is of a real step at which agent i played itself, not an adversary for it. */
+static bool is_own_step(const struct ground *g, size_t k)
+{
+    size_t N = (size_t)g->N, r = k / (N * N), i = k / N % N, B = (size_t)g->rows.B;
+    const struct episode *episode = &g->rows.sample->episode[(size_t)g->rows.first + r % B];
+    return g->weight[r] != 0 && !episode->slot[r / B * N + i];
 }
 
 static void actor_block(void *context, struct block *block)
 {
     const struct algorithm *algorithm = context;
+    const struct smoothness *smoothness = &algorithm->smoothness;
     struct ground g = gather(algorithm, block);
     const size_t pairs = (size_t)g.R * (size_t)g.N * (size_t)g.N, count = (size_t)g.R * (size_t)g.N;
     const double pairs_in_all = (double)algorithm->sample.steps * g.N * g.N, rows_in_all = (double)algorithm->sample.steps * g.N;
-    struct node *fresh = fresh_actions(algorithm, &g, block);
-    struct node *value = net_forward(block->tape, algorithm->critic->weights, NULL, replaced_inputs(&g, block, fresh), 1,
-                                     (int)pairs, NULL, NULL, NULL);
+    struct smoothness_rows smooth;
+    const real *perturbed = smoothness_perturb_sample(smoothness, block, &g.rows, g.rows.T, g.input, (uint64_t)algorithm->episode,
+                                                      algorithm->which, &smooth);
+    struct node *output = unroll(algorithm->actor, block->gradient, &g, block->tape, g.rows.T);
+    struct node *fresh = fresh_actions(algorithm, &g, block, output);
+    struct joint_rows rows_of;
+    struct node *x = replaced_inputs(algorithm, &g, block, fresh, &rows_of);
+    struct node *value = net_forward(block->tape, algorithm->critic->weights, NULL, x, 1, (int)pairs, NULL, NULL, NULL);
     real *d_value = arena_array(block->scratch, real, pairs);
-    for (size_t k = 0; k < pairs; k++) {
-        d_value[k] = (real)(-(double)g.weight[k / (size_t)(g.N * g.N)] / pairs_in_all);
+    for (size_t k = 0; k < pairs; k++)
+        d_value[k] = is_own_step(&g, k) ? (real)(-1.0 / pairs_in_all) : 0;
+    if (romax_is_on(&algorithm->romax))
+        bound_objective(algorithm, &rows_of, x->value, fresh, d_value, block);
+    for (size_t k = 0; k < pairs; k++)
         block->stats[STAT_ACTOR] += (double)d_value[k] * (double)value->value[k];
-    }
     tape_seed_gradient(block->tape, value, d_value);
     if (algorithm->config.action_reg > 0) {
         real *zero = arena_zero_array(block->scratch, real, count * (size_t)g.A),
@@ -401,13 +483,15 @@ static void actor_block(void *context, struct block *block)
             weight[k] = (real)(2 * algorithm->config.action_reg * (double)g.weight[k / (size_t)g.N] / (rows_in_all * g.A));
         tape_squared_loss(block->tape, fresh, zero, weight);
     }
+    if (perturbed)
+        block->stats[STAT_SMOOTHNESS] += smoothness_record(smoothness, block, &smooth, output, perturbed);
 }
 
 /* ---- an update ---- */
 
 struct sums {
     int updates, reported; /* entries of the report before the first */
-    double critic, actor, value, target;
+    double critic, actor, value, target, smoothness;
 };
 
 static void optimise(struct algorithm *algorithm, struct sums *sums, struct report *report)
@@ -419,8 +503,13 @@ static void optimise(struct algorithm *algorithm, struct sums *sums, struct repo
     sample_draw(&algorithm->sample, algorithm->replay, &rng);
     report->count = sums->reported; /* the last sample's numbers stand for the update */
     mi_replay_shape(&algorithm->mi, &algorithm->updater, &algorithm->sample, algorithm->step, report);
+    value_adversary_step(&algorithm->adversary, &algorithm->updater, &algorithm->sample, blocks, report);
+    romax_prepare(&algorithm->romax, algorithm->late_critic->weights);
     updater_step(&algorithm->updater, algorithm->critic, config->critic_lr, config->max_norm, B, blocks, critic_block, algorithm,
                  &critic);
+    romax_prepare(&algorithm->romax, algorithm->critic->weights);
+    if (!critic.is_skipped)
+        sample_learned(&algorithm->sample, algorithm->replay);
     updater_step(&algorithm->updater, algorithm->actor, config->lr, config->max_norm, B, blocks, actor_block, algorithm, &actor);
     model_follow(algorithm->late_actor, algorithm->actor, 1 - config->target_share);
     model_follow(algorithm->late_critic, algorithm->critic, 1 - config->target_share);
@@ -429,6 +518,7 @@ static void optimise(struct algorithm *algorithm, struct sums *sums, struct repo
     sums->value += critic.stats[STAT_VALUE];
     sums->target += critic.stats[STAT_TARGET];
     sums->actor += actor.loss + actor.stats[STAT_ACTOR];
+    sums->smoothness += actor.stats[STAT_SMOOTHNESS];
 }
 
 static void update(struct algorithm *algorithm, struct batch *batch, const struct progress *progress, struct report *report)
@@ -436,8 +526,8 @@ static void update(struct algorithm *algorithm, struct batch *batch, const struc
     struct sums sums = {.reported = report->count};
     const double rate = algorithm->config.updates_per_episode;
     int64_t before = replay_total(algorithm->replay), kept = replay_add(algorithm->replay, batch);
-    (void)progress; /* what is due is a function of the episodes' numbers */
     mi_replay_take(&algorithm->mi, &algorithm->updater, algorithm->replay, (int)kept);
+    sample_begin(&algorithm->sample, algorithm->replay, progress);
     for (int64_t episode = before + 1; episode <= before + kept; episode++) {
         double done = floor((double)(episode - 1) * rate);
         int due = (int)(floor((double)episode * rate) - done);
@@ -453,6 +543,9 @@ static void update(struct algorithm *algorithm, struct batch *batch, const struc
         report_add(report, "maddpg/actor", sums.actor / sums.updates);
         report_add(report, "maddpg/value", sums.value / sums.updates);
         report_add(report, "maddpg/target", sums.target / sums.updates);
+        if (smoothness_is_on(&algorithm->smoothness))
+            report_add(report, "smoothness", sums.smoothness / sums.updates);
+        sample_report(&algorithm->sample, algorithm->replay, report);
     }
     report_add(report, "maddpg/updates", sums.updates);
     report_add(report, "replay/episodes", replay_count(algorithm->replay));

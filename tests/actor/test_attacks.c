@@ -302,10 +302,30 @@ static void test_learned_samples_the_adversary(void **state)
     teardown(&f);
 }
 
+static void test_lowest_value_is_the_least_available_output(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct threat threat;
+    open_foraging(&f);
+    assert_int_equal(threat_parse(&threat, "lowest-value", NULL), 0);
+    assert_int_equal(threat.ops->action(&f.stage, NULL), 0);
+    for (int i = 0; i < B; i++) {
+        int row = f.attacked[i], A = f.env.spec.A;
+        float value[16];
+        plain_logits(&f, row, value);
+        assert_true(f.vec.available[row * A + f.action[row]]);
+        for (int a = 0; a < A; a++)
+            assert_true(!f.vec.available[row * A + a] || value[f.action[row]] <= value[a]);
+        assert_int_equal(f.channels[row], ATTACK_ACTION);
+    }
+    teardown(&f);
+}
+
 static void test_attacks_that_lack_a_net_say_so(void **state)
 {
     (void)state;
-    static const char *const threats[] = {"learned", "pgd:0.1"};
+    static const char *const threats[] = {"learned", "lowest-value", "pgd:0.1"};
     for (size_t i = 0; i < ARRAY_LEN(threats); i++) {
         struct fixture f;
         struct threat threat;
@@ -566,6 +586,7 @@ int main(void)
         cmocka_unit_test(test_greedy_leaves_the_environment_alone),
         cmocka_unit_test(test_adversaries_read_the_clean_observation_each_through_its_net),
         cmocka_unit_test(test_learned_samples_the_adversary),
+        cmocka_unit_test(test_lowest_value_is_the_least_available_output),
         cmocka_unit_test(test_attacks_that_lack_a_net_say_so),
         cmocka_unit_test(test_noise_has_the_deviation_asked_for_and_leaves_the_rest),
         cmocka_unit_test(test_repeat_does_again_what_is_still_available),

@@ -57,6 +57,7 @@ static void test_save_load_continue_is_straight_through(void **state)
     check_continued(ARGUMENTS("env.name=matrix", "rollout.lanes=4", "rollout.steps=20", "mi.lambda=0.1", "mi.hidden=8",
                               "mi.ring=200", SMALL_NETS)); /* a ring of more steps than one update brings */
     check_continued(ARGUMENTS(SMALL_QMIX));
+    check_continued(ARGUMENTS(SMALL_QMIX, "learner.algorithm=qplex"));
 }
 
 /* Off-policy teams with the information penalty, of choices with masks and deaths, and of real numbers. */
@@ -80,6 +81,48 @@ static void test_information_on_replay_goes_on_after_a_restart(void **state)
     check_continued(ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1", "mi.x=hidden"));
     check_continued(ARGUMENTS(SMALL_MADDPG, "mi.lambda=0.1", "mi.x=observation"));
     check_continued(ARGUMENTS(SMALL_MADDPG_BOX, "mi.lambda=0.1"));
+}
+
+#define SMALL_SMOOTHNESS "smoothness.weight=0.5", "smoothness.noise=0.05"
+#define SMALL_ROMQ "romq.hidden=8", "partition.kind=k-of-n", "partition.probability=0.5", "attack.threat=lowest-value"
+
+static void test_rivals_go_on_after_a_restart(void **state)
+{
+    (void)state;
+    check_continued(ARGUMENTS(COMBAT_QMIX, SMALL_SMOOTHNESS));
+    check_continued(ARGUMENTS(COMBAT_QMIX, SMALL_ROMQ));
+    check_continued(ARGUMENTS(SMALL_MADDPG, SMALL_SMOOTHNESS, SMALL_ROMQ));
+    check_continued(ARGUMENTS(SMALL_MADDPG_BOX, "m3ddpg.epsilon=0.1"));
+    check_continued(ARGUMENTS(SMALL_MADDPG, "romax.share=0.2"));
+}
+
+/* ROM-Q's adversary plays in the share of episodes that the recipe says, and the team meets what it executed. */
+static void test_romq_has_its_adversary_in_training(void **state)
+{
+    (void)state;
+    struct local_run run;
+    open_run(&run, ARGUMENTS(COMBAT_QMIX, SMALL_ROMQ), NULL);
+    int attacked = 0, rows = 0;
+    for (int u = 0; u < 30; u++) {
+        train(&run, 1);
+        for (int l = 0; l < run.lanes; l++)
+            for (int i = 0; i < 20 * 3; i++, rows++)
+                attacked += COLUMN(run.rollout, &run.group->t[l], uint8_t, slot)[i];
+    }
+    if (fabs((double)attacked / rows - 0.5 / 3) > 0.05)
+        fail_msg("%d of %d rows are an adversary's, expected about a sixth", attacked, rows);
+    assert_true(reported(&run, "adversary/loss") > 0 && reported(&run, "skipped") == 0);
+    close_run(&run);
+}
+
+static void test_rivals_that_do_not_fit_are_refused(void **state)
+{
+    (void)state;
+    struct local_run run;
+    struct err err = {""};
+    assert_int_equal(try_local_run(&run, ARGUMENTS(SMALL_MADDPG_BOX, "romq.hidden=8"), NULL, &err), ERR_INVALID);
+    assert_non_null(
+        strstr(err.text, "romq.hidden: ROM-Q's adversary values one discrete action an agent, and rendezvous has others"));
 }
 
 static void check_threads(const char *const *one, const char *const *two)
@@ -111,10 +154,18 @@ static void test_threads_do_not_change_results(void **state)
     check_threads(ARGUMENTS(SMALL_MI_BOX, "learner.threads=1"), ARGUMENTS(SMALL_MI_BOX, "learner.threads=2"));
     check_threads(ARGUMENTS(SMALL_QMIX, "learner.threads=1"), ARGUMENTS(SMALL_QMIX, "learner.threads=2"));
     check_threads(ARGUMENTS(SMALL_QMIX, "learner.threads=1"), ARGUMENTS(SMALL_QMIX, "learner.threads=5"));
+    check_threads(ARGUMENTS(SMALL_QMIX, "learner.algorithm=qplex", "learner.threads=1"),
+                  ARGUMENTS(SMALL_QMIX, "learner.algorithm=qplex", "learner.threads=5"));
     check_threads(ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1", "mi.x=hidden", "learner.threads=1"),
                   ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1", "mi.x=hidden", "learner.threads=3"));
     check_threads(ARGUMENTS(SMALL_MADDPG_BOX, "mi.lambda=0.1", "learner.threads=1"),
                   ARGUMENTS(SMALL_MADDPG_BOX, "mi.lambda=0.1", "learner.threads=3"));
+    check_threads(ARGUMENTS(COMBAT_QMIX, SMALL_SMOOTHNESS, SMALL_ROMQ, "learner.threads=1"),
+                  ARGUMENTS(COMBAT_QMIX, SMALL_SMOOTHNESS, SMALL_ROMQ, "learner.threads=3"));
+    check_threads(ARGUMENTS(SMALL_MADDPG, SMALL_SMOOTHNESS, "m3ddpg.epsilon=0.1", "learner.threads=1"),
+                  ARGUMENTS(SMALL_MADDPG, SMALL_SMOOTHNESS, "m3ddpg.epsilon=0.1", "learner.threads=3"));
+    check_threads(ARGUMENTS(SMALL_MADDPG_BOX, "romax.share=0.2", "learner.threads=1"),
+                  ARGUMENTS(SMALL_MADDPG_BOX, "romax.share=0.2", "learner.threads=3"));
 }
 
 /* The critic's rows have T+1 places a lane, the belief's blocks are whole chunks: none of it may outgrow what was sized for
@@ -356,15 +407,18 @@ static void test_information_of_boxes_and_of_each_estimator_reaches_the_rewards(
 static void test_an_update_allocates_nothing(void **state)
 {
     (void)state;
-    const char *const *const recipes[] = {ARGUMENTS(SMALL_EIR, "learner.threads=1"),
-                                          ARGUMENTS(SMALL_EIR, "run.mode=async", "learner.threads=1"),
-                                          ARGUMENTS("env.name=matrix", "env.horizon=7", "env.time_limit=truncate",
-                                                    "rollout.lanes=4", "rollout.steps=20", "mi.lambda=0.1", "mi.hidden=8",
-                                                    SMALL_NETS, "learner.threads=1"),
-                                          ARGUMENTS(SMALL_MI_BOX, "learner.threads=1"),
-                                          ARGUMENTS(SMALL_MI_BOX, "mi.x=observation", "learner.threads=1"),
-                                          ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1", "mi.x=hidden", "learner.threads=1"),
-                                          ARGUMENTS(SMALL_MADDPG, "mi.lambda=0.1", "learner.threads=1")};
+    const char *const *const recipes[] = {
+        ARGUMENTS(SMALL_EIR, "learner.threads=1"),
+        ARGUMENTS(SMALL_EIR, "run.mode=async", "learner.threads=1"),
+        ARGUMENTS("env.name=matrix", "env.horizon=7", "env.time_limit=truncate", "rollout.lanes=4", "rollout.steps=20",
+                  "mi.lambda=0.1", "mi.hidden=8", SMALL_NETS, "learner.threads=1"),
+        ARGUMENTS(SMALL_MI_BOX, "learner.threads=1"),
+        ARGUMENTS(SMALL_MI_BOX, "mi.x=observation", "learner.threads=1"),
+        ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1", "mi.x=hidden", "learner.threads=1"),
+        ARGUMENTS(SMALL_MADDPG, "mi.lambda=0.1", "learner.threads=1"),
+        ARGUMENTS(COMBAT_QMIX, SMALL_SMOOTHNESS, SMALL_ROMQ, "learner.threads=1"),
+        ARGUMENTS(SMALL_MADDPG, SMALL_SMOOTHNESS, SMALL_ROMQ, "m3ddpg.epsilon=0.1", "learner.threads=1"),
+        ARGUMENTS(SMALL_MADDPG_BOX, "romax.share=0.2", "learner.threads=1")};
     count_allocations();
     for (size_t i = 0; i < ARRAY_LEN(recipes); i++) {
         struct local_run run;
@@ -383,9 +437,8 @@ static void test_an_update_allocates_nothing(void **state)
 }
 
 /* Taking in episodes, writing them to the run folder as they come, and optimiser steps on replayed ones. */
-static void test_an_update_with_a_replay_allocates_nothing(void **state)
+static void check_replay_allocates_nothing(const char *const *arguments)
 {
-    (void)state;
     struct local_run run;
     const struct trajectory *batch[LOCAL_ORDERS_MAX];
     struct err err = {""};
@@ -393,7 +446,7 @@ static void test_an_update_with_a_replay_allocates_nothing(void **state)
     snprintf(folder, sizeof folder, "%s/testudo-trainer-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
     assert_non_null(mkdtemp(folder));
     count_allocations();
-    open_run(&run, ARGUMENTS(SMALL_QMIX, "learner.threads=1"), NULL);
+    open_run(&run, arguments, NULL);
     assert_int_equal(trainer_keep_replay(run.trainer, folder, &err), 0);
     train(&run, 2);
     for (int u = 0; u < 12; u++) {
@@ -412,11 +465,21 @@ static void test_an_update_with_a_replay_allocates_nothing(void **state)
     assert_int_equal(system(command), 0);
 }
 
+static void test_an_update_with_a_replay_allocates_nothing(void **state)
+{
+    (void)state;
+    check_replay_allocates_nothing(ARGUMENTS(SMALL_QMIX, "learner.threads=1"));
+    check_replay_allocates_nothing(ARGUMENTS(SMALL_QMIX, "learner.algorithm=qplex", "learner.threads=1"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_save_load_continue_is_straight_through),
         cmocka_unit_test(test_information_on_replay_goes_on_after_a_restart),
+        cmocka_unit_test(test_rivals_go_on_after_a_restart),
+        cmocka_unit_test(test_romq_has_its_adversary_in_training),
+        cmocka_unit_test(test_rivals_that_do_not_fit_are_refused),
         cmocka_unit_test(test_threads_do_not_change_results),
         cmocka_unit_test(test_blocks_of_any_size_fit),
         cmocka_unit_test(test_two_timescales_and_warm_start),
