@@ -305,7 +305,7 @@ static void late_values(const struct algorithm *algorithm, struct block *block, 
 {
     const struct minimax *minimax = &algorithm->minimax;
     if (minimax_moves(minimax))
-        minimax_move(minimax, algorithm->late_critic->weights, n, own, x, block->scratch);
+        minimax_move(minimax, algorithm->late_critic->weights, n, own, NULL, x, block->scratch);
     net_act(algorithm->late_critic->weights, n, x, NULL, out, block->scratch);
     if (!minimax_bounds(minimax))
         return;
@@ -424,7 +424,7 @@ static struct node *replaced_inputs(const struct algorithm *algorithm, const str
                        (size_t)g->A * sizeof *base);
             }
     if (minimax_moves(&algorithm->minimax))
-        minimax_move(&algorithm->minimax, algorithm->critic->weights, (int)pairs, own, base, block->scratch);
+        minimax_move(&algorithm->minimax, algorithm->critic->weights, (int)pairs, own, fresh->value, base, block->scratch);
     return tape_insert(block->tape, (int)pairs, g->width, base, fresh, from, at);
 }
 

@@ -9,7 +9,10 @@
 static const struct config_row m3ddpg_rows[] = {
     {"m3ddpg.epsilon", CONFIG_REAL, OFF(m3ddpg_epsilon), "0", 0, 1000, "action units", NULL,
      "how far each team-mate's action is moved against agent i's value (M3DDPG); 0: none"},
+    {"m3ddpg.rule", CONFIG_CHOICE, OFF(m3ddpg_rule), "original", 0, 0, "", "original|released",
+     "released: as in MIR3's released code, which moves agent i's own target action, and by the gradient as it is"},
 };
+enum { RULE_ORIGINAL, RULE_RELEASED };
 static const struct config_row romax_rows[] = {
     {"romax.k", CONFIG_REAL, OFF(romax_k), "0", 0, 1, "", NULL,
      "share of the value's lower bound over team-mates' actions in target and objective (ROMAX); 0: none"},
@@ -82,7 +85,7 @@ void minimax_need(const struct minimax *minimax, const struct net_arch *critic, 
 {
     size_t n = (size_t)rows;
     if (minimax_moves(minimax))
-        *scratch_bytes += (n + MOVE_ROWS * (size_t)(critic->in + 1)) * sizeof(real) +
+        *scratch_bytes += (n + MOVE_ROWS * (size_t)(2 * critic->in + 1)) * sizeof(real) +
                           net_act_input_gradient_scratch(critic, MOVE_ROWS) + 8 * ARENA_ALIGN;
     if (minimax_bounds(minimax)) {
         *tape_bytes += n * (size_t)critic->hidden * (size_t)(24 * critic->depth) * sizeof(real) + ((size_t)1 << 20);
@@ -92,35 +95,50 @@ void minimax_need(const struct minimax *minimax, const struct net_arch *critic, 
 
 /* ---- M3DDPG ---- */
 
-/* a_j - eps g_j / |g_j| of one agent. */
-static void move_piece(int A, double epsilon, const real *gradient, real *action)
+/* a_j - eps g_j / |g_j| of one agent; by the released rule a_j - eps g_j. */
+static void move_piece(const struct minimax *minimax, const real *gradient, real *action)
 {
     double square = 0;
-    for (int a = 0; a < A; a++)
+    for (int a = 0; a < minimax->A; a++)
         square += (double)gradient[a] * (double)gradient[a];
     if (square == 0)
         return;
-    real step = (real)(epsilon / sqrt(square));
-    for (int a = 0; a < A; a++)
+    bool is_normalised = minimax->config.m3ddpg_rule == RULE_ORIGINAL;
+    real step = (real)(minimax->config.m3ddpg_epsilon / (is_normalised ? sqrt(square) : 1));
+    for (int a = 0; a < minimax->A; a++)
         action[a] -= step * gradient[a];
 }
 
-void minimax_move(const struct minimax *minimax, const struct net_weights *critic, int n, const int32_t *own, real *x,
-                  struct arena *scratch)
+/* Where gradients of rows first..first+count-1 are taken: at the rows, by the released rule with everybody's fresh action. */
+static const real *places(const struct minimax *minimax, int first, int count, const real *fresh, const real *x, real *out)
+{
+    const size_t width = (size_t)width_of(minimax), joint = (size_t)(minimax->N * minimax->A);
+    if (minimax->config.m3ddpg_rule == RULE_ORIGINAL || !fresh)
+        return x + (size_t)first * width;
+    memcpy(out, x + (size_t)first * width, (size_t)count * width * sizeof *out);
+    for (int i = 0; i < count; i++)
+        memcpy(out + (size_t)(i + 1) * width - joint, fresh + (size_t)((first + i) / (minimax->N * minimax->N)) * joint,
+               joint * sizeof *out);
+    return out;
+}
+
+void minimax_move(const struct minimax *minimax, const struct net_weights *critic, int n, const int32_t *own, const real *fresh,
+                  real *x, struct arena *scratch)
 {
     const size_t width = (size_t)width_of(minimax), mark = arena_mark(scratch);
+    const bool moves_own = minimax->config.m3ddpg_rule == RULE_RELEASED && !fresh;
     real *one = arena_array(scratch, real, MOVE_ROWS), *gradient = arena_array(scratch, real, MOVE_ROWS * width);
+    real *place = arena_array(scratch, real, MOVE_ROWS * width);
     for (int i = 0; i < MOVE_ROWS; i++)
         one[i] = 1;
     for (int first = 0; first < n; first += MOVE_ROWS) {
         int count = n - first < MOVE_ROWS ? n - first : MOVE_ROWS;
-        net_act_input_gradient(critic, count, x + (size_t)first * width, one, gradient, scratch);
+        net_act_input_gradient(critic, count, places(minimax, first, count, fresh, x, place), one, gradient, scratch);
         for (int i = 0; i < count; i++)
             for (int j = 0; j < minimax->N; j++) {
                 size_t at = (size_t)(minimax->Z + minimax->N + j * minimax->A);
-                if (j != own[first + i])
-                    move_piece(minimax->A, minimax->config.m3ddpg_epsilon, gradient + (size_t)i * width + at,
-                               x + (size_t)(first + i) * width + at);
+                if ((j == own[first + i]) == moves_own)
+                    move_piece(minimax, gradient + (size_t)i * width + at, x + (size_t)(first + i) * width + at);
             }
     }
     arena_release(scratch, mark);

@@ -4,9 +4,10 @@
  * M3DDPG. Li et al. 2019, AAAI conference: one step against the gradient, by L2-normalised pieces, in the target and in the actor's objective.
  *   delta_j = -eps g_j / |g_j|,  g_j = d Q_i / d a_j       m3ddpg.epsilon
  * The perturbation is held: no gradient passes through it. In the target i's own action is mu'(o_i), in the actor's objective the fresh one.
- * Departures: 1. eps is MIR3's released code's (0.003; the original has 1e-3 for opponents and 1e-5 for team-mates). That code moves agent i's own
- * target action instead, by the raw gradient; this is the original's rule. 2. the original's code builds the actor's worst case and then does
- * not use it; here it is used. 3. a piece whose gradient is 0 stays.
+ * Departures: 1. eps is MIR3's released code's (0.003; the original has 1e-3 for opponents and 1e-5 for team-mates). 2. the original's code builds
+ * the actor's worst case and then does not use it; here it is used. 3. a piece whose gradient is 0 stays.
+ * With m3ddpg.rule released, what MIR3's released code does instead: delta = -eps g, not normalised; in the target of agent i's own action only;
+ * in the objective of the others', with g taken where all agents act anew.
  *
  * ROMAX. Sun, Kim, How 2022, ICRA, in idea: a certified lower bound of the critic in place of a search. Here interval arithmetic on
  * the critic's own layers, as its released relaxation is not public:
@@ -20,6 +21,7 @@
 
 struct minimax_config {
     double m3ddpg_epsilon, romax_k, romax_epsilon;
+    int m3ddpg_rule;
 };
 
 /* A critic's layers as interval arithmetic wants them; a copy that minimax_set renews. */
@@ -59,9 +61,10 @@ static inline bool minimax_bounds(const struct minimax *minimax)
     return minimax->config.romax_k > 0;
 }
 
-/* M3DDPG: moves the actions of all but own[row] in the n inputs x [n, Z+N+N*A] of the critic. */
-void minimax_move(const struct minimax *minimax, const struct net_weights *critic, int n, const int32_t *own, real *x,
-                  struct arena *scratch);
+/* M3DDPG: moves actions in the n inputs x [n, Z+N+N*A] of the critic, of which row k is about agent own[k]. fresh: NULL in the target; in the
+ * objective, whose rows come N*N a step, the agents' fresh actions [n/(N*N), N*A]. */
+void minimax_move(const struct minimax *minimax, const struct net_weights *critic, int n, const int32_t *own, const real *fresh,
+                  real *x, struct arena *scratch);
 
 /* ROMAX: takes over the weights of a critic, before blocks run. */
 void minimax_set(struct minimax *minimax, struct interval_net *net, const struct model *critic);

@@ -249,10 +249,10 @@ def adversary_step(episodes, live, late, arch, gamma, bootstraps, romq, report):
     return {"adversary": {p: flat(optimiser.state[w]["exp_avg"]) for p, w in live.items()}}
 
 
-def rival_recipe(ernie, romq, m3ddpg=0, romax=None):
+def rival_recipe(ernie, romq, m3ddpg=0, rule="original", romax=None):
     recipe = [f"smoothness.{key}={value}" for key, value in (ernie or {}).items()]
     recipe += [f"romq.hidden={romq['hidden']}", f"romq.lr={romq['lr']}", f"romq.target_share={romq['share']}"] if romq else []
-    recipe += [f"m3ddpg.epsilon={m3ddpg}"] if m3ddpg else []
+    recipe += [f"m3ddpg.epsilon={m3ddpg}", f"m3ddpg.rule={rule}"] if m3ddpg else []
     return recipe + ([f"romax.k={romax['k']}", f"romax.epsilon={romax['epsilon']}"] if romax else [])
 
 
@@ -421,7 +421,7 @@ def lower_bound(critic, net, state, i, actions, radius):
     return low[:, 0]
 
 
-def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=None, ernie=None, romq=None, m3ddpg=0, romax=None):
+def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=None, ernie=None, romq=None, m3ddpg=0, rule="original", romax=None):
     n = Numbers(seed)
     joint, lr, critic_lr, gamma, share, max_norm = S > 0, 2e-3, 3e-3, 0.9, 0.25, 0.01
     Z = S if joint else N * O
@@ -452,7 +452,7 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=
     def outputs(which, e):
         return values(actor, nets[which], e, N, A, False)
 
-    def q(which, state, actions, own=None):
+    def q(which, state, actions, own=None, anew=None):
         """All agents' values [L,N] of joint actions [L,N,A]; with own in the worst case over the others of agent own (of agent i in value i: -1)."""
         L = len(state)
         one = lambda i, actions: forward(critic, nets[which], torch.cat([state, torch.eye(N)[i].expand(L, N), actions.reshape(L, N * A)], -1))[:, 0]
@@ -462,8 +462,11 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=
         for i in range(N):
             others = torch.tensor([j != (i if own < 0 else own) for j in range(N)])
             if m3ddpg:
-                there = actions.detach().clone().requires_grad_()
+                there = (actions if rule == "original" or anew is None else anew).detach().clone().requires_grad_()
                 (slope,) = torch.autograd.grad(one(i, there).sum(), there)
+                if rule == "released":
+                    found.append(one(i, actions - m3ddpg * slope * (others if anew is not None else ~others)[:, None]))
+                    continue
                 found.append(one(i, actions - m3ddpg * slope / slope.norm(dim=-1, keepdim=True).clamp(min=1e-300) * others[:, None]))
             else:
                 nominal, low = one(i, actions), lower_bound(critic, nets[which], state, i, actions, others * romax["epsilon"])
@@ -501,7 +504,7 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=
         for i in range(N):
             actions = torch.cat([hot(e)[:, :i], fresh[:, i : i + 1], hot(e)[:, i + 1 :]], 1)
             counts = 1 - e["slot"][:, i : i + 1]
-            actor_loss = actor_loss - (counts * q("critic", state_of(e)[:-1], actions, own=i)).sum() / (steps * N * N)
+            actor_loss = actor_loss - (counts * q("critic", state_of(e)[:-1], actions, own=i, anew=fresh)).sum() / (steps * N * N)
         if ernie:
             term = smoothness("box" if is_box else "policy", actor, nets["defender"], e, e["observation"], O, N, A, ernie) / (steps * N)
             report["smoothness"] = report.get("smoothness", 0) + term.item()
@@ -521,7 +524,7 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=
               f"maddpg.critic_lr={critic_lr}", "maddpg.eps=1e-4", f"maddpg.max_norm={max_norm}", f"maddpg.gamma={gamma}",
               f"maddpg.target_share={share}", f"maddpg.action_reg={action_reg}", f"maddpg.bootstraps_limits={'true' if bootstraps else 'false'}",
               "replay.episodes=20"]
-    recipe += ([*MI_RECIPE, f"mi.x={mi}"] if mi else []) + rival_recipe(ernie, romq, m3ddpg, romax)
+    recipe += ([*MI_RECIPE, f"mi.x={mi}"] if mi else []) + rival_recipe(ernie, romq, m3ddpg, rule, romax)
     left_out = [] if joint else ["state", "final_state"]
     write(name, dict(recipe=recipe, N=N, O=O, S=S if joint else O, A=A, K=0, H=0, joint=joint, box=is_box, moment="m",
                      lanes=[dict(episodes=len(ENDS[l]), columns={k: flat(v) for k, v in lane.items() if k not in left_out})
@@ -559,3 +562,4 @@ if __name__ == "__main__":
     maddpg_update("m3ddpg_box", 26, N=2, O=4, S=0, A=3, H=7, is_box=True, action_reg=0, bootstraps=True, m3ddpg=0.1)
     maddpg_update("romax", 27, N=3, O=5, S=7, A=4, H=6, is_box=False, action_reg=0, bootstraps=False, romax=dict(k=0.3, epsilon=0.05))
     maddpg_update("romax_box", 28, N=2, O=4, S=0, A=3, H=7, is_box=True, action_reg=0, bootstraps=True, romax=dict(k=0.3, epsilon=0.05))
+    maddpg_update("m3ddpg_released", 29, N=3, O=5, S=7, A=4, H=6, is_box=False, action_reg=0, bootstraps=False, m3ddpg=0.3, rule="released")

@@ -110,6 +110,7 @@ static void test_m3ddpg_updates(void **state)
     (void)state;
     check_update("learner/m3ddpg");
     check_update("learner/m3ddpg_box");
+    check_update("learner/m3ddpg_released");
 }
 
 static void test_romax_updates(void **state)
