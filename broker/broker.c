@@ -12,6 +12,7 @@
 #include <zmq.h>
 
 #include "base/log.h"
+#include "base/row_index.h"
 #include "broker/core.h"
 #include "broker/dashboard.h"
 #include "broker/gate.h"
@@ -36,7 +37,7 @@ struct route { /* through which socket a peer came last */
 struct broker {
     uv_loop_t loop;
     uv_timer_t tick;
-    uv_signal_t term, interrupt;
+    uv_signal_t term, interrupt, hangup;
     void *context;
     struct broker_listener {
         struct broker *broker;
@@ -47,6 +48,7 @@ struct broker {
     int n_sockets;
     struct route routes[ROUTES_MAX];
     int routes_at, n_routes;
+    struct row_index *by_peer; /* of routes */
     struct broker_core *core;
     struct gate *gate; /* NULL: no endpoint needs keys */
     struct http *http;
@@ -57,26 +59,45 @@ struct broker {
 
 /* --- routes: most peers use socket 0, so only the others are remembered --- */
 
-static int route_of(const struct broker *broker, const struct wire_peer *peer)
+static struct route *route_find(struct broker *broker, const struct wire_peer *peer, uint64_t key)
 {
-    for (int i = 0; i < broker->n_routes; i++)
-        if (wire_peer_equal(&broker->routes[i].peer, peer))
-            return broker->routes[i].socket;
-    return 0;
+    int i = row_index_first(broker->by_peer, key);
+    while (i >= 0 && !wire_peer_equal(&broker->routes[i].peer, peer))
+        i = row_index_next(broker->by_peer, i);
+    return i < 0 ? NULL : &broker->routes[i];
+}
+
+static uint64_t route_key(const struct wire_peer *peer)
+{
+    return hash_bytes(peer->id, peer->length).low;
+}
+
+static int route_of(struct broker *broker, const struct wire_peer *peer)
+{
+    const struct route *route = broker->n_routes ? route_find(broker, peer, route_key(peer)) : NULL;
+    return route ? route->socket : 0;
 }
 
 static void route_learn(struct broker *broker, const struct wire_peer *peer, int socket)
 {
-    for (int i = 0; i < broker->n_routes; i++)
-        if (wire_peer_equal(&broker->routes[i].peer, peer)) {
-            broker->routes[i].socket = socket;
-            return;
-        }
+    if (socket == 0 && !broker->n_routes)
+        return;
+    uint64_t key = route_key(peer);
+    struct route *route = route_find(broker, peer, key);
+    if (route) {
+        route->socket = socket;
+        return;
+    }
     if (socket == 0)
         return;
-    broker->routes[broker->routes_at] = (struct route){*peer, socket};
-    broker->routes_at = (broker->routes_at + 1) % ROUTES_MAX;
-    broker->n_routes += broker->n_routes < ROUTES_MAX;
+    int at = broker->routes_at;
+    if (broker->n_routes == ROUTES_MAX)
+        row_index_drop(broker->by_peer, at);
+    else
+        broker->n_routes++;
+    broker->routes[at] = (struct route){*peer, socket};
+    row_index_put(broker->by_peer, at, key);
+    broker->routes_at = (at + 1) % ROUTES_MAX;
 }
 
 static int on_send(void *context, const struct wire_peer *peer, const void *envelope, size_t envelope_bytes, const void *payload,
@@ -238,6 +259,7 @@ static void shut(struct broker *broker)
     uv_close((uv_handle_t *)&broker->tick, NULL);
     uv_close((uv_handle_t *)&broker->term, NULL);
     uv_close((uv_handle_t *)&broker->interrupt, NULL);
+    uv_close((uv_handle_t *)&broker->hangup, NULL);
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -245,6 +267,18 @@ static void on_signal(uv_signal_t *signal, int number)
     struct broker *broker = signal->data;
     log_notice("broker stops signal=%d", number);
     shut(broker);
+}
+
+/* Whoever manages many brokers sends it to all of them, also to those without keys. */
+static void on_hangup(uv_signal_t *signal, int number)
+{
+    struct broker *broker = signal->data;
+    if (broker->is_closing)
+        return;
+    if (broker->gate)
+        gate_reload(broker->gate);
+    else
+        log_notice("nothing to read again signal=%d reason=\"no endpoint needs keys\"", number);
 }
 
 static bool needs_keys(const struct broker_options *options, const char *endpoint)
@@ -304,10 +338,12 @@ static void start_handles(struct broker *broker)
     ASSERT(!uv_timer_init(&broker->loop, &broker->tick));
     ASSERT(!uv_signal_init(&broker->loop, &broker->term));
     ASSERT(!uv_signal_init(&broker->loop, &broker->interrupt));
-    broker->tick.data = broker->term.data = broker->interrupt.data = broker;
+    ASSERT(!uv_signal_init(&broker->loop, &broker->hangup));
+    broker->tick.data = broker->term.data = broker->interrupt.data = broker->hangup.data = broker;
     uv_timer_start(&broker->tick, on_tick, 0, TICK_MS);
     uv_signal_start(&broker->term, on_signal, SIGTERM);
     uv_signal_start(&broker->interrupt, on_signal, SIGINT);
+    uv_signal_start(&broker->hangup, on_hangup, SIGHUP);
 }
 
 static uint64_t process_epoch(void)
@@ -327,8 +363,11 @@ int broker_run(const struct broker_options *options, struct err *err)
                                              .cache_bytes = options->cache_bytes ? options->cache_bytes : CACHE_BYTES,
                                              .ops = &ops,
                                              .context = broker};
-    int r = broker_core_create(&broker->core, &core);
+    int r = row_index_create(&broker->by_peer, ROUTES_MAX);
+    if (!r)
+        r = broker_core_create(&broker->core, &core);
     if (r) {
+        row_index_destroy(&broker->by_peer);
         free(broker);
         return err_set(err, r, "cannot start broker: out of memory");
     }
@@ -346,6 +385,7 @@ int broker_run(const struct broker_options *options, struct err *err)
     if (broker->context)
         zmq_ctx_term(broker->context);
     broker_core_destroy(&broker->core);
+    row_index_destroy(&broker->by_peer);
     free(broker);
     return r;
 }

@@ -1,6 +1,5 @@
 #include "broker/gate.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,9 +13,7 @@
 struct gate {
     struct allow_list list;
     struct zap *zap;
-    uv_signal_t hangup;
     uv_fs_poll_t look;
-    int open_handles;
     struct broker_security security;
     monotonic_us told_at[LOOP_FAILURES + 1]; /* the last is that of revoked keys */
     char path[4096];
@@ -73,7 +70,7 @@ struct broker_security gate_security(const struct gate *gate)
 
 /* --- the list --- */
 
-static void reload(struct gate *gate)
+void gate_reload(struct gate *gate)
 {
     struct err err = {""};
     if (allow_list_read(&gate->list, gate->path, &err)) {
@@ -85,16 +82,10 @@ static void reload(struct gate *gate)
     log_notice("list of keys read again keys=%d", gate->list.count);
 }
 
-static void on_hangup(uv_signal_t *signal, int number)
-{
-    (void)number;
-    reload(signal->data);
-}
-
 static void on_look(uv_fs_poll_t *look, int status, const uv_stat_t *before, const uv_stat_t *now)
 {
     (void)status, (void)before, (void)now; /* a file that is gone is told by reading it */
-    reload(look->data);
+    gate_reload(look->data);
 }
 
 /* --- open and close --- */
@@ -102,8 +93,6 @@ static void on_look(uv_fs_poll_t *look, int status, const uv_stat_t *before, con
 static void on_closed(uv_handle_t *handle)
 {
     struct gate *gate = handle->data;
-    if (--gate->open_handles)
-        return;
     allow_list_free(&gate->list);
     free(gate);
 }
@@ -115,7 +104,6 @@ void gate_close(struct gate **out)
     if (!gate)
         return;
     zap_close(&gate->zap);
-    uv_close((uv_handle_t *)&gate->hangup, on_closed);
     uv_close((uv_handle_t *)&gate->look, on_closed);
 }
 
@@ -139,11 +127,8 @@ int gate_open(struct gate **out, uv_loop_t *loop, void *zmq_context, const char 
         free(gate);
         return r;
     }
-    uv_signal_init(loop, &gate->hangup);
     uv_fs_poll_init(loop, &gate->look);
-    gate->open_handles = 2;
-    gate->hangup.data = gate->look.data = gate;
-    uv_signal_start(&gate->hangup, on_hangup, SIGHUP);
+    gate->look.data = gate;
     uv_fs_poll_start(&gate->look, on_look, gate->path, LOOK_MS);
     *out = gate;
     return 0;

@@ -1,6 +1,6 @@
 /* The broker's door where keys are needed: whom the list of keys admits, and how many were not let in.
  *
- * The list is read again when its file changes (looked at once a second) and at SIGHUP; a list that cannot be read is reported, and the one
+ * The list is read again when its file changes (looked at once a second) and when it is asked to (SIGHUP); a list that cannot be read is reported, and the one
  * before stays. A key that is taken off the list is refused from then on, in the middle of its connection, too. */
 #ifndef TESTUDO_BROKER_GATE_H
 #define TESTUDO_BROKER_GATE_H
@@ -14,6 +14,8 @@ struct gate;
 /* Before the sockets bind. ERR_IO, ERR_FORMAT, ...: the list cannot be read; ERR_IO: ZeroMQ refused. */
 MUST_USE int gate_open(struct gate **gate, uv_loop_t *loop, void *zmq_context, const char *allowed_path, struct err *err);
 void gate_close(struct gate **gate); /* nulls; the loop must run on */
+
+void gate_reload(struct gate *gate);
 
 /* Whose key a message came with (loop_zmq_message.user); NULL when it is not on the list any more, which is counted. Borrowed until the
  * loop goes on. */

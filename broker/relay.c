@@ -22,7 +22,7 @@
 struct relay {
     uv_loop_t loop;
     uv_timer_t tick;
-    uv_signal_t term, interrupt;
+    uv_signal_t term, interrupt, hangup;
     void *zmq;
     const struct relay_options *options;
     struct loop_zmq *upstream;
@@ -76,6 +76,7 @@ static void shut(struct relay *relay)
     uv_close((uv_handle_t *)&relay->tick, NULL);
     uv_close((uv_handle_t *)&relay->term, NULL);
     uv_close((uv_handle_t *)&relay->interrupt, NULL);
+    uv_close((uv_handle_t *)&relay->hangup, NULL);
 }
 
 /* Of the relay as a whole. Unless it is final, the actors behind it hear of it themselves. */
@@ -127,6 +128,13 @@ static void on_signal(uv_signal_t *signal, int number)
     shut(signal->data);
 }
 
+/* The list of keys is the broker's. */
+static void on_hangup(uv_signal_t *signal, int number)
+{
+    (void)signal;
+    log_notice("nothing to read again signal=%d reason=\"a relay has no list of keys\"", number);
+}
+
 static int open_upstream(struct relay *relay)
 {
     char id[ROUTING_ID_SIZE];
@@ -169,10 +177,12 @@ static void start_handles(struct relay *relay)
     ASSERT(!uv_timer_init(&relay->loop, &relay->tick));
     ASSERT(!uv_signal_init(&relay->loop, &relay->term));
     ASSERT(!uv_signal_init(&relay->loop, &relay->interrupt));
-    relay->tick.data = relay->term.data = relay->interrupt.data = relay;
+    ASSERT(!uv_signal_init(&relay->loop, &relay->hangup));
+    relay->tick.data = relay->term.data = relay->interrupt.data = relay->hangup.data = relay;
     uv_timer_start(&relay->tick, on_tick, 0, TICK_MS);
     uv_signal_start(&relay->term, on_signal, SIGTERM);
     uv_signal_start(&relay->interrupt, on_signal, SIGINT);
+    uv_signal_start(&relay->hangup, on_hangup, SIGHUP);
 }
 
 int relay_run(const struct relay_options *options, struct err *err)

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "base/row_index.h"
 #include "broker/text.h"
+#include "broker/waiters.h"
 #include "wire/fetch.h"
 
 #define N(value) ((unsigned long long)(value))
 #define SILENCE_US (PROTOCOL_MISSED * PROTOCOL_HEARTBEAT_US)
-#define WAITERS_MAX 2048
 #define CACHE_ENTRIES 1024
 #define STATS_BYTES 8192
 
@@ -23,18 +23,13 @@ struct row {
     monotonic_us heard_at;
 };
 
-struct waiter {
-    struct wire_peer peer;
-    struct message_fetch fetch;
-};
-
 struct relay_core {
     struct relay_core_options options;
     struct row rows[PROTOCOL_ACTORS_MAX];
     int n;
+    struct row_index *by_incarnation; /* of rows */
     struct fetcher *cache;
-    struct waiter waiters[WAITERS_MAX];
-    int n_waiters;
+    struct waiters *waiters;
     struct relay_counts counts;
     struct envelope *in, *out;
     unsigned char *bytes;
@@ -44,29 +39,42 @@ struct relay_core {
 
 static struct row *find(struct relay_core *core, uint64_t incarnation)
 {
-    for (int i = 0; i < core->n; i++)
-        if (core->rows[i].incarnation == incarnation)
-            return &core->rows[i];
-    return NULL;
+    int row = row_index_first(core->by_incarnation, incarnation);
+    return row < 0 ? NULL : &core->rows[row];
+}
+
+static void forget(struct relay_core *core, uint64_t incarnation)
+{
+    struct row *row = find(core, incarnation), *last = &core->rows[core->n - 1];
+    if (!row)
+        return;
+    row_index_drop(core->by_incarnation, (int)(row - core->rows));
+    core->n--;
+    if (row == last)
+        return;
+    *row = *last;
+    row_index_move(core->by_incarnation, core->n, (int)(row - core->rows));
+}
+
+/* In a full table a silent actor is forgotten for a new one. */
+static void make_room(struct relay_core *core, monotonic_us now)
+{
+    for (int i = 0; i < core->n && core->n == PROTOCOL_ACTORS_MAX; i++)
+        if (now - core->rows[i].heard_at > SILENCE_US)
+            forget(core, core->rows[i].incarnation);
 }
 
 static void note(struct relay_core *core, monotonic_us now, uint64_t incarnation, const struct wire_peer *peer)
 {
     struct row *row = find(core, incarnation);
-    if (!row && core->n < PROTOCOL_ACTORS_MAX)
-        row = &core->rows[core->n++];
-    for (int i = 0; !row && i < core->n; i++)
-        if (now - core->rows[i].heard_at > SILENCE_US)
-            row = &core->rows[i];
-    if (row)
-        *row = (struct row){incarnation, *peer, now};
-}
-
-static void forget(struct relay_core *core, uint64_t incarnation)
-{
-    struct row *row = find(core, incarnation);
-    if (row)
-        *row = core->rows[--core->n];
+    if (!row) {
+        make_room(core, now);
+        if (core->n == PROTOCOL_ACTORS_MAX)
+            return;
+        row = &core->rows[core->n];
+        row_index_put(core->by_incarnation, core->n++, incarnation);
+    }
+    *row = (struct row){incarnation, *peer, now};
 }
 
 /* --- sending --- */
@@ -125,12 +133,9 @@ static void on_fetch(struct relay_core *core, const struct wire_peer *peer)
         send_chunk(core, peer, &fetch);
         return;
     }
-    for (int i = 0; i < core->n_waiters; i++)
-        if (wire_peer_equal(&core->waiters[i].peer, peer) && hash_equal(core->waiters[i].fetch.hash, fetch.hash))
-            return;
     fetcher_unkeep_all(core->cache); /* whatever is complete may go when room is needed: versions follow each other for ever */
-    if (!fetcher_want(core->cache, (struct blob_name){fetch.hash, fetch.bytes}) && core->n_waiters < WAITERS_MAX)
-        core->waiters[core->n_waiters++] = (struct waiter){*peer, fetch};
+    if (!fetcher_want(core->cache, (struct blob_name){fetch.hash, fetch.bytes}))
+        waiters_add(core->waiters, peer, &fetch);
 }
 
 static void request_blobs(struct relay_core *core, monotonic_us now)
@@ -156,13 +161,9 @@ static void on_chunk(struct relay_core *core, monotonic_us now, const void *payl
         return;
     if (r == ERR_UNKNOWN)
         fetcher_drop(core->cache, hash);
-    for (int i = core->n_waiters - 1; i >= 0; i--) {
-        struct waiter waiter = core->waiters[i];
-        if (!hash_equal(waiter.fetch.hash, hash))
-            continue;
-        core->waiters[i] = core->waiters[--core->n_waiters];
+    struct waiter waiter;
+    while (waiters_take(core->waiters, hash, &waiter))
         send_chunk(core, &waiter.peer, &waiter.fetch);
-    }
 }
 
 /* --- messages --- */
@@ -250,7 +251,8 @@ int relay_core_create(struct relay_core **core, const struct relay_core_options 
     new->in = calloc(1, sizeof *new->in);
     new->out = calloc(1, sizeof *new->out);
     new->bytes = malloc(PROTOCOL_ENVELOPE_BYTES);
-    if (new->in &&new->out &&new->bytes && !fetcher_create(&new->cache, options->cache_bytes, CACHE_ENTRIES))
+    if (new->in &&new->out &&new->bytes && !fetcher_create(&new->cache, options->cache_bytes, CACHE_ENTRIES) &&
+        !waiters_create(&new->waiters) && !row_index_create(&new->by_incarnation, PROTOCOL_ACTORS_MAX))
         return 0;
     relay_core_destroy(core);
     return ERR_NOMEM;
@@ -263,6 +265,8 @@ void relay_core_destroy(struct relay_core **core)
     if (!old)
         return;
     fetcher_destroy(&old->cache);
+    waiters_destroy(&old->waiters);
+    row_index_destroy(&old->by_incarnation);
     free(old->in);
     free(old->out);
     free(old->bytes);

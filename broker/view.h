@@ -32,7 +32,7 @@ struct broker_actor {
         double steps_per_s, bytes_per_s;
         double busy, idle, blocked; /* shares of the rollout thread's time since the sample before */
     } rates;
-    bool wants_description, is_told, state_due; /* is_told: stands in a roster that the present learner was sent */
+    bool wants_description, is_told; /* is_told: stands in a roster that the present learner was sent */
 };
 
 /* What actors said of their work, added up over all that came and went since the broker's start. Numbers only grow. */

@@ -20,7 +20,8 @@ $(B)/tests/bench/overhead: $(B)/tests/bench/overhead.o $(call libs,base math net
 bench-broker: bin/testudo $(B)/tests/bench/broker_hop
 	$(Q)for t in tcp ipc; do for b in 65536 262144 1048576; do $(B)/tests/bench/broker_hop hop $$b $$t || exit 1; done; done
 	$(Q)$(B)/tests/bench/broker_hop actors 1000 65536 && $(B)/tests/bench/broker_hop stall 1048576 && $(B)/tests/bench/broker_hop statistics 65536
-$(B)/tests/bench/broker_hop.o: tests/bench/broker_hop.c $(call include_stamps,tests)
+HOP_OBJ := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/bench/broker_hop*.c)))
+$(HOP_OBJ): $(B)/%.o: %.c $(call include_stamps,tests)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(call includes,tests) -MMD -MP -c -o $@ $<
-$(B)/tests/bench/broker_hop: $(B)/tests/bench/broker_hop.o $(call libs,base wire)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(call libs,base wire) -Wl,--end-group $(LIBS)
+$(B)/tests/bench/broker_hop: $(HOP_OBJ) $(call libs,base wire)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(HOP_OBJ) -Wl,--start-group $(call libs,base wire) -Wl,--end-group $(LIBS)

@@ -6,6 +6,7 @@ LINKS_test_summary := base learner deploy
 LINKS_test_batch := base math net wire envs actor learner
 LINKS_test_ppo := base math net wire envs actor learner
 LINKS_test_q_learning := base math net wire envs actor learner
+LINKS_test_rivals := base math net wire envs actor learner
 LINKS_test_smoothness := base math net wire envs actor learner
 LINKS_test_mi := base math net wire envs actor learner
 LINKS_test_updater := base math net wire envs actor learner

@@ -203,6 +203,8 @@ int checkpoint_prune_segments(const char *run, struct segments *segments, struct
     char path[PATH_MAX];
     struct ids ids = {0};
     int n = highest(run, updates, LISTED_MAX), r = 0;
+    if (n == LISTED_MAX) /* there may be more, and each counts */
+        return err_set(err, ERR_LIMIT, "\"%s/checkpoints\" has %d checkpoints or more", run, n);
     for (int i = 0; i < n && !r; i++) {
         checkpoint_path(path, sizeof path, run, updates[i]);
         r = add_references(&ids, path, err);

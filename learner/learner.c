@@ -43,8 +43,8 @@ const struct config_table *learner_tables(int *count)
     tables[n++] = q_table;
     tables[n++] = replay_table;
     tables[n++] = smoothness_table;
-    tables[n++] = minimax_tables[0];
-    tables[n++] = minimax_tables[1];
+    tables[n++] = m3ddpg_table;
+    tables[n++] = romax_table;
     tables[n++] = value_adversary_table;
     tables[n++] = evaluation_table;
     tables[n++] = convergence_table;
@@ -362,6 +362,8 @@ static int begin_task(struct learner *learner, const struct spec *spec, const st
 static int described(void *context, const struct spec *spec, const struct schema *schema)
 {
     struct learner *learner = context;
+    if (learner->is_complete)
+        return ERR_STATE; /* nobody is needed any more */
     if (learner->trainer)
         return hash_equal(trainer_batch(learner->trainer)->schema->hash, schema->hash) ? 0 : ERR_MISMATCH;
     int r = begin_task(learner, spec, schema);
@@ -463,65 +465,12 @@ static void on_tick(uv_timer_t *timer)
     learner_link_pump(learner->link, learner->now);
     if (learner->save_waits && !learner->job.is_running && learner->now >= learner->save.retry_at)
         learner_save(learner);
-    /* After the end the actors are told for a moment (they leave by themselves), then we go, too. */
-    if (learner->is_finish_told && learner->now - learner->finish_us > 300000)
-        learner_stop(learner, learner->result);
-}
-
-/* Lanes that no live actor has room for stop a sync run: say so, when it begins and when it ends. */
-static void warn_unplaced(struct learner *learner)
-{
-    struct orders_stats stats = orders_stats(learner->orders);
-    int unplaced = stats.actors ? stats.unplaced : 0;
-    if (unplaced && unplaced != learner->unplaced)
-        log_warning("lanes without a place lanes=%d of=%" PRId64
-                    " actors=%d hint=\"start more actors, or give them more --lanes or memory\"",
-                    unplaced, learner->run.lanes, stats.actors);
-    learner->unplaced = unplaced;
-}
-
-/* Work that comes back again and again stops the run's end, but what comes from the network must not stop the learner: an alarm. */
-static void warn_failing(struct learner *learner)
-{
-    bool is_failing = orders_stats(learner->orders).most_failures >= FAILURES_MAX;
-    if (is_failing && !learner->is_failing)
-        log_error("an order came back %d times, refused or as impossible; quarantine/ in the run folder says why", FAILURES_MAX);
-    learner->is_failing = is_failing;
-}
-
-/* The last refused trajectories, for a look: quarantine/<place>.json says who and why, <place>.frame is how it began. */
-static void keep_quarantine(struct learner *learner)
-{
-    struct quarantined kept[QUARANTINE_ENTRIES];
-    uint64_t kept_ever = intake_kept(learner->intake);
-    if (kept_ever == learner->kept_seen)
-        return;
-    learner->kept_seen = kept_ever;
-    int n = intake_quarantine(learner->intake, kept), r = quarantine_write(learner->options->run, kept, n, learner->err);
-    if (r)
-        log_warning("quarantine not written: %s", learner->err->text);
-}
-
-static void tell_status(struct learner *learner)
-{
-    static const char *const phases[] = {"wait", "train", "evaluate", "done"};
-    learner->status.phase = phases[learner->stage];
-    learner->status.budget_updates = learner->trainer ? trainer_total(learner->trainer) : 0;
-    learner->status.updates_at_stake =
-        learner->save.failing ? (int64_t)save_schedule_at_stake(&learner->save, learner->updates) : 0;
-    learner->status.tasks_left = learner->evaluation ? evaluation_left(learner->evaluation) : 0;
-    status_tick(&learner->status, &learner->partitions, clock_us());
-    warn_unplaced(learner);
-    learner_tend_audits(learner);
-    keep_quarantine(learner);
-    warn_failing(learner);
-    if (learner->options->status_fd >= 0)
-        status_write_line(&learner->status, learner->options->status_fd);
+    learner_tend_finish(learner);
 }
 
 static void on_status(uv_timer_t *timer)
 {
-    tell_status(timer->data);
+    learner_tell_status(timer->data);
     learner_try_finish(timer->data);
 }
 
@@ -639,6 +588,8 @@ int learner_run(const struct learner_options *options, struct err *err)
     if (!r)
         r = learner_load_checkpoint(learner);
     if (!r)
+        r = learner_restore_quarantine(learner);
+    if (!r)
         r = checkpoint_next_generation(options->run, &learner->generation, err);
     if (!r)
         orders_set_generation(learner->orders, learner->generation);
@@ -646,11 +597,13 @@ int learner_run(const struct learner_options *options, struct err *err)
         r = open_link(learner);
     if (!r) {
         r = open_loop(learner);
+        if (!r && learner_was_complete(learner))
+            learner_finish(learner);
         if (!r)
             uv_run(&learner->loop, UV_RUN_DEFAULT);
         close_loop(learner);
         r = r ? r : learner->result;
-        tell_status(learner);
+        learner_tell_status(learner);
     }
     learner_release(learner);
     free(learner);

@@ -3,12 +3,13 @@
  *   accepted by intake -> queue -thread, drawn chunks-> fits: delivered | does not: REJECTED(rescore), its actor quarantined
  *   delivered -drawn-> audit: ordered again from a second actor -> same | differs: a third, or the scores of both, tell who lies
  *
- * A quarantined actor gets no orders for the rest of this process, under whatever incarnation; what it had is given to others.
+ * A quarantined actor gets no orders for the rest of the run, under whatever incarnation (quarantine.h); what it had is given to others.
  * In sync mode the last slice of an update may wait for the thread for as long as one slice takes to score. A slice that takes less than
  * IN_PLACE_SECONDS is scored on the loop itself: the way to the thread and back costs more (with matrix, 9 % of a run's time). */
 #include "learner/learner_internal.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define LAST_AUDITS_US 10000000 /* how long a run's end waits for audits that are under way */
@@ -27,14 +28,49 @@ static uint64_t received_from(struct learner *learner, uint32_t actor)
     return received;
 }
 
+static void note_quarantined(struct learner *learner, uint32_t actor)
+{
+    struct admission_counts *counts = &learner->status.admission;
+    orders_quarantine(learner->orders, actor);
+    if (counts->n_quarantined < PROTOCOL_ACTORS_MAX)
+        counts->quarantined[counts->n_quarantined++] = actor;
+}
+
+/* For the learner that follows this one. */
+static void keep_actor(struct learner *learner, uint32_t actor, const char *how, const char *text)
+{
+    struct admitting *a = &learner->admitting;
+    struct err err;
+    if (a->n_kept == PROTOCOL_ACTORS_MAX)
+        return;
+    struct quarantined_actor *kept = &a->kept[a->n_kept++];
+    *kept = (struct quarantined_actor){.actor = actor};
+    snprintf(kept->how, sizeof kept->how, "%s", how);
+    snprintf(kept->text, sizeof kept->text, "%s", text);
+    if (quarantine_write_actors(learner->options->run, a->kept, a->n_kept, &err))
+        log_error("quarantine is forgotten when this learner ends: %s", err.text);
+}
+
+int learner_restore_quarantine(struct learner *learner)
+{
+    struct admitting *a = &learner->admitting;
+    int r = quarantine_read_actors(learner->options->run, a->kept, PROTOCOL_ACTORS_MAX, &a->n_kept, learner->err);
+    for (int i = 0; !r && i < a->n_kept; i++) {
+        note_quarantined(learner, a->kept[i].actor);
+        log_warning("actor stays quarantined actor=%" PRIu32 " how=%s text=\"%s\" hint=\"if it was mended, take it out of "
+                    "quarantine/actors.json in the run folder and start the learner again\"",
+                    a->kept[i].actor, a->kept[i].how, a->kept[i].text);
+    }
+    return r ? err_prefix(learner->err, r, "cannot read who is quarantined") : 0;
+}
+
 static void quarantine_actor(struct learner *learner, uint32_t actor, const char *how, const char *text)
 {
     struct admission_counts *counts = &learner->status.admission;
     if (orders_is_quarantined(learner->orders, actor))
         return;
-    orders_quarantine(learner->orders, actor);
-    if (counts->n_quarantined < PROTOCOL_ACTORS_MAX)
-        counts->quarantined[counts->n_quarantined++] = actor;
+    note_quarantined(learner, actor);
+    keep_actor(learner, actor, how, text);
     log_error("actor quarantined actor=%" PRIu32 " how=%s trajectories=%" PRIu64
               " quarantined_total=%d text=\"%s\" hint=\"see quarantine/ in the run folder; "
               "it gets no more orders: mend it and start it under another id\"",

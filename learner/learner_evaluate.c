@@ -58,11 +58,16 @@ static void finish_training_evaluation(struct learner *learner)
     evaluation_destroy(&learner->training_evaluation);
 }
 
-static int write_results(struct learner *learner)
+const char *learner_results_name(const struct learner *learner)
 {
     static const char *const names[] = {
         [LEARNER_TRAIN] = "train.json", [LEARNER_EVAL] = "eval.json", [LEARNER_ATTACK] = "attack.json"};
-    const char *name = learner->options->results ? learner->options->results : names[learner->options->mode];
+    return learner->options->results ? learner->options->results : names[learner->options->mode];
+}
+
+static int write_results(struct learner *learner)
+{
+    const char *name = learner_results_name(learner);
     struct results *results = NULL;
     char folder[512], path[1024];
     int r = results_create(&results);
@@ -90,6 +95,8 @@ static int write_results(struct learner *learner)
 static void finish_evaluation(struct learner *learner)
 {
     int r = write_results(learner);
+    if (!r)
+        learner_note_complete(learner);
     struct book book = ledger_book(learner->ledger);
     evaluation_summary(learner->evaluation, &learner->status.eval_clean, &learner->status.eval_attacked,
                        &learner->status.eval_lowest);
@@ -99,14 +106,10 @@ static void finish_evaluation(struct learner *learner)
         learner->status.steps, book.announced, book.fates[FATE_TRAINED], book.fates[FATE_EVALUATED], book.fates[FATE_STALE],
         book.fates[FATE_REJECTED], book.fates[FATE_ROLLED_BACK], book.fates[FATE_LOST], book.away, book.held, book.unexplained);
     learner_log_admission(learner);
-    learner->stage = STAGE_DONE;
-    learner->status.phase = "done"; /* the last word to the broker says so */
     if (r)
         learner_stop(learner, r);
     else
-        learner_link_finish(learner->link, learner->now);
-    learner->is_finish_told = true;
-    learner->finish_us = learner->now;
+        learner_finish(learner);
 }
 
 void learner_try_finish(struct learner *learner)

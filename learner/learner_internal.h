@@ -22,8 +22,9 @@
 #include "learner/partitions.h"
 #include "learner/q_learning.h"
 #include "learner/quarantine.h"
+#include "learner/regularisers/m3ddpg.h"
 #include "learner/regularisers/mi.h"
-#include "learner/regularisers/minimax.h"
+#include "learner/regularisers/romax.h"
 #include "learner/regularisers/smoothness.h"
 #include "learner/replay.h"
 #include "learner/rescore.h"
@@ -70,6 +71,8 @@ struct admitting {
         int count; /* rejected in a row */
     } strikes[PROTOCOL_ACTORS_MAX];
     int n_strikes;
+    struct quarantined_actor kept[PROTOCOL_ACTORS_MAX]; /* of the run: what lies on disk */
+    int n_kept;
     monotonic_us evaluated_us; /* when only audits were left; 0: not yet */
 };
 
@@ -99,8 +102,9 @@ struct learner {
 
     enum stage stage;
     bool is_draining, is_finish_told;
-    monotonic_us finish_us;
-    struct models *source; /* nets of the attacked or evaluated checkpoint */
+    bool is_complete;                 /* it was before this process began: nothing is left but to say so */
+    monotonic_us finish_us, heard_us; /* heard: by a broker, when the run was complete before */
+    struct models *source;            /* nets of the attacked or evaluated checkpoint */
     int64_t source_steps;
     struct safetensors *restored; /* checkpoint to resume from, until the task is known */
     struct trainer *trainer;
@@ -154,7 +158,17 @@ MUST_USE int learner_check_threats(struct learner *learner, const char *threats)
 MUST_USE int learner_make_evaluation(struct learner *learner, const char *threats, struct evaluation **evaluation);
 void learner_begin_evaluation(struct learner *learner); /* the final one; stops the learner when it cannot be asked for */
 void learner_take_evaluated(struct learner *learner, struct arrival *arrival); /* decides the arrival's fate */
+const char *learner_results_name(const struct learner *learner);               /* of the file under results/ */
 void learner_try_finish(struct learner *learner); /* when the evaluation is done and no audit is under way */
+
+/* learner_tell.c: what is said of the run, to whoever watches and to the log. */
+void learner_tell_status(struct learner *learner);
+
+/* learner_finish.c: the end of a run. */
+void learner_finish(struct learner *learner);        /* told to all; the loop ends when they had a moment to hear it */
+void learner_tend_finish(struct learner *learner);   /* at each tick */
+void learner_note_complete(struct learner *learner); /* results and last checkpoint are on disk: remembered there */
+bool learner_was_complete(struct learner *learner);  /* by a process before this one */
 
 /* learner_admission.c: re-scoring, audits, and what follows for actors. */
 MUST_USE int learner_begin_admission(struct learner *learner, const struct spec *spec); /* the task is known */
@@ -166,6 +180,7 @@ bool learner_audits_are_done(struct learner *learner);
 /* An actor whose trajectories are rejected on arrival (NaN, versions, ranges), STRIKES_MAX in a row, is quarantined, too. */
 void learner_note_rejected(struct learner *learner, uint32_t actor, enum reject_reason reason, const char *text);
 void learner_note_accepted(struct learner *learner, uint32_t actor);
+MUST_USE int learner_restore_quarantine(struct learner *learner); /* once there is an order book: actors of a run that goes on */
 void learner_log_admission(const struct learner *learner);
 void learner_end_admission(struct learner *learner); /* after the loop: gives everything back */
 

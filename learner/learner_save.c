@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#define STOPPED_SHARE_MAX 0.01 /* of the time of training; beyond it there is a hint */
+
 /* The replay's own time is of a worker's thread: read between jobs. */
 void learner_note_stopped(struct learner *learner)
 {
@@ -16,10 +18,12 @@ void learner_end_training(struct learner *learner)
 {
     struct status *status = &learner->status;
     status->ended_us = learner->now;
-    if (learner->options->mode != LEARNER_EVAL)
-        log_notice("learning stood still for checkpoints seconds=%.2f percent=%.2g ahead_seconds=%.2f",
-                   status->saving_seconds + status->ahead_seconds, 100 * status_stopped_share(status, learner->now),
-                   status->ahead_seconds);
+    if (learner->options->mode == LEARNER_EVAL)
+        return;
+    double share = status_stopped_share(status, learner->now);
+    log_notice("learning stood still for checkpoints seconds=%.2f percent=%.2g ahead_seconds=%.2f%s",
+               status->saving_seconds + status->ahead_seconds, 100 * share, status->ahead_seconds,
+               share > STOPPED_SHARE_MAX ? " hint=\"raise run.checkpoint_every\"" : "");
 }
 
 static struct segments *segments_of(const struct learner *learner)
@@ -44,6 +48,7 @@ static int write_replay(struct learner *learner)
     int r = replay ? replay_write(replay, &job->err) : 0;
     if (r != ERR_LIMIT)
         return r;
+    log_notice("replay.disk_bytes is reached: only the newest checkpoint is kept beside the one being written");
     r = checkpoint_make_room(learner->options->run, replay_segments(replay), &job->err);
     return r ? r : replay_write(replay, &job->err);
 }

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "learner/ppo_config.h"
-#include "learner/regularisers/smooth_replay.h"
 
 #define OFF(field) offsetof(struct q_config, field)
 
@@ -128,9 +127,11 @@ static int ready_updater(struct q_team *team, const struct algorithm_context *co
         capacity += model->count;
         tape += 2 * updater_tape_bytes(&model->arch, (int)(i ? steps : agent_rows));
     }
+    const struct net_arch *agent = &team->models.model[0].arch;
+    tape += smoothness_is_on(&team->smoothness) ? updater_tape_bytes(agent, (int)agent_rows) : 0;
     /* A mixer may keep its states with joint actions, of both sides. */
-    size_t scratch = (agent_rows * (input + 12 + 2 * (size_t)s->A) + 4 * state + 16 * steps) * sizeof(real) + ((size_t)1 << 20);
-    smooth_replay_need(&team->smoothness, &team->models.model[0].arch, (int)agent_rows, &tape, &scratch);
+    size_t scratch = (agent_rows * (input + 12 + 2 * (size_t)s->A) + 4 * state + 16 * steps) * sizeof(real) +
+                     smoothness_sample_scratch(agent, (int)agent_rows) + ((size_t)1 << 20);
     mi_replay_need(&team->mi, &capacity, &tape, &scratch);
     value_adversary_need(&team->adversary, (int)agent_rows, &capacity, &tape, &scratch);
     struct ppo_config shared;
@@ -299,12 +300,10 @@ static void q_block_update(void *context, struct block *block)
     sample_gather_input(&rows_of, &team->shape.head, team->acting.has_last_action, q.I, input);
     sample_gather_states(&rows_of, state);
 
-    const bool is_smooth = smoothness_is_on(&team->smoothness);
-    const struct smoothness_rows smooth =
-        is_smooth ? smooth_replay_rows(&rows_of, q.T + 1, input, team->shape.O, team->step, block->scratch)
-                  : (struct smoothness_rows){0};
-    const real *perturbed = is_smooth ? smoothness_perturb(&team->smoothness, block, &smooth) : NULL; /* first: it takes the tape */
-
+    const struct smoothness *smoothness = &team->smoothness;
+    struct smoothness_rows smooth;
+    const real *perturbed =
+        smoothness_perturb_sample(smoothness, block, &rows_of, q.T + 1, input, (uint64_t)team->episode, team->which, &smooth);
     struct node *x = tape_input(block->tape, (int)(steps * N), q.I, input, false);
     int sequences = q.B * q.N;
     struct node *live = net_forward(block->tape, agent->weights, block->gradients[0], x, q.T + 1, sequences, NULL, NULL, NULL);
@@ -314,8 +313,8 @@ static void q_block_update(void *context, struct block *block)
     struct node *total = mix_done(&q, block, live, state);
     tape_squared_loss(block->tape, total, target, weight);
     count_stats(&q, total, target, weight, block->stats);
-    if (is_smooth)
-        block->stats[STAT_SMOOTHNESS] += smoothness_record(&team->smoothness, block, &smooth, live, perturbed);
+    if (perturbed)
+        block->stats[STAT_SMOOTHNESS] += smoothness_record(smoothness, block, &smooth, live, perturbed);
 }
 
 /* ---- an update ---- */
@@ -325,14 +324,17 @@ struct q_sums {
     double loss, norm, stats[STATS];
 };
 
-static void optimise(struct q_team *team, int64_t episode, int which, struct q_sums *sums, struct report *report)
+/* step: number of this optimiser step in the run. */
+static void optimise(struct q_team *team, uint64_t step, int64_t episode, int which, struct q_sums *sums, struct report *report)
 {
     struct rng rng = rng_stream(team->seed, RNG_BATCH, (uint64_t)episode, (uint32_t)which, 0);
     struct model *live[Q_NETS_MAX];
     struct updater_result result;
+    team->episode = episode;
+    team->which = which;
     sample_draw(&team->sample, team->replay, &rng);
     report->count = sums->reported; /* the last sample's numbers stand for the update */
-    mi_replay_shape(&team->mi, &team->updater, &team->sample, team->step, report);
+    mi_replay_shape(&team->mi, &team->updater, &team->sample, step, report);
     value_adversary_step(&team->adversary, &team->updater, &team->sample, block_episodes(team), report);
     for (int i = 0; i < team->n_live; i++)
         live[i] = &team->models.model[i];
@@ -358,8 +360,7 @@ static void take_episode(struct q_team *team, int64_t episode, struct q_sums *su
     double before = floor((double)(episode - 1) * config->updates_per_episode);
     int due = (int)(floor((double)episode * config->updates_per_episode) - before);
     for (int i = 0; i < due && replay_count(team->replay) >= team->sample.B; i++) {
-        team->step = (uint64_t)before + (uint64_t)i;
-        optimise(team, episode, i, sums, report);
+        optimise(team, (uint64_t)before + (uint64_t)i, episode, i, sums, report);
         if (config->target_every == 0)
             follow(team, 1 - config->target_share);
     }

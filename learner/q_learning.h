@@ -4,9 +4,9 @@
  *   Q_i(h_i, .)    defender            [O+K(+A) -> A]   GRU, shared by the agents; its state begins at 0 and runs over the whole episode
  *   y_t = r_t + gamma (1 - terminated) Q'_tot(s_t+1, argmax_a Q_i)     argmax by the live net (q.double), values by the target nets
  *   L   = sum over real steps of (Q_tot(s_t, a_t) - y_t)^2 / number of real steps
- * With mi.lambda above 0 MIR3's penalty is taken off r_t (regularisers/mi_replay.h); with smoothness.weight ERNIE's term joins the loss, half of
- * |Q_i(o + delta) - Q_i(o)|^2 over available actions (regularisers/smooth_replay.h); with romq.hidden ROM-Q's adversary is trained beside the
- * team, which learns from what was executed (regularisers/value_adversary.h).
+ * With mi.lambda above 0 MIR3's penalty is taken off r_t (regularisers/mi_replay.h).
+ * With smoothness.weight ERNIE's term is added to L, on the agent net's values (regularisers/smoothness.h).
+ * With romq.hidden ROM-Q's adversary is trained beside the team, which learns from what was executed (regularisers/value_adversary.h).
  * Episodes that the time limit cuts bootstrap from their last observation. Reward: mean over agents; where the reward is common, that reward. */
 #ifndef TESTUDO_LEARNER_Q_LEARNING_H
 #define TESTUDO_LEARNER_Q_LEARNING_H
@@ -51,10 +51,11 @@ struct q_team {
     struct updater updater;
     struct replay *replay;
     struct sample sample;
-    struct mi_replay mi;              /* MIR3: shapes the sample's rewards */
-    struct smoothness smoothness;     /* ERNIE: a term in the loss */
+    struct mi_replay mi; /* MIR3: shapes the sample's rewards */
+    struct smoothness smoothness;
     struct value_adversary adversary; /* ROM-Q: who plays the adversary in training */
-    uint64_t step;                    /* number of the optimiser step in the run */
+    int64_t episode;                  /* that an optimiser step is for, and which of its steps */
+    int which;
     q_mixer *mix;
 };
 

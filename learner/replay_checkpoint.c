@@ -183,9 +183,11 @@ static int find(const struct safetensors *file, const char *name, enum tensor_ty
                 struct err *err)
 {
     const struct tensor *tensor = safetensors_find(file, name);
-    if (!tensor || tensor->type != type || tensor->bytes != bytes)
+    if (!tensor)
+        return err_set(err, ERR_MISMATCH, "tensor %s is missing: no checkpoint of a replay, or one of an older version", name);
+    if (tensor->type != type || tensor->bytes != bytes)
         return err_set(err, ERR_MISMATCH, "tensor %s has %zu bytes, expected %zu: the recipe's lanes, task or replay are others",
-                       name, tensor ? tensor->bytes : 0, bytes);
+                       name, tensor->bytes, bytes);
     *data = tensor->data;
     return 0;
 }

@@ -192,6 +192,19 @@ static int scan(struct segments *segments, const int64_t *kept, int n, struct er
     return 0;
 }
 
+static int grow(struct segments *segments, int count)
+{
+    if (count <= segments->capacity)
+        return 0;
+    int capacity = 2 * count + 64;
+    struct segment *larger = realloc(segments->list, (size_t)capacity * sizeof *larger);
+    if (!larger)
+        return ERR_NOMEM;
+    segments->list = larger;
+    segments->capacity = capacity;
+    return 0;
+}
+
 int segments_open(struct segments **out, const char *run, int64_t segment_bytes, int64_t ceiling_bytes, struct err *err)
 {
     struct segments *segments = calloc(1, sizeof *segments);
@@ -205,6 +218,8 @@ int segments_open(struct segments **out, const char *run, int64_t segment_bytes,
         r = file_make_folder(segments->folder, err);
     if (!r)
         r = scan(segments, NULL, -1, err);
+    if (!r && grow(segments, 1))
+        r = err_set(err, ERR_NOMEM, "no memory for the replay's segments");
     if (r)
         segments_close(&segments);
     *out = segments;
@@ -240,19 +255,6 @@ static int write_at(int fd, const void *data, size_t length, int64_t at)
             return ERR_IO;
         done += (size_t)put;
     }
-    return 0;
-}
-
-static int grow(struct segments *segments, int count)
-{
-    if (count <= segments->capacity)
-        return 0;
-    int capacity = 2 * count + 64;
-    struct segment *larger = realloc(segments->list, (size_t)capacity * sizeof *larger);
-    if (!larger)
-        return ERR_NOMEM;
-    segments->list = larger;
-    segments->capacity = capacity;
     return 0;
 }
 
@@ -403,7 +405,8 @@ void segments_forget(struct segments *segments, int64_t first)
 
 int segments_count(const struct segments *segments)
 {
-    return segments->count;
+    bool is_last_empty = segments->count && !segments->list[segments->count - 1].now.records; /* its first record failed */
+    return segments->count - is_last_empty;
 }
 
 const struct segment_reference *segments_at(const struct segments *segments, int i)

@@ -204,6 +204,14 @@ void net_weights_set_float(struct net_weights *weights, const float *w)
     weights_prepare(weights);
 }
 
+void net_weights_set_absolute(struct net_weights *absolute, const struct net_weights *of)
+{
+    ASSERT(absolute->layout.numbers == of->layout.numbers);
+    for (size_t i = 0; i < of->layout.numbers; i++)
+        absolute->flat[i] = of->flat[i] < 0 ? -of->flat[i] : of->flat[i];
+    weights_prepare(absolute);
+}
+
 const struct net_arch *net_weights_arch(const struct net_weights *weights)
 {
     return &weights->arch;

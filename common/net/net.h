@@ -76,4 +76,19 @@ void net_act_input_gradient(const struct net_weights *weights, int rows, const r
                             struct arena *scratch);
 size_t net_act_input_gradient_scratch(const struct net_arch *arch, int rows);
 
+/* Lower bounds of a net's outputs over boxes around its inputs, by interval bound propagation (Gowal et al. 2018, arXiv:1810.12715, section
+ * 3): a linear layer takes centre c and radius r to W c + b and |W| r, a monotone activation takes both ends along. For nets without GRU
+ * and LayerNorms. The bound holds up to rounding; with radius 0 it is the output, up to rounding. */
+struct net_low {
+    const struct net_weights *weights, *absolute; /* absolute: net_weights_set_absolute of weights */
+    int rows;
+    const real *x, *radius; /* [rows,in]; radius >= 0 */
+};
+/* low [rows,out]. d_low [rows,out] and d_x [rows,in], both or neither: the gradient of sum(d_low * low) with respect to x. A row's bits do not
+ * depend on the batch. */
+void net_act_low(const struct net_low *in, real *low, const real *d_low, real *d_x, struct arena *scratch);
+size_t net_act_low_scratch(const struct net_arch *arch, int rows);
+/* |w| of all parameters; same architecture. */
+void net_weights_set_absolute(struct net_weights *absolute, const struct net_weights *of);
+
 #endif

@@ -6,9 +6,9 @@
  *   y_i = r + gamma Q'_i(s', mu'(o'))                  eq. 6; mu' is the best choice, or tanh(u), without noise
  *   L(critic) = mean over real steps and agents of (Q_i - y_i)^2 / 2
  *   L(actor)  = -mean over real steps, i and j of Q_j(s, a with a_i <- mu(o_i)) + action_reg mean(mu^2)     after eq. 5
- * Robust variants, each off at weight 0: MIR3, a penalty on r (mi.lambda, regularisers/mi_replay.h); ERNIE, a term in the actor's loss on its
- * outputs (smoothness.weight, smooth_replay.h); M3DDPG and ROMAX, worst cases of Q_i over the others' actions in target and objective
- * (m3ddpg.epsilon, romax.k, minimax.h); ROM-Q, an adversary in training, whose steps are not the actor's (romq.hidden, value_adversary.h).
+ * Robust forms of it, each by a key of its own: M3DDPG (regularisers/m3ddpg.h), ROMAX (regularisers/romax.h), ERNIE
+ * (regularisers/smoothness.h), ROM-Q (regularisers/value_adversary.h). The actor does not learn from steps that an adversary played for it.
+ * With mi.lambda above 0 MIR3's penalty is taken off r (regularisers/mi_replay.h).
  * A choice is differentiated by the straight-through Gumbel softmax. Order of an update: critic, actor through the new critic, targets.
  * Departures from the released code: 1. ties of a target's best choice go to the first (there they give several ones). 2. no uniformly random
  * start (start_steps is 0 in its settings of both tasks). */
@@ -18,9 +18,10 @@
 #include <unistd.h>
 
 #include "learner/ppo_config.h"
+#include "learner/regularisers/m3ddpg.h"
 #include "learner/regularisers/mi_replay.h"
-#include "learner/regularisers/minimax.h"
-#include "learner/regularisers/smooth_replay.h"
+#include "learner/regularisers/romax.h"
+#include "learner/regularisers/smoothness.h"
 #include "learner/regularisers/value_adversary.h"
 
 #define OFF(field) offsetof(struct maddpg_config, field)
@@ -61,9 +62,10 @@ struct algorithm {
     struct updater updater;
     struct replay *replay;
     struct sample sample;
-    struct mi_replay mi;              /* MIR3: shapes the sample's rewards */
-    struct smoothness smoothness;     /* ERNIE: a term in the actor's loss */
-    struct minimax minimax;           /* M3DDPG, ROMAX: worst cases among team-mates */
+    struct mi_replay mi; /* MIR3: shapes the sample's rewards */
+    struct m3ddpg m3ddpg;
+    struct romax romax;
+    struct smoothness smoothness;
     struct value_adversary adversary; /* ROM-Q: who plays the adversary in training */
     int64_t episode;                  /* the one that this update is for, and which of its updates */
     int which;
@@ -81,8 +83,8 @@ static void destroy(struct algorithm **algorithm_at)
     updater_deinit(&algorithm->updater);
     replay_destroy(&algorithm->replay);
     sample_deinit(&algorithm->sample);
+    romax_deinit(&algorithm->romax);
     mi_replay_deinit(&algorithm->mi);
-    minimax_deinit(&algorithm->minimax);
     free(algorithm);
     *algorithm_at = NULL;
 }
@@ -155,10 +157,10 @@ static int ready_updater(struct algorithm *algorithm, const struct algorithm_con
     const struct net_arch *actor = &algorithm->actor->arch, *critic = &algorithm->critic->arch;
     size_t capacity = algorithm->actor->count > algorithm->critic->count ? algorithm->actor->count : algorithm->critic->count;
     size_t tape = 2 * updater_tape_bytes(actor, (int)(steps * N)) + updater_tape_bytes(critic, (int)pairs);
+    tape += smoothness_is_on(&algorithm->smoothness) ? updater_tape_bytes(actor, (int)(steps * N)) : 0;
     size_t scratch = (pairs * (width + 8) + steps * N * ((size_t)actor->in + width + 6 * A + 16) + steps * width) * sizeof(real) +
-                     net_act_scratch(critic, (int)(steps * N)) + ((size_t)4 << 20);
-    minimax_need(&algorithm->minimax, critic, (int)pairs, &tape, &scratch);
-    smooth_replay_need(&algorithm->smoothness, actor, (int)(steps * N), &tape, &scratch);
+                     net_act_scratch(critic, (int)(steps * N)) + m3ddpg_scratch(critic) +
+                     smoothness_sample_scratch(actor, (int)(steps * N)) + ((size_t)4 << 20);
     mi_replay_need(&algorithm->mi, &capacity, &tape, &scratch);
     value_adversary_need(&algorithm->adversary, (int)(steps * N), &capacity, &tape, &scratch);
     struct ppo_config shared;
@@ -166,18 +168,6 @@ static int ready_updater(struct algorithm *algorithm, const struct algorithm_con
     long threads = shared.n_threads ? shared.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
     threads = threads > UPDATER_SHARDS ? UPDATER_SHARDS : threads < 1 ? 1 : threads;
     return r ? r : updater_init(&algorithm->updater, (int)threads, capacity, tape, scratch, err);
-}
-
-static int add_regularisers(struct algorithm *algorithm, const struct algorithm_context *context, struct err *err)
-{
-    const struct batch_shape *s = context->shape;
-    const struct maddpg_config *config = &algorithm->config;
-    int r;
-    if ((r = smoothness_init(&algorithm->smoothness, context, SMOOTHNESS_POLICY, err)) ||
-        (r = minimax_init(&algorithm->minimax, context->recipe, &algorithm->critic->arch, replay_shape(algorithm->replay)->Z, s->N,
-                          s->A, err)))
-        return r;
-    return value_adversary_init(&algorithm->adversary, context, &algorithm->models, config->gamma, config->bootstraps_limits, err);
 }
 
 static int create(struct algorithm **out, const struct algorithm_context *context, struct err *err)
@@ -190,11 +180,17 @@ static int create(struct algorithm **out, const struct algorithm_context *contex
     int r;
     if ((r = config_bind(rows, ARRAY_LEN(rows), context->recipe, &algorithm->config, err)) ||
         (r = acting_config_bind(&algorithm->acting, context->recipe, &context->shape->head, err)) ||
+        (r = config_bind(m3ddpg_table.rows, m3ddpg_table.count, context->recipe, &algorithm->m3ddpg, err)) ||
+        (r = smoothness_init(&algorithm->smoothness, context,
+                             algorithm->acting.behaviour == BEHAVIOUR_TANH ? SMOOTHNESS_TANH : SMOOTHNESS_POLICY, err)) ||
         (r = check_recipe(algorithm, context, err)) || (r = add_nets(algorithm, err)) ||
+        (r = romax_init(&algorithm->romax, context->recipe, &algorithm->critic->arch, err)) ||
         (r = replay_create(&algorithm->replay, context->recipe, context->shape, context->spec->horizon, err)) ||
         (r = mi_replay_init(&algorithm->mi, context, &algorithm->models, algorithm->actor, &algorithm->acting,
                             replay_shape(algorithm->replay), (int)algorithm->config.batch, err)) ||
-        (r = add_regularisers(algorithm, context, err)) || (r = ready_updater(algorithm, context, err)))
+        (r = value_adversary_init(&algorithm->adversary, context, &algorithm->models, algorithm->config.gamma,
+                                  algorithm->config.bootstraps_limits, err)) ||
+        (r = ready_updater(algorithm, context, err)))
         goto failed;
     if ((r = sample_init(&algorithm->sample, replay_shape(algorithm->replay), (int)algorithm->config.batch))) {
         err_set(err, r, "no memory for a sample of %d episodes", (int)algorithm->config.batch);
@@ -268,6 +264,12 @@ static void put_critic_input(const struct ground *g, int step, int i, const real
     memcpy(out + g->Z + g->N, joint, (size_t)(g->N * g->A) * sizeof *out);
 }
 
+/* Critic rows that `own` says whose they are. */
+static struct joint_rows joint_rows(const struct ground *g, size_t n, const int32_t *own)
+{
+    return (struct joint_rows){.n = (int)n, .width = g->width, .N = g->N, .A = g->A, .at = g->Z + g->N, .own = own};
+}
+
 static const uint8_t *available_at(const struct ground *g, int step, int n)
 {
     const struct episode *episode = &g->rows.sample->episode[g->rows.first + step % g->rows.B];
@@ -300,36 +302,25 @@ static void target_actions(const struct algorithm *algorithm, const struct groun
     }
 }
 
-/* Q'_i of rows whose own agents are given, in the worst case that the recipe asks for; moves x. */
-static void late_values(const struct algorithm *algorithm, struct block *block, int n, const int32_t *own, real *x, real *out)
-{
-    const struct minimax *minimax = &algorithm->minimax;
-    if (minimax_moves(minimax))
-        minimax_move(minimax, algorithm->late_critic->weights, n, own, NULL, x, block->scratch);
-    net_act(algorithm->late_critic->weights, n, x, NULL, out, block->scratch);
-    if (!minimax_bounds(minimax))
-        return;
-    const struct node *low = minimax_low(minimax, &minimax->late, block->tape, block->scratch, own,
-                                         tape_input(block->tape, n, algorithm->critic->arch.in, x, false));
-    for (int k = 0; k < n; k++)
-        out[k] += (real)minimax->config.romax_k * (low->value[k] - out[k]);
-}
-
 /* y_i of all steps; out [R*N]. */
-static void make_targets(const struct algorithm *algorithm, const struct ground *g, const real *late, struct block *block,
+static void make_targets(const struct algorithm *algorithm, const struct ground *g, const real *late, struct arena *scratch,
                          real *out)
 {
-    struct arena *scratch = block->scratch;
     size_t mark = arena_mark(scratch), count = (size_t)g->R * (size_t)g->N;
     real *x = arena_array(scratch, real, count * (size_t)g->width);
     int32_t *own = arena_array(scratch, int32_t, count);
     for (int r = 0; r < g->R; r++)
         for (int i = 0; i < g->N; i++) {
-            own[r * g->N + i] = i;
             put_critic_input(g, r + g->rows.B, i, late + (size_t)(r + g->rows.B) * (size_t)(g->N * g->A),
                              x + ((size_t)r * (size_t)g->N + (size_t)i) * (size_t)g->width);
+            own[r * g->N + i] = i;
         }
-    late_values(algorithm, block, (int)count, own, x, out);
+    struct joint_rows rows_of = joint_rows(g, count, own);
+    if (m3ddpg_is_on(&algorithm->m3ddpg))
+        m3ddpg_move(&algorithm->m3ddpg, algorithm->late_critic->weights, &rows_of, NULL, x, scratch);
+    net_act(algorithm->late_critic->weights, (int)count, x, NULL, out, scratch);
+    if (romax_is_on(&algorithm->romax))
+        romax_mix(&algorithm->romax, algorithm->late_critic->weights, &rows_of, x, out, scratch);
     for (int r = 0; r < g->R; r++) {
         const struct sample *sample = g->rows.sample;
         int b = g->rows.first + r % g->rows.B, t = r / g->rows.B;
@@ -355,7 +346,7 @@ static void critic_block(void *context, struct block *block)
     struct node *late = unroll(algorithm->late_actor, NULL, &g, block->tape, g.rows.T + 1);
     target_actions(algorithm, &g, late->value);
     real *target = arena_array(block->scratch, real, count), *weight = arena_array(block->scratch, real, count);
-    make_targets(algorithm, &g, late->value, block, target);
+    make_targets(algorithm, &g, late->value, block->scratch, target);
     real *x = arena_array(block->scratch, real, count * (size_t)g.width);
     for (int r = 0; r < g.R; r++)
         for (int i = 0; i < g.N; i++) {
@@ -405,81 +396,84 @@ static struct node *fresh_actions(const struct algorithm *algorithm, const struc
     return tape_gumbel(block->tape, output, available, noise);
 }
 
-/* Rows ((r*N + i)*N + j): critic j's input with agent i's slot to be replaced, i in own [R*N*N]. */
+/* Rows ((r*N + i)*N + j): critic j's input with agent i's slot replaced. */
 static struct node *replaced_inputs(const struct algorithm *algorithm, const struct ground *g, struct block *block,
-                                    struct node *fresh, int32_t *own)
+                                    struct node *fresh, struct joint_rows *rows_of)
 {
     size_t pairs = (size_t)g->R * (size_t)g->N * (size_t)g->N;
     real *base = arena_array(block->scratch, real, pairs * (size_t)g->width);
     int32_t *from = arena_array(block->scratch, int32_t, pairs), *at = arena_array(block->scratch, int32_t, pairs);
+    int32_t *own = arena_array(block->scratch, int32_t, pairs);
     size_t k = 0;
     for (int r = 0; r < g->R; r++)
         for (int i = 0; i < g->N; i++)
             for (int j = 0; j < g->N; j++, k++) {
                 put_critic_input(g, r, j, g->joint + (size_t)r * (size_t)(g->N * g->A), base + k * (size_t)g->width);
-                own[k] = i;
                 from[k] = r * g->N + i;
                 at[k] = g->Z + g->N + i * g->A;
+                own[k] = i;
                 memcpy(base + k * (size_t)g->width + at[k], fresh->value + (size_t)from[k] * (size_t)g->A,
-                       (size_t)g->A * sizeof *base);
+                       (size_t)g->A * sizeof *base); /* for gradients that are taken here */
             }
-    if (minimax_moves(&algorithm->minimax))
-        minimax_move(&algorithm->minimax, algorithm->critic->weights, (int)pairs, own, fresh->value, base, block->scratch);
+    *rows_of = joint_rows(g, pairs, own);
+    rows_of->from = from;
+    if (m3ddpg_is_on(&algorithm->m3ddpg))
+        m3ddpg_move(&algorithm->m3ddpg, algorithm->critic->weights, rows_of, fresh->value, base, block->scratch);
     return tape_insert(block->tape, (int)pairs, g->width, base, fresh, from, at);
 }
 
-/* Adds -share * mean Q_j over real steps, and over agents i that no adversary played. */
-static void add_objective(const struct algorithm *algorithm, const struct ground *g, struct block *block, double share,
-                          struct node *value)
+/* ROMAX's part of the objective; leaves the rest's share in d_value. */
+static void bound_objective(const struct algorithm *algorithm, const struct joint_rows *rows_of, const real *x, struct node *fresh,
+                            real *d_value, struct block *block)
 {
-    const double pairs_in_all = (double)algorithm->sample.steps * g->N * g->N;
-    real *d_value = arena_array(block->scratch, real, value->rows);
-    for (int k = 0; k < value->rows; k++) {
-        int r = k / (g->N * g->N), i = k / g->N % g->N;
-        const struct episode *episode = &g->rows.sample->episode[g->rows.first + r % g->rows.B];
-        bool counts = g->weight[r] != 0 && !episode->slot[r / g->rows.B * g->N + i];
-        d_value[k] = counts ? (real)(-share / pairs_in_all) : 0;
-        block->stats[STAT_ACTOR] += (double)d_value[k] * (double)value->value[k];
-    }
-    tape_seed_gradient(block->tape, value, d_value);
+    const struct romax *romax = &algorithm->romax;
+    real *d_fresh = arena_zero_array(block->scratch, real, (size_t)fresh->rows * (size_t)fresh->cols);
+    block->stats[STAT_ACTOR] += romax_objective(romax, algorithm->critic->weights, rows_of, x, d_value, d_fresh, block->scratch);
+    tape_seed_gradient(block->tape, fresh, d_fresh);
+    for (int k = 0; k < rows_of->n; k++)
+        d_value[k] *= (real)(1 - romax->config.share);
 }
 
-static void add_action_reg(const struct algorithm *algorithm, const struct ground *g, struct block *block, struct node *fresh)
+/* Whether pair k is of a real step at which agent i played itself, not an adversary for it. */
+static bool is_own_step(const struct ground *g, size_t k)
 {
-    const size_t count = (size_t)g->R * (size_t)g->N;
-    const double numbers_in_all = (double)algorithm->sample.steps * g->N * g->A;
-    real *zero = arena_zero_array(block->scratch, real, count * (size_t)g->A), *weight = arena_array(block->scratch, real, count);
-    for (size_t k = 0; k < count; k++)
-        weight[k] = (real)(2 * algorithm->config.action_reg * (double)g->weight[k / (size_t)g->N] / numbers_in_all);
-    tape_squared_loss(block->tape, fresh, zero, weight);
+    size_t N = (size_t)g->N, r = k / (N * N), i = k / N % N, B = (size_t)g->rows.B;
+    const struct episode *episode = &g->rows.sample->episode[(size_t)g->rows.first + r % B];
+    return g->weight[r] != 0 && !episode->slot[r / B * N + i];
 }
 
 static void actor_block(void *context, struct block *block)
 {
     const struct algorithm *algorithm = context;
-    const struct minimax *minimax = &algorithm->minimax;
-    const bool is_smooth = smoothness_is_on(&algorithm->smoothness);
-    const double k = minimax->config.romax_k;
+    const struct smoothness *smoothness = &algorithm->smoothness;
     struct ground g = gather(algorithm, block);
-    struct smoothness_rows smooth = {0};
-    const real *perturbed = NULL;
-    if (is_smooth) { /* first: it takes the tape */
-        smooth = smooth_replay_rows(&g.rows, g.rows.T, g.input, algorithm->shape.O, algorithm->step, block->scratch);
-        perturbed = smoothness_perturb(&algorithm->smoothness, block, &smooth);
-    }
-    int pairs = g.R * g.N * g.N;
-    int32_t *own = arena_array(block->scratch, int32_t, pairs);
+    const size_t pairs = (size_t)g.R * (size_t)g.N * (size_t)g.N, count = (size_t)g.R * (size_t)g.N;
+    const double pairs_in_all = (double)algorithm->sample.steps * g.N * g.N, rows_in_all = (double)algorithm->sample.steps * g.N;
+    struct smoothness_rows smooth;
+    const real *perturbed = smoothness_perturb_sample(smoothness, block, &g.rows, g.rows.T, g.input, (uint64_t)algorithm->episode,
+                                                      algorithm->which, &smooth);
     struct node *output = unroll(algorithm->actor, block->gradient, &g, block->tape, g.rows.T);
     struct node *fresh = fresh_actions(algorithm, &g, block, output);
-    struct node *input = replaced_inputs(algorithm, &g, block, fresh, own);
-    add_objective(algorithm, &g, block, 1 - k,
-                  net_forward(block->tape, algorithm->critic->weights, NULL, input, 1, pairs, NULL, NULL, NULL));
-    if (minimax_bounds(minimax))
-        add_objective(algorithm, &g, block, k, minimax_low(minimax, &minimax->live, block->tape, block->scratch, own, input));
-    if (algorithm->config.action_reg > 0)
-        add_action_reg(algorithm, &g, block, fresh);
-    if (is_smooth)
-        block->stats[STAT_SMOOTHNESS] += smoothness_record(&algorithm->smoothness, block, &smooth, output, perturbed);
+    struct joint_rows rows_of;
+    struct node *x = replaced_inputs(algorithm, &g, block, fresh, &rows_of);
+    struct node *value = net_forward(block->tape, algorithm->critic->weights, NULL, x, 1, (int)pairs, NULL, NULL, NULL);
+    real *d_value = arena_array(block->scratch, real, pairs);
+    for (size_t k = 0; k < pairs; k++)
+        d_value[k] = is_own_step(&g, k) ? (real)(-1.0 / pairs_in_all) : 0;
+    if (romax_is_on(&algorithm->romax))
+        bound_objective(algorithm, &rows_of, x->value, fresh, d_value, block);
+    for (size_t k = 0; k < pairs; k++)
+        block->stats[STAT_ACTOR] += (double)d_value[k] * (double)value->value[k];
+    tape_seed_gradient(block->tape, value, d_value);
+    if (algorithm->config.action_reg > 0) {
+        real *zero = arena_zero_array(block->scratch, real, count * (size_t)g.A),
+             *weight = arena_array(block->scratch, real, count);
+        for (size_t k = 0; k < count; k++)
+            weight[k] = (real)(2 * algorithm->config.action_reg * (double)g.weight[k / (size_t)g.N] / (rows_in_all * g.A));
+        tape_squared_loss(block->tape, fresh, zero, weight);
+    }
+    if (perturbed)
+        block->stats[STAT_SMOOTHNESS] += smoothness_record(smoothness, block, &smooth, output, perturbed);
 }
 
 /* ---- an update ---- */
@@ -499,12 +493,10 @@ static void optimise(struct algorithm *algorithm, struct sums *sums, struct repo
     report->count = sums->reported; /* the last sample's numbers stand for the update */
     mi_replay_shape(&algorithm->mi, &algorithm->updater, &algorithm->sample, algorithm->step, report);
     value_adversary_step(&algorithm->adversary, &algorithm->updater, &algorithm->sample, blocks, report);
-    if (minimax_bounds(&algorithm->minimax))
-        minimax_set(&algorithm->minimax, &algorithm->minimax.late, algorithm->late_critic);
+    romax_prepare(&algorithm->romax, algorithm->late_critic->weights);
     updater_step(&algorithm->updater, algorithm->critic, config->critic_lr, config->max_norm, B, blocks, critic_block, algorithm,
                  &critic);
-    if (minimax_bounds(&algorithm->minimax))
-        minimax_set(&algorithm->minimax, &algorithm->minimax.live, algorithm->critic);
+    romax_prepare(&algorithm->romax, algorithm->critic->weights);
     updater_step(&algorithm->updater, algorithm->actor, config->lr, config->max_norm, B, blocks, actor_block, algorithm, &actor);
     model_follow(algorithm->late_actor, algorithm->actor, 1 - config->target_share);
     model_follow(algorithm->late_critic, algorithm->critic, 1 - config->target_share);

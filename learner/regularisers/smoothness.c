@@ -22,7 +22,8 @@ const struct config_table smoothness_table = {"smoothness", rows, ARRAY_LEN(rows
 int smoothness_init(struct smoothness *smoothness, const struct algorithm_context *context, enum smoothness_distance distance,
                     struct err *err)
 {
-    *smoothness = (struct smoothness){.distance = distance, .head = context->shape->head, .seed = context->seed};
+    *smoothness =
+        (struct smoothness){.distance = distance, .head = context->shape->head, .O = context->shape->O, .seed = context->seed};
     return config_bind(rows, ARRAY_LEN(rows), context->recipe, &smoothness->config, err);
 }
 
@@ -67,7 +68,10 @@ static void record_distance(const struct smoothness *smoothness, struct block *b
                             const real *weight, struct node *clean, struct node *there)
 {
     const struct action_head *head = &smoothness->head;
-    if (smoothness->distance == SMOOTHNESS_SQUARED || head->kind == ACTION_BOX)
+    if (smoothness->distance == SMOOTHNESS_TANH)
+        record_squared(smoothness, block, r, weight, tape_activation(block->tape, clean, ACTIVATION_TANH),
+                       tape_activation(block->tape, there, ACTIVATION_TANH));
+    else if (smoothness->distance == SMOOTHNESS_SQUARED || head->kind == ACTION_BOX)
         record_squared(smoothness, block, r, weight, clean, there);
     else
         tape_kl_loss(block->tape, clean, there, r->available, weight, head->C, head->choices);
@@ -80,7 +84,7 @@ void smoothness_gradient(const struct smoothness *smoothness, struct block *bloc
     int in = net_weights_arch(block->weights)->in;
     real *weight = arena_array(block->scratch, real, r->n);
     for (int i = 0; i < r->n; i++)
-        weight[i] = r->weight[i] != 0; /* what does not count is no reason to move what does */
+        weight[i] = r->weight[i] != 0;
     tape_begin(block->tape);
     struct node *clean = record_net(block, NULL, r, tape_input(block->tape, r->n, in, r->x, false));
     struct node *input = tape_input(block->tape, r->n, in, nearby, true);

@@ -10,8 +10,6 @@ and tuned BLAS kernels, which is its fastest setting; ours gets the machine, as 
 --patience seconds for an idle second and notes how busy the machine was. Prints one JSON object.
 """
 import argparse
-import csv
-import glob
 import json
 import os
 import re
@@ -22,36 +20,26 @@ import tempfile
 import time
 import types
 
+from peers import Nothing, environment, old_numpy_names, stand_in, update_ends, wait_for_idle
+
 STEPS = 20 * 200
 TASKS = {"toy": ("toy", ["env.name=matrix"]), "lbf": ("lbforaging", ["env.name=foraging", "env.scenario=12x12-4p-3f-c"])}
 
 
 def child(task, updates):
     """Inside CHECKOUT, with its Python: the released trainer, with a clock at the end of every update."""
-    class Nothing:
-        def __init__(self, *_, **__):
-            pass
-
-        def __getattr__(self, _):
-            return lambda *_, **__: None
-
-    for name, content in (("ipdb", {}), ("setproctitle", {"setproctitle": lambda _: None}), ("tensorboardX", {"SummaryWriter": Nothing})):
-        sys.modules[name] = types.ModuleType(name)
-        sys.modules[name].__dict__.update(content)
+    stand_in(ipdb={}, setproctitle={"setproctitle": lambda _: None}, tensorboardX={"SummaryWriter": Nothing})
     sys.argv = sys.argv[:1]
-    import numpy
-    for name, kind in (("bool", bool), ("float", float), ("int", int), ("object", object)):
-        if name not in numpy.__dict__:
-            setattr(numpy, name, kind)
+    old_numpy_names()
     import torch
     from eir_mappo.runner import RUNNER_REGISTRY
     from eir_mappo.util.args_util import get_args
-    algorithm, environment = get_args("mappo_advt_belief", task)
+    algorithm, task_config = get_args("mappo_advt_belief", task)
     algorithm["device"].update(cuda=False, torch_threads=1)
     algorithm["train"].update(num_env_steps=STEPS * updates, log_interval=10**9, eval_interval=10**9)
     algorithm["eval"]["use_eval"] = False
     arguments = types.SimpleNamespace(algo="mappo_advt_belief", env=task, exp_name="bench")
-    runner = RUNNER_REGISTRY["mappo_advt_belief"](arguments, algorithm, environment)
+    runner = RUNNER_REGISTRY["mappo_advt_belief"](arguments, algorithm, task_config)
     ends, after = [], runner.after_update
 
     def timed():
@@ -65,10 +53,8 @@ def child(task, updates):
 
 
 def official(checkout, python, task, updates):
-    environment = dict(os.environ, OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", OPENBLAS_CORETYPE="SkylakeX")
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [checkout, environment.get("PYTHONPATH")]))
     out = subprocess.run([python, "-W", "ignore", os.path.abspath(__file__), "--child", TASKS[task][0], str(updates)], cwd=checkout,
-                         env=environment, capture_output=True, text=True, timeout=900)
+                         env=environment(checkout), capture_output=True, text=True, timeout=900)
     found = re.search(r"RATES (\S+) (.*)", out.stdout)
     if not found:
         sys.exit(f"{python} could not run the released code:\n{out.stderr[-2000:]}")
@@ -80,26 +66,8 @@ def ours(program, task, updates):
         subprocess.run([os.path.abspath(program), "train", "eir-mappo", *TASKS[task][1], "rollout.lanes=20", "rollout.steps=200",
                         "eir.interval=1", f"run.steps={STEPS * updates}", "run.name=bench", "eval.threats=clean", "eval.episodes=1",
                         "--quiet"], cwd=folder, check=True, capture_output=True, timeout=900)
-        with open(glob.glob(folder + "/runs/**/progress.csv", recursive=True)[0]) as file:
-            ends = [float(row["wall_seconds"]) for row in csv.DictReader(file)]
+        ends = update_ends(folder)
     return [STEPS / (b - a) for a, b in zip(ends[1:], ends[2:])]
-
-
-def busy_share():
-    def read():
-        with open("/proc/stat") as file:
-            return [int(x) for x in file.readline().split()[1:]]
-    before = read()
-    time.sleep(1)
-    spent = [b - a for a, b in zip(before, read())]
-    return 1 - (spent[3] + spent[4]) / max(1, sum(spent))
-
-
-def wait_for_idle(patience):
-    busy, end = busy_share(), time.monotonic() + patience
-    while busy > 0.15 and time.monotonic() < end:
-        busy = busy_share()
-    return round(busy, 2)
 
 
 def main():

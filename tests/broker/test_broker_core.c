@@ -17,6 +17,10 @@ static struct envelope in, last[2]; /* last message to the learner [1] and to an
 static int n_sent[2][MESSAGE_KINDS];
 static struct wire_peer actor, learner, other;
 static unsigned char bytes[PROTOCOL_ENVELOPE_BYTES];
+static int n_rostered;                                                                  /* actors in the last ROSTER */
+static int n_tries;                                                                     /* to send anything to anybody */
+static bool is_cut_off;                                                                 /* all but the learner */
+static uint64_t told_incarnation[PROTOCOL_ACTORS_MAX], told_acked[PROTOCOL_ACTORS_MAX]; /* by STATE, to the peer of that number */
 
 static int on_send(void *context, const struct wire_peer *peer, const void *envelope, size_t envelope_bytes, const void *payload,
                    size_t payload_bytes)
@@ -25,8 +29,19 @@ static int on_send(void *context, const struct wire_peer *peer, const void *enve
     (void)payload;
     (void)payload_bytes;
     int to_learner = wire_peer_equal(peer, &learner);
+    n_tries++;
+    if (is_cut_off && !to_learner)
+        return ERR_CLOSED;
     assert_int_equal(envelope_decode(&last[to_learner], envelope, envelope_bytes, NULL), 0);
     n_sent[to_learner][last[to_learner].kind]++;
+    if (to_learner && last[1].kind == MESSAGE_ROSTER)
+        n_rostered = (int)last[1].roster.count;
+    unsigned number;
+    if (last[to_learner].kind == MESSAGE_STATE && peer->length == sizeof number) {
+        memcpy(&number, peer->id, sizeof number);
+        told_incarnation[number] = last[to_learner].state.incarnation;
+        told_acked[number] = last[to_learner].state.acked_upto;
+    }
     return 0;
 }
 
@@ -42,6 +57,7 @@ static int set_up(void **state)
     other = wire_peer_of("other", 5);
     memset(n_sent, 0, sizeof n_sent);
     sender = NULL;
+    is_cut_off = false;
     const struct broker_core_options options = {.epoch = 5, .cache_bytes = 1 << 20, .ops = &ops};
     return broker_core_create(&core, &options);
 }
@@ -294,6 +310,97 @@ static void test_key_may_use_the_numbers_that_its_line_says(void **state)
     assert_int_equal(last[0].refused.code, ERR_DENIED);
 }
 
+/* --- many actors --- */
+
+static struct wire_peer peer_of(unsigned number)
+{
+    return wire_peer_of(&number, sizeof number);
+}
+
+static void numbered_hello(unsigned number, uint64_t incarnation, monotonic_us now)
+{
+    struct wire_peer peer = peer_of(number);
+    in.kind = MESSAGE_ACTOR_HELLO;
+    in.actor_hello = (struct message_actor_hello){
+        .major = PROTOCOL_MAJOR, .minor = PROTOCOL_MINOR, .actor = number, .incarnation = incarnation, .next_sequence = 1};
+    say(&peer, now);
+}
+
+/* Acknowledges `acked` to every `step`th actor from `first` on, all in one message. */
+static void numbered_fates(unsigned first, unsigned step, uint64_t acked, monotonic_us now)
+{
+    in.kind = MESSAGE_FATES;
+    in.fates.learner = 50;
+    in.fates.count = 0;
+    for (unsigned i = first; i < PROTOCOL_ACTORS_MAX; i += step)
+        in.fates.rows[in.fates.count++] = (struct fates_row){.actor = i, .incarnation = 1000 + i, .acked_upto = acked};
+    say(&learner, now);
+}
+
+static void test_broker_tells_a_full_table_of_actors_apart(void **state)
+{
+    (void)state;
+    learner_says_hello(50, 1, 0);
+    for (unsigned i = 0; i < PROTOCOL_ACTORS_MAX; i++)
+        numbered_hello(i, 1000 + i, 0);
+    numbered_fates(0, 1, 7, 0);
+    for (unsigned i = 0; i < PROTOCOL_ACTORS_MAX; i++) {
+        assert_int_equal(told_incarnation[i], 1000 + i);
+        assert_int_equal(told_acked[i], 7);
+    }
+    numbered_hello(PROTOCOL_ACTORS_MAX, 5, 0);
+    assert_int_equal(last[0].kind, MESSAGE_REFUSED);
+}
+
+/* Rows of the table change places when one is forgotten; what is due to an actor goes with it. */
+static void test_broker_forgets_actors_out_of_the_middle(void **state)
+{
+    (void)state;
+    const monotonic_us second = 1000000;
+    monotonic_us now = second;
+    learner_says_hello(50, 1, now);
+    for (unsigned i = 0; i < PROTOCOL_ACTORS_MAX; i++)
+        numbered_hello(i, 1000 + i, now);
+    for (; now < 70 * second; now += second) { /* all but every third fall silent, and are forgotten a minute later */
+        broker_core_tick(core, now);
+        learner_says_hello(50, 1, now);
+        for (unsigned i = 0; i < PROTOCOL_ACTORS_MAX; i += 3)
+            numbered_hello(i, 1000 + i, now);
+        is_cut_off = now >= 60 * second; /* what nobody can be told now is due to rows that move */
+        if (is_cut_off)
+            numbered_fates(0, 3, 9, now);
+    }
+    is_cut_off = false;
+    memset(told_acked, 0, sizeof told_acked);
+    broker_core_tick(core, now);
+    assert_int_equal(n_rostered, (PROTOCOL_ACTORS_MAX + 2) / 3);
+    for (unsigned i = 0; i < PROTOCOL_ACTORS_MAX; i++)
+        assert_int_equal(told_acked[i], i % 3 ? 0 : 9);
+    numbered_fates(0, 1, 11, now); /* of those that are forgotten nothing is said */
+    for (unsigned i = 0; i < PROTOCOL_ACTORS_MAX; i++)
+        assert_int_equal(told_acked[i], i % 3 ? 0 : 11);
+}
+
+static void test_broker_tries_those_it_cannot_reach_once_a_tick(void **state)
+{
+    (void)state;
+    learner_says_hello(50, 1, 0);
+    for (unsigned i = 0; i < 100; i++)
+        numbered_hello(i, 1000 + i, 0);
+    is_cut_off = true;
+    numbered_fates(0, 1, 3, 0);
+    n_tries = 0;
+    for (int i = 0; i < 50; i++)
+        numbered_fates(PROTOCOL_ACTORS_MAX - 1, 1, 3, 0); /* nobody's: nothing new is due */
+    assert_int_equal(n_tries, 0);
+    broker_core_tick(core, 1);
+    assert_int_equal(n_tries, 100);
+    is_cut_off = false;
+    broker_core_tick(core, 2);
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(told_acked[i], 3);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -308,6 +415,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_broker_takes_from_a_key_what_its_role_may_send, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_actor_belongs_to_the_key_that_it_came_with, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_key_may_use_the_numbers_that_its_line_says, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_broker_tells_a_full_table_of_actors_apart, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_broker_forgets_actors_out_of_the_middle, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_broker_tries_those_it_cannot_reach_once_a_tick, set_up, tear_down),
     };
     struct err err;
     if (log_open("test", LOG_ERROR, NULL, &err))

@@ -1,4 +1,5 @@
-"""One update of value-decomposition methods and of MADDPG in float64: the independent reference of tests/learner/test_q_learning.c.
+"""One update of value-decomposition methods and of MADDPG in float64: the independent reference of tests/learner/test_q_learning.c
+and, with the methods that stand on them, of test_rivals.c.
 
 Run by hand after a change of meaning (pip install torch numpy; python3 tests/golden/off_policy_golden.py). Writes learner/*.json beside
 this file. Episode by episode, step by step, through torch's GRU cell, autograd and optimisers; the C code works on sorted blocks of episodes.
@@ -9,7 +10,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from learner_golden import f32, write
+from learner_golden import RNG_BATCH, RNG_NOISE, SMOOTH, Stream, f32, write
 from net_golden import ELU, RELU, Numbers, flat, forward, parameters
 
 ENDS = [{2: "truncated", 5: "terminated"}, {1: "terminated", 4: "truncated"}, {0: "truncated", 5: "terminated"}]
@@ -195,34 +196,35 @@ def shape_rewards(episodes, net, arch, x_of, by_agent, N, A, is_box, report):
 MI_RECIPE = [f"mi.lambda={MI['lambda']}", f"mi.lr={MI['lr']}", f"mi.fit_rows={MI['rows']}", "mi.hidden=8"]
 
 
-# ---- ERNIE: the nets' change at inputs that one ascent found, of whole episodes ----
+HORIZON = 100
 
 
-def smoothness(kind, arch, net, e, x, O, N, A, ernie):
-    """sum over steps and agents of D, of squares or of policies."""
-    L, stride = e["length"], 101
-    start = x[:L].clone()
+def distance(kind, available, u, there):
+    """ERNIE's D [.,N] between two outputs [.,N,A] of a net."""
+    if kind == "values":
+        return 0.5 * (((u - there) * available) ** 2).sum(-1)
+    if kind == "tanh":
+        return 0.5 * ((torch.tanh(u) - torch.tanh(there)) ** 2).sum(-1)
+    p, q = (F.log_softmax(x.masked_fill(~available, -1e10), -1) for x in (u, there))
+    return (p.exp() * (p - q)).sum(-1)
+
+
+def smoothness(kind, arch, net, episode, index, update, N, O, A, last_action):
+    """Sum over an episode's steps and agents of D between the net on its inputs and on nearby ones, which one ascent finds; rounded where
+    the C code's floats are, so that the corners of the ball agree."""
+    L, x, available = episode["length"], agent_input(episode, N, A, last_action)[:-1], episode["available"][:-1]
+    act = lambda net, x: forward(arch, net, x.reshape(L * N, -1), L, torch.zeros(N, arch["hidden"]), torch.ones(L, N)).reshape(L, N, A)
+    start = x.clone()
     for t in range(L):
-        for a in range(N):
-            draw = Stream(1, 6, 0, 0, (e["index"] * stride + t) * N + a)
-            start[t, a, :O] += f32(torch.tensor([ernie["noise"] * draw.normal() for _ in range(O)]))
+        for n in range(N):
+            draw = Stream(1, RNG_NOISE, update, 0, (index * (HORIZON + 1) + t) * N + n)
+            start[t, n, :O] += f32(torch.tensor([SMOOTH["noise"] * draw.normal() for _ in range(O)]))
     start = f32(start).requires_grad_()
-    out = lambda weights, inputs: forward(arch, weights, inputs.reshape(L * N, -1), L, torch.zeros(N, arch["hidden"]), torch.ones(L, N)).reshape(L, N, -1)
-    available = e["available"][:L]
-
-    def distance(p, q):
-        if kind == "squared":
-            return 0.5 * ((p - q) ** 2 * available).sum()
-        if kind == "box":
-            return 0.5 * ((p - q) ** 2).sum()
-        log_p, log_q_ = (F.log_softmax(o.masked_fill(~available, -1e10), -1) for o in (p, q))
-        return (log_p.exp() * (log_p - log_q_)).sum()
-
-    held = {k: w.detach() for k, w in net.items()}
-    (slope,) = torch.autograd.grad(distance(out(held, x[:L]), out(held, start)), start)
-    delta = (start.detach() - x[:L] + ernie["step"] * slope.sign()).clamp(-ernie["radius"], ernie["radius"])
-    moved = torch.cat([f32(x[:L] + delta)[..., :O], x[:L, :, O:]], -1)
-    return distance(out(net, x[:L]), out(net, moved))
+    held = {name: w.detach() for name, w in net.items()}
+    (slope,) = torch.autograd.grad(distance(kind, available, act(held, x), act(held, start)).sum(), start)
+    delta = (start.detach() - x + SMOOTH["step"] * slope.sign()).clamp(-SMOOTH["radius"], SMOOTH["radius"])
+    delta[:, :, O:] = 0
+    return distance(kind, available, act(net, x), act(net, f32(x + delta))).sum()
 
 
 # ---- ROM-Q: the adversary's own Q-learning ----
@@ -249,11 +251,8 @@ def adversary_step(episodes, live, late, arch, gamma, bootstraps, romq, report):
     return {"adversary": {p: flat(optimiser.state[w]["exp_avg"]) for p, w in live.items()}}
 
 
-def rival_recipe(ernie, romq, m3ddpg=0, rule="original", romax=None):
-    recipe = [f"smoothness.{key}={value}" for key, value in (ernie or {}).items()]
-    recipe += [f"romq.hidden={romq['hidden']}", f"romq.lr={romq['lr']}", f"romq.target_share={romq['share']}"] if romq else []
-    recipe += [f"m3ddpg.epsilon={m3ddpg}", f"m3ddpg.rule={rule}"] if m3ddpg else []
-    return recipe + ([f"romax.k={romax['k']}", f"romax.epsilon={romax['epsilon']}"] if romax else [])
+def romq_recipe(romq):
+    return [f"romq.hidden={romq['hidden']}", f"romq.lr={romq['lr']}", f"romq.target_share={romq['share']}"] if romq else []
 
 
 def adversary_nets(archs, nets, n, O, A, romq):
@@ -263,7 +262,7 @@ def adversary_nets(archs, nets, n, O, A, romq):
         nets[key] = parameters(archs[key], n)
 
 
-def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, is_double, max_norm, target_every, layers=1, norm=0, mi=None, ernie=None, romq=None):
+def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, is_double, max_norm, target_every, layers=1, norm=0, mi=None, smooth=False, romq=None):
     n = Numbers(seed)
     joint, E, hyper, lr, gamma, share = S > 0, 4, 7, 2e-3, 0.95, 0.25
     Z = S if joint else N * O
@@ -303,13 +302,9 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
         extra = shape_rewards(episodes, nets["mi/action"], archs["mi/action"], x_of, mi != "state", N, A, False, report)
     if romq:
         extra = adversary_step(episodes, nets["adversary"], nets["target/adversary"], archs["adversary"], gamma, True, romq, report)
-    if ernie:
-        terms = [smoothness("squared", archs["defender"], nets["defender"], e, agent_input(e, N, A, last_action), O, N, A, ernie) for e in episodes]
-        smooth = sum(terms) / (steps * N)
-        report["smoothness"] = smooth.item()
 
-    loss, chosen_sum, target_sum = 0.0, 0.0, 0.0
-    for e in episodes:
+    loss, chosen_sum, target_sum, term = 0.0, 0.0, 0.0, 0.0
+    for index, e in enumerate(episodes):
         L = e["length"]
         state = e["state"] if joint else e["observation"].reshape(L + 1, -1)
         q = values(archs["defender"], nets["defender"], e, N, A, last_action)
@@ -324,9 +319,10 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
         done = q[:-1].gather(-1, e["action"][..., None])[..., 0]
         total = total_of(algorithm, archs, nets, "", done, state[:-1], masked.amax(-1)[:-1], e["action"])
         loss = loss + ((total - y) ** 2).sum() / steps
+        if smooth:
+            term = term + smoothness("values", archs["defender"], nets["defender"], e, index, len(episodes), N, O, A, last_action) / (steps * N)
         chosen_sum, target_sum = chosen_sum + total.sum().item() / steps, target_sum + y.sum().item() / steps
-    if ernie:
-        loss = loss + ernie["weight"] * smooth
+    loss = loss + SMOOTH["weight"] * term
     loss.backward()
 
     weights = [w for key in live for w in nets[key].values()]
@@ -351,52 +347,20 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
               f"q.updates_per_episode={1 / len(episodes)}", f"q.optimiser={optimiser}", f"q.lr={lr}", "q.alpha=0.9", "q.eps=1e-4",
               f"q.max_norm={max_norm}", f"q.gamma={gamma}", f"q.double={'true' if is_double else 'false'}", f"q.target_every={target_every}",
               f"q.target_share={share}", f"qmix.embed={E}", f"qmix.hypernet={hyper}", "replay.episodes=20"]
-    recipe += ([*MI_RECIPE, f"mi.x={mi}"] if mi else []) + rival_recipe(ernie, romq)
+    recipe += ([*MI_RECIPE, f"mi.x={mi}"] if mi else []) + romq_recipe(romq)
     if algorithm == "qplex":
         recipe += [f"qplex.heads={E}", f"qplex.hypernet={hyper}", f"qplex.layers={layers}", "qplex.attention=6",
                    f"qplex.state_norm={'true' if norm else 'false'}"]
+    recipe += [f"smoothness.{key}={value}" for key, value in SMOOTH.items() if smooth]
     left_out = [] if joint else ["state", "final_state"]
     write(name, dict(recipe=recipe, N=N, O=O, S=S if joint else O, A=A, K=0, H=0, joint=joint, moment="v" if optimiser == "rmsprop" else "m",
                      lanes=[dict(episodes=len(ENDS[l]), columns={k: flat(v) for k, v in lane.items() if k not in left_out})
                             for l, lane in enumerate(lanes)],
                      parameters=start, norm=[0, 0, 0, 0], horizon=6,
-                     report={"q/loss": loss.item(), "q/norm": size.item(), "q/chosen": chosen_sum, "q/target": target_sum, **report},
+                     report={"q/loss": loss.item(), "q/norm": size.item(), "q/chosen": chosen_sum, "q/target": target_sum, **report,
+                             **({"smoothness": term.item()} if smooth else {})},
                      moments={**{key: {p: flat(torch_optimiser.state[w][moment]) for p, w in nets[key].items()} for key in live}, **extra},
                      result={key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}))
-
-
-class Stream:
-    """common/base/rng.h: SplitMix64 over the words of a name, then counted on."""
-
-    WORD = (1 << 64) - 1
-
-    def __init__(self, seed, purpose, episode, step, agent):
-        key = self.mix(seed ^ (purpose << 56))
-        self.key, self.count = self.mix(self.mix(key ^ episode) ^ (step << 32 | agent)), 0
-
-    @classmethod
-    def mix(cls, x):
-        x = (x + 0x9E3779B97F4A7C15) & cls.WORD
-        x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & cls.WORD
-        x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & cls.WORD
-        return x ^ (x >> 31)
-
-    def next(self):
-        self.count += 1
-        return self.mix(self.key ^ self.mix(self.count - 1))
-
-    def double(self):
-        return (self.next() >> 11) * 2.0**-53
-
-    def normal(self):
-        u, angle = 1.0 - self.double(), 6.283185307179586 * self.double()
-        return (-2.0 * math.log(u)) ** 0.5 * math.cos(angle)
-
-    def below(self, n):
-        while True:
-            product = (self.next() >> 32) * n
-            if product % 2**32 >= 2**32 % n:
-                return product >> 32
 
 
 def box_columns(n, lanes, N, A):
@@ -406,22 +370,35 @@ def box_columns(n, lanes, N, A):
         c["available"], c["final_available"] = torch.ones_like(c["available"]), torch.ones_like(c["final_available"])
 
 
-def lower_bound(critic, net, state, i, actions, radius):
-    """Of value i over boxes of half widths radius [N] around the actions: interval arithmetic with ends instead of centres. The critic is held."""
-    L, N, A = actions.shape
-    fixed = torch.cat([state, torch.eye(N)[i].expand(L, N)], -1)
-    low, high = (torch.cat([fixed, (actions + sign * radius[:, None]).reshape(L, N * A)], -1) for sign in (-1, 1))
-    names = [f"trunk.{layer}" for layer in range(critic["depth"])] + ["head"]
-    for name in names:
-        w, b = net[name + ".weight"].detach(), net[name + ".bias"].detach()
-        up, down = w.clamp(min=0), w.clamp(max=0)
-        low, high = low @ up + high @ down + b, high @ up + low @ down + b
-        if name != "head":
+def m3ddpg_actions(head, actions, own, epsilon, released=False, fresh=None):
+    """[L,N,A]: all but agent `own` a step of length epsilon down the gradient of head(actions) [L]. released: the step is not normalised; of the
+    target (fresh None) agent `own` alone, else at the gradient of fresh actions."""
+    if epsilon == 0:
+        return actions
+    here = (actions if fresh is None or not released else fresh).detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(head(here).sum(), here)
+    delta = -epsilon * (gradient if released else F.normalize(gradient, dim=-1))
+    if released and fresh is None:
+        delta = torch.zeros_like(delta).index_copy_(1, torch.tensor([own]), delta[:, [own]])
+    else:
+        delta[:, own] = 0
+    return actions + delta
+
+
+def low_bound(arch, net, x, radius):
+    """ROMAX: ends of the interval through every layer, the matrix split by sign; [R]."""
+    low, high = x - radius, x + radius
+    layers = [f"trunk.{l}" for l in range(arch["depth"])] + ["head"]
+    for layer in layers:
+        w, b = net[layer + ".weight"], net[layer + ".bias"]
+        above, below = w.clamp(min=0), w.clamp(max=0)
+        low, high = low @ above + high @ below + b, high @ above + low @ below + b
+        if layer != "head":
             low, high = torch.relu(low), torch.relu(high)
     return low[:, 0]
 
 
-def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=None, ernie=None, romq=None, m3ddpg=0, rule="original", romax=None):
+def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=False, m3ddpg=0, released=False, romax=(0, 0), smooth=False, mi=None, romq=None):
     n = Numbers(seed)
     joint, lr, critic_lr, gamma, share, max_norm = S > 0, 2e-3, 3e-3, 0.9, 0.25, 0.01
     Z = S if joint else N * O
@@ -439,9 +416,8 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=
     state_of = lambda e: e["state"] if joint else e["observation"].reshape(e["length"] + 1, -1)
     if is_box:
         box_columns(n, lanes, N, A)
-    if romq:
-        for c in lanes:
-            c["slot"] = (n.uniform(0, 1, T, N) < 0.3).to(torch.int64)
+    for c in lanes if romq else []:
+        c["slot"] = (n.uniform(0, 1, T, N) < 0.3).to(torch.int64)
     episodes = episodes_of(lanes)
     if mi:
         x_of = (lambda e: e["observation"]) if mi == "observation" else lambda e: state_of(e)
@@ -452,36 +428,34 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=
     def outputs(which, e):
         return values(actor, nets[which], e, N, A, False)
 
-    def q(which, state, actions, own=None, anew=None):
-        """All agents' values [L,N] of joint actions [L,N,A]; with own in the worst case over the others of agent own (of agent i in value i: -1)."""
+    def critic_input(state, actions, i):
         L = len(state)
-        one = lambda i, actions: forward(critic, nets[which], torch.cat([state, torch.eye(N)[i].expand(L, N), actions.reshape(L, N * A)], -1))[:, 0]
-        if own is None or not (m3ddpg or romax):
-            return torch.stack([one(i, actions) for i in range(N)], -1)
-        found = []
-        for i in range(N):
-            others = torch.tensor([j != (i if own < 0 else own) for j in range(N)])
-            if m3ddpg:
-                there = (actions if rule == "original" or anew is None else anew).detach().clone().requires_grad_()
-                (slope,) = torch.autograd.grad(one(i, there).sum(), there)
-                if rule == "released":
-                    found.append(one(i, actions - m3ddpg * slope * (others if anew is not None else ~others)[:, None]))
-                    continue
-                found.append(one(i, actions - m3ddpg * slope / slope.norm(dim=-1, keepdim=True).clamp(min=1e-300) * others[:, None]))
-            else:
-                nominal, low = one(i, actions), lower_bound(critic, nets[which], state, i, actions, others * romax["epsilon"])
-                found.append((1 - romax["k"]) * nominal + romax["k"] * low)
-        return torch.stack(found, -1)
+        return torch.cat([state, torch.eye(N)[i].expand(L, N), actions.reshape(L, N * A)], -1)
+
+    def q(which, state, actions, i):
+        """Agent i's values [L] of joint actions [L,N,A]."""
+        return forward(critic, nets[which], critic_input(state, actions, i))[:, 0]
+
+    def judged(which, state, actions, i, own, fresh=None):
+        """q as a method that guards agent `own` against the others sees it."""
+        value = q(which, state, m3ddpg_actions(lambda a: q(which, state, a, i), actions, own, m3ddpg, released, fresh), i)
+        epsilon, share = romax
+        if share == 0:
+            return value
+        radius = torch.full((N, A), epsilon)
+        radius[own] = 0
+        around = torch.cat([torch.zeros(Z + N), radius.reshape(-1)])
+        return (1 - share) * value + share * low_bound(critic, nets[which], critic_input(state, actions, i), around)
 
     loss, value_sum, target_sum = 0.0, 0.0, 0.0
     for e in episodes:
         L, u = e["length"], outputs("target/defender", e).detach()
         late = torch.tanh(u) if is_box else F.one_hot(u.masked_fill(~e["available"], -1e10).argmax(-1), A).to(torch.float64)
-        after = q("target/critic", state_of(e)[1:], late[1:], own=-1).detach()
+        after = torch.stack([judged("target/critic", state_of(e)[1:], late[1:], i, i) for i in range(N)], -1).detach()
         if e["terminated"] or not bootstraps:
             after[-1] = 0
         y = e["reward"].mean(-1)[:, None] + gamma * after
-        v = q("critic", state_of(e)[:-1], hot(e))
+        v = torch.stack([q("critic", state_of(e)[:-1], hot(e), i) for i in range(N)], -1)
         loss = loss + 0.5 * ((v - y) ** 2).sum() / (steps * N)
         value_sum, target_sum = value_sum + v.sum().item() / (steps * N), target_sum + y.sum().item() / (steps * N)
     if romq:
@@ -491,9 +465,9 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=
     clip(list(nets["critic"].values()), max_norm)
     optimisers["critic"].step()
 
-    actor_loss = 0.0
+    actor_loss, term = 0.0, 0.0
     for index, e in enumerate(episodes):
-        L, u, stream = e["length"], outputs("defender", e)[:-1], Stream(1, 8, len(episodes), 0, 1 + index)
+        L, u, stream = e["length"], outputs("defender", e)[:-1], Stream(1, RNG_BATCH, len(episodes), 0, 1 + index)
         if is_box:
             fresh = torch.tanh(u)
         else:
@@ -503,13 +477,13 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=
             fresh = F.one_hot(noisy.argmax(-1), A) - soft.detach() + soft
         for i in range(N):
             actions = torch.cat([hot(e)[:, :i], fresh[:, i : i + 1], hot(e)[:, i + 1 :]], 1)
-            counts = 1 - e["slot"][:, i : i + 1]
-            actor_loss = actor_loss - (counts * q("critic", state_of(e)[:-1], actions, own=i, anew=fresh)).sum() / (steps * N * N)
-        if ernie:
-            term = smoothness("box" if is_box else "policy", actor, nets["defender"], e, e["observation"], O, N, A, ernie) / (steps * N)
-            report["smoothness"] = report.get("smoothness", 0) + term.item()
-            actor_loss = actor_loss + ernie["weight"] * term
+            for j in range(N):
+                played_itself = 1 - e["slot"][:, i]
+                actor_loss = actor_loss - (played_itself * judged("critic", state_of(e)[:-1], actions, j, i, fresh)).sum() / (steps * N * N)
         actor_loss = actor_loss + action_reg * (fresh**2).sum() / (steps * N * A)
+        if smooth:
+            term = term + smoothness("tanh" if is_box else "choices", actor, nets["defender"], e, index, len(episodes), N, O, A, False) / (steps * N)
+    actor_loss = actor_loss + SMOOTH["weight"] * term
     actor_loss.backward()
     clip(list(nets["defender"].values()), max_norm)
     optimisers["defender"].step()
@@ -523,14 +497,17 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg, bootstraps, mi=
               f"maddpg.batch={len(episodes)}", f"maddpg.updates_per_episode={1 / len(episodes)}", f"maddpg.lr={lr}",
               f"maddpg.critic_lr={critic_lr}", "maddpg.eps=1e-4", f"maddpg.max_norm={max_norm}", f"maddpg.gamma={gamma}",
               f"maddpg.target_share={share}", f"maddpg.action_reg={action_reg}", f"maddpg.bootstraps_limits={'true' if bootstraps else 'false'}",
-              "replay.episodes=20"]
-    recipe += ([*MI_RECIPE, f"mi.x={mi}"] if mi else []) + rival_recipe(ernie, romq, m3ddpg, rule, romax)
+              "replay.episodes=20"] + ([f"m3ddpg.epsilon={m3ddpg}"] if m3ddpg else []) + (["m3ddpg.rule=released"] if released else [])
+    recipe += [f"romax.epsilon={romax[0]}", f"romax.share={romax[1]}"] if romax[1] else []
+    recipe += [f"smoothness.{key}={value}" for key, value in SMOOTH.items() if smooth]
+    recipe += ([*MI_RECIPE, f"mi.x={mi}"] if mi else []) + romq_recipe(romq)
     left_out = [] if joint else ["state", "final_state"]
     write(name, dict(recipe=recipe, N=N, O=O, S=S if joint else O, A=A, K=0, H=0, joint=joint, box=is_box, moment="m",
                      lanes=[dict(episodes=len(ENDS[l]), columns={k: flat(v) for k, v in lane.items() if k not in left_out})
                             for l, lane in enumerate(lanes)],
                      parameters=start, norm=[0, 0, 0, 0],
-                     report={"maddpg/critic": loss.item(), "maddpg/actor": actor_loss.item(), "maddpg/value": value_sum, "maddpg/target": target_sum, **report},
+                     report={"maddpg/critic": loss.item(), "maddpg/actor": actor_loss.item(), "maddpg/value": value_sum, "maddpg/target": target_sum, **report,
+                             **({"smoothness": term.item()} if smooth else {})},
                      moments={**{key: {p: flat(optimisers[key].state[w]["exp_avg"]) for p, w in nets[key].items()} for key in optimisers}, **extra},
                      result={key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}))
 
@@ -550,16 +527,16 @@ if __name__ == "__main__":
                  target_every=7, mi="hidden")
     maddpg_update("mir3_maddpg", 18, N=3, O=5, S=7, A=4, H=6, is_box=False, action_reg=0, bootstraps=False, mi="observation")
     maddpg_update("mir3_maddpg_box", 19, N=2, O=4, S=0, A=3, H=7, is_box=True, action_reg=0.1, bootstraps=True, mi="state")
-    ernie, romq = dict(weight=0.3, radius=0.2, step=0.15, noise=0.05), dict(hidden=7, lr=3e-3, share=0.25)
-    value_update("ernie_qmix", 20, "qmix", N=3, O=5, S=7, A=4, H=6, last_action=True, optimiser="adam", is_double=True, max_norm=0.5, target_every=6,
-                 ernie=ernie)
+    maddpg_update("m3ddpg", 16, N=3, O=3, S=4, A=3, H=5, is_box=False, m3ddpg=0.3)
+    maddpg_update("m3ddpg_box", 17, N=3, O=3, S=0, A=2, H=6, is_box=True, m3ddpg=0.2)
+    maddpg_update("m3ddpg_released", 25, N=3, O=3, S=4, A=3, H=5, is_box=False, m3ddpg=0.3, released=True)
+    maddpg_update("ernie_maddpg", 18, N=3, O=3, S=4, A=3, H=5, is_box=False, smooth=True)
+    maddpg_update("ernie_maddpg_box", 19, N=2, O=4, S=0, A=2, H=6, is_box=True, smooth=True)
+    value_update("ernie_qmix", 20, "qmix", N=2, O=4, S=5, A=4, H=5, last_action=True, optimiser="rmsprop", is_double=True, max_norm=10,
+                 target_every=7, smooth=True)
+    maddpg_update("romax", 21, N=3, O=3, S=4, A=3, H=5, is_box=False, romax=(0.2, 0.4))
+    maddpg_update("romax_box", 22, N=3, O=3, S=0, A=2, H=6, is_box=True, action_reg=0.1, bootstraps=True, romax=(0.1, 0.7))
+    romq = dict(hidden=7, lr=3e-3, share=0.25)
     value_update("romq_vdn", 21, "vdn", N=3, O=5, S=0, A=4, H=6, last_action=True, optimiser="adam", is_double=True, max_norm=10, target_every=7,
                  romq=romq)
-    maddpg_update("ernie_maddpg", 22, N=3, O=5, S=7, A=4, H=6, is_box=False, action_reg=0, bootstraps=False, ernie=ernie)
-    maddpg_update("ernie_maddpg_box", 23, N=2, O=4, S=0, A=3, H=7, is_box=True, action_reg=0.1, bootstraps=True, ernie=ernie)
-    maddpg_update("romq_maddpg", 24, N=3, O=5, S=7, A=4, H=6, is_box=False, action_reg=0, bootstraps=False, romq=romq)
-    maddpg_update("m3ddpg", 25, N=3, O=5, S=7, A=4, H=6, is_box=False, action_reg=0, bootstraps=False, m3ddpg=0.1)
-    maddpg_update("m3ddpg_box", 26, N=2, O=4, S=0, A=3, H=7, is_box=True, action_reg=0, bootstraps=True, m3ddpg=0.1)
-    maddpg_update("romax", 27, N=3, O=5, S=7, A=4, H=6, is_box=False, action_reg=0, bootstraps=False, romax=dict(k=0.3, epsilon=0.05))
-    maddpg_update("romax_box", 28, N=2, O=4, S=0, A=3, H=7, is_box=True, action_reg=0, bootstraps=True, romax=dict(k=0.3, epsilon=0.05))
-    maddpg_update("m3ddpg_released", 29, N=3, O=5, S=7, A=4, H=6, is_box=False, action_reg=0, bootstraps=False, m3ddpg=0.3, rule="released")
+    maddpg_update("romq_maddpg", 24, N=3, O=5, S=7, A=4, H=6, is_box=False, romq=romq)

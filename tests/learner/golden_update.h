@@ -104,7 +104,8 @@ static inline struct safetensors *checkpoint_of(const struct fixture *f)
     return file;
 }
 
-static inline void setup(struct fixture *f, const char *name)
+/* extra: NULL, or arguments that come after the case's own, NULL-terminated. */
+static inline void setup_with(struct fixture *f, const char *name, const char *const *extra)
 {
     struct err err = {""};
     *f = (struct fixture){.tree = golden_read(name)};
@@ -123,6 +124,9 @@ static inline void setup(struct fixture *f, const char *name)
         f->spec.components[c] = (struct spec_component){.low = -1, .high = 1};
     spec_complete(&f->spec);
     struct recipe *recipe = recipe_of(f->tree);
+    for (; extra && *extra; extra++)
+        if (recipe_set_argument(recipe, *extra, &err))
+            fail_msg("%s", err.text);
     struct run_config run;
     assert_int_equal(run_config_bind(&run, recipe, &err), 0);
     schema_init(&f->schema, (int32_t)run.T, (int32_t)run.chunk);
@@ -141,6 +145,11 @@ static inline void setup(struct fixture *f, const char *name)
     if (trainer_load(f->trainer, file, &err))
         fail_msg("%s", err.text);
     safetensors_destroy(&file);
+}
+
+static inline void setup(struct fixture *f, const char *name)
+{
+    setup_with(f, name, NULL);
 }
 
 static inline void teardown(struct fixture *f)

@@ -1,40 +1,6 @@
 /* Whole updates of VDN, QMIX, QPLEX and MADDPG against float64 (tests/golden/off_policy_golden.py): loss, targets, gradients through the optimiser's moments,
  * weights and targets afterwards; and what the replay they stand on promises. */
-#include "tests/learner/golden_update.h"
-
-static double reported(const struct report *report, const char *name)
-{
-    for (int i = 0; i < report->count; i++)
-        if (!strcmp(report->entries[i].name, name))
-            return report->entries[i].value;
-    fail_msg("%s is not reported", name);
-    return 0;
-}
-
-static void check_update(const char *name)
-{
-    struct fixture f;
-    struct report report = {0};
-    struct safetensors *file;
-    const char *key;
-    json_t *value;
-    setup(&f, name);
-    trainer_update(f.trainer, f.batch, &report);
-    json_object_foreach(json_object_get(f.tree, "report"), key, value)
-        golden_compare_number(key, reported(&report, key), json_number_value(value), 1e-5);
-    assert_int_equal(safetensors_create(&file), 0);
-    assert_int_equal(trainer_save(f.trainer, file, NULL), 0);
-    json_object_foreach(json_object_get(f.tree, "result"), key, value)
-    {
-        bool has_adam = !strcmp(key, "mi/action"); /* whatever the backbone's optimiser is */
-        if (strncmp(key, "target/", 7))
-            compare_net(&f, file, key, has_adam ? "m" : json_string_value(json_object_get(f.tree, "moment")), 1e-5);
-        else
-            compare_weights(&f, file, key, 1e-5);
-    }
-    safetensors_destroy(&file);
-    teardown(&f);
-}
+#include "tests/learner/off_policy_update.h"
 
 static void test_qmix_update_with_published_rules(void **state)
 {
@@ -87,45 +53,6 @@ static void test_mir3_updates_on_replay(void **state)
     check_update("learner/mir3_vdn_hidden");
     check_update("learner/mir3_maddpg");
     check_update("learner/mir3_maddpg_box");
-}
-
-static void test_ernie_updates(void **state)
-{
-    (void)state;
-    check_update("learner/ernie_qmix");
-    check_update("learner/ernie_maddpg");
-    check_update("learner/ernie_maddpg_box");
-}
-
-/* The adversary's own step, and with MADDPG an actor that does not learn from what the adversary did. */
-static void test_romq_updates(void **state)
-{
-    (void)state;
-    check_update("learner/romq_vdn");
-    check_update("learner/romq_maddpg");
-}
-
-static void test_m3ddpg_updates(void **state)
-{
-    (void)state;
-    check_update("learner/m3ddpg");
-    check_update("learner/m3ddpg_box");
-    check_update("learner/m3ddpg_released");
-}
-
-static void test_romax_updates(void **state)
-{
-    (void)state;
-    check_update("learner/romax");
-    check_update("learner/romax_box");
-}
-
-static struct safetensors *saved(const struct fixture *f)
-{
-    struct safetensors *file;
-    assert_int_equal(safetensors_create(&file), 0);
-    assert_int_equal(trainer_save(f->trainer, file, NULL), 0);
-    return file;
 }
 
 static void next_slice(struct fixture *f)
@@ -205,10 +132,6 @@ int main(void)
         cmocka_unit_test(test_maddpg_update_of_choices),
         cmocka_unit_test(test_maddpg_update_of_real_numbers),
         cmocka_unit_test(test_mir3_updates_on_replay),
-        cmocka_unit_test(test_ernie_updates),
-        cmocka_unit_test(test_romq_updates),
-        cmocka_unit_test(test_m3ddpg_updates),
-        cmocka_unit_test(test_romax_updates),
         cmocka_unit_test(test_restored_replay_goes_on_bit_for_bit),
         cmocka_unit_test(test_episode_with_a_slice_missing_is_left_out),
     };

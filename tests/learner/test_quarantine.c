@@ -1,6 +1,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
 
@@ -78,11 +79,43 @@ static void test_nowhere_to_write_is_an_error_with_a_reason(void **state)
     assert_true(strlen(err.text) > 0);
 }
 
+static void test_quarantined_actors_are_remembered(void **state)
+{
+    (void)state;
+    char run[] = "/tmp/testudo-quarantine-XXXXXX", path[256], command[256];
+    struct quarantined_actor two[2] = {{7, "rescore", "step 3: \"odd\""}, {UINT32_MAX, "nan", ""}}, read[2];
+    struct err err;
+    int n = -1;
+    assert_non_null(mkdtemp(run));
+    assert_int_equal(quarantine_read_actors(run, read, 2, &n, &err), 0); /* no list yet */
+    assert_int_equal(n, 0);
+    assert_int_equal(quarantine_write_actors(run, two, 1, &err), 0);
+    assert_int_equal(quarantine_write_actors(run, two, 2, &err), 0);
+    assert_int_equal(quarantine_read_actors(run, read, 2, &n, &err), 0);
+    assert_int_equal(n, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(read[i].actor, two[i].actor);
+        assert_string_equal(read[i].how, two[i].how);
+        assert_string_equal(read[i].text, two[i].text);
+    }
+    assert_int_equal(quarantine_read_actors(run, read, 1, &n, &err), ERR_LIMIT);
+    static const char *const bad[] = {"{}", "[7]", "[{\"actor\": -1}]", "[{\"actor\": 4294967296}]", "[{\"how\": \"x\"}]", "["};
+    snprintf(path, sizeof path, "%s/quarantine/actors.json", run);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(file_write(path, bad[i], strlen(bad[i]), &err), 0);
+        assert_int_equal(quarantine_read_actors(run, read, 2, &n, &err), ERR_FORMAT);
+        assert_non_null(strstr(err.text, "actors.json"));
+    }
+    snprintf(command, sizeof command, "rm -r %s", run);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refused_trajectories_can_be_looked_at),
         cmocka_unit_test(test_nowhere_to_write_is_an_error_with_a_reason),
+        cmocka_unit_test(test_quarantined_actors_are_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
  * refused and changes nothing. */
 #include <math.h>
 
+#include "learner/replay.h"
 #include "tests/learner/local_learner.h"
 
 static const char *const *eir(void)
@@ -9,6 +10,11 @@ static const char *const *eir(void)
     static const char *const arguments[] = {SMALL_EIR, NULL};
     return arguments;
 }
+
+#define SMALL_QMIX                                                                                                       \
+    "env.name=foraging", "env.scenario=8x8-2p-1f", "learner.algorithm=qmix", "act.behaviour=epsilon", "act.recurrent=8", \
+        "act.last_action=true", "q.hidden=8", "q.batch=8", "q.target_every=4", "rollout.lanes=6", "rollout.steps=40",    \
+        "replay.episodes=30"
 
 /* Gives the lanes of `to` the state that `file` keeps for them, as orders of a resumed run do. */
 static void hand_over_lanes(struct local_run *to, const struct safetensors *file)
@@ -50,12 +56,13 @@ static void test_save_load_continue_is_straight_through(void **state)
     check_continued(eir());
     check_continued(ARGUMENTS("env.name=matrix", "rollout.lanes=4", "rollout.steps=20", "mi.lambda=0.1", "mi.hidden=8",
                               "mi.ring=200", SMALL_NETS)); /* a ring of more steps than one update brings */
+    check_continued(ARGUMENTS(SMALL_QMIX));
 }
 
 /* Off-policy teams with the information penalty, of choices with masks and deaths, and of real numbers. */
 #define SMALL_COMBAT \
     "env.name=smac", "env.scenario=3m", "env.horizon=20", "env.time_limit=truncate", "rollout.lanes=4", "rollout.steps=20"
-#define SMALL_QMIX                                                                                                            \
+#define COMBAT_QMIX                                                                                                           \
     SMALL_COMBAT, "learner.algorithm=qmix", "act.behaviour=epsilon", "act.recurrent=8", "act.last_action=true", "q.hidden=8", \
         "q.batch=4", "qmix.embed=4", "qmix.hypernet=8", "mi.hidden=8", "mi.ring=100", "replay.episodes=8"
 #define SMALL_MADDPG                                                                                                          \
@@ -69,8 +76,8 @@ static void test_save_load_continue_is_straight_through(void **state)
 static void test_information_on_replay_goes_on_after_a_restart(void **state)
 {
     (void)state;
-    check_continued(ARGUMENTS(SMALL_QMIX, "mi.lambda=0.1"));
-    check_continued(ARGUMENTS(SMALL_QMIX, "mi.lambda=0.1", "mi.x=hidden"));
+    check_continued(ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1"));
+    check_continued(ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1", "mi.x=hidden"));
     check_continued(ARGUMENTS(SMALL_MADDPG, "mi.lambda=0.1", "mi.x=observation"));
     check_continued(ARGUMENTS(SMALL_MADDPG_BOX, "mi.lambda=0.1"));
 }
@@ -81,11 +88,11 @@ static void test_information_on_replay_goes_on_after_a_restart(void **state)
 static void test_rivals_go_on_after_a_restart(void **state)
 {
     (void)state;
-    check_continued(ARGUMENTS(SMALL_QMIX, SMALL_SMOOTHNESS));
-    check_continued(ARGUMENTS(SMALL_QMIX, SMALL_ROMQ));
+    check_continued(ARGUMENTS(COMBAT_QMIX, SMALL_SMOOTHNESS));
+    check_continued(ARGUMENTS(COMBAT_QMIX, SMALL_ROMQ));
     check_continued(ARGUMENTS(SMALL_MADDPG, SMALL_SMOOTHNESS, SMALL_ROMQ));
     check_continued(ARGUMENTS(SMALL_MADDPG_BOX, "m3ddpg.epsilon=0.1"));
-    check_continued(ARGUMENTS(SMALL_MADDPG, "romax.k=0.2"));
+    check_continued(ARGUMENTS(SMALL_MADDPG, "romax.share=0.2"));
 }
 
 /* ROM-Q's adversary plays in the share of episodes that the recipe says, and the team meets what it executed. */
@@ -93,7 +100,7 @@ static void test_romq_has_its_adversary_in_training(void **state)
 {
     (void)state;
     struct local_run run;
-    open_run(&run, ARGUMENTS(SMALL_QMIX, SMALL_ROMQ), NULL);
+    open_run(&run, ARGUMENTS(COMBAT_QMIX, SMALL_ROMQ), NULL);
     int attacked = 0, rows = 0;
     for (int u = 0; u < 30; u++) {
         train(&run, 1);
@@ -115,8 +122,6 @@ static void test_rivals_that_do_not_fit_are_refused(void **state)
     assert_int_equal(try_local_run(&run, ARGUMENTS(SMALL_MADDPG_BOX, "romq.hidden=8"), NULL, &err), ERR_INVALID);
     assert_non_null(
         strstr(err.text, "romq.hidden: ROM-Q's adversary values one discrete action an agent, and rendezvous has others"));
-    assert_int_equal(try_local_run(&run, ARGUMENTS(SMALL_MADDPG, "romax.k=0.1", "m3ddpg.epsilon=0.1"), NULL, &err), ERR_INVALID);
-    assert_non_null(strstr(err.text, "m3ddpg.epsilon and romax.k are both above 0"));
 }
 
 static void check_threads(const char *const *one, const char *const *two)
@@ -146,16 +151,18 @@ static void test_threads_do_not_change_results(void **state)
                   ARGUMENTS(SMALL_EIR, "run.mode=async", "eir.own_normalisation=true", "learner.threads=5"));
     check_threads(ARGUMENTS(SMALL_MI, "learner.threads=1"), ARGUMENTS(SMALL_MI, "learner.threads=2"));
     check_threads(ARGUMENTS(SMALL_MI_BOX, "learner.threads=1"), ARGUMENTS(SMALL_MI_BOX, "learner.threads=2"));
-    check_threads(ARGUMENTS(SMALL_QMIX, "mi.lambda=0.1", "mi.x=hidden", "learner.threads=1"),
-                  ARGUMENTS(SMALL_QMIX, "mi.lambda=0.1", "mi.x=hidden", "learner.threads=3"));
+    check_threads(ARGUMENTS(SMALL_QMIX, "learner.threads=1"), ARGUMENTS(SMALL_QMIX, "learner.threads=2"));
+    check_threads(ARGUMENTS(SMALL_QMIX, "learner.threads=1"), ARGUMENTS(SMALL_QMIX, "learner.threads=5"));
+    check_threads(ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1", "mi.x=hidden", "learner.threads=1"),
+                  ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1", "mi.x=hidden", "learner.threads=3"));
     check_threads(ARGUMENTS(SMALL_MADDPG_BOX, "mi.lambda=0.1", "learner.threads=1"),
                   ARGUMENTS(SMALL_MADDPG_BOX, "mi.lambda=0.1", "learner.threads=3"));
-    check_threads(ARGUMENTS(SMALL_QMIX, SMALL_SMOOTHNESS, SMALL_ROMQ, "learner.threads=1"),
-                  ARGUMENTS(SMALL_QMIX, SMALL_SMOOTHNESS, SMALL_ROMQ, "learner.threads=3"));
+    check_threads(ARGUMENTS(COMBAT_QMIX, SMALL_SMOOTHNESS, SMALL_ROMQ, "learner.threads=1"),
+                  ARGUMENTS(COMBAT_QMIX, SMALL_SMOOTHNESS, SMALL_ROMQ, "learner.threads=3"));
     check_threads(ARGUMENTS(SMALL_MADDPG, SMALL_SMOOTHNESS, "m3ddpg.epsilon=0.1", "learner.threads=1"),
                   ARGUMENTS(SMALL_MADDPG, SMALL_SMOOTHNESS, "m3ddpg.epsilon=0.1", "learner.threads=3"));
-    check_threads(ARGUMENTS(SMALL_MADDPG_BOX, "romax.k=0.2", "learner.threads=1"),
-                  ARGUMENTS(SMALL_MADDPG_BOX, "romax.k=0.2", "learner.threads=3"));
+    check_threads(ARGUMENTS(SMALL_MADDPG_BOX, "romax.share=0.2", "learner.threads=1"),
+                  ARGUMENTS(SMALL_MADDPG_BOX, "romax.share=0.2", "learner.threads=3"));
 }
 
 /* The critic's rows have T+1 places a lane, the belief's blocks are whole chunks: none of it may outgrow what was sized for
@@ -362,7 +369,7 @@ static void test_measuring_information_leaves_the_backbone_alone(void **state)
 #define PLAIN "env.name=matrix", "rollout.lanes=4", "rollout.steps=20", "mi.hidden=8", SMALL_NETS
     check_left_alone(ARGUMENTS(PLAIN), ARGUMENTS(PLAIN, "mi.measure=true"), ARGUMENTS(PLAIN, "mi.lambda=0.1"),
                      ARGUMENTS("nets/defender", "nets/critic", "adam/defender", "adam/critic", "norms/"));
-    check_left_alone(ARGUMENTS(SMALL_QMIX), ARGUMENTS(SMALL_QMIX, "mi.measure=true"), ARGUMENTS(SMALL_QMIX, "mi.lambda=0.1"),
+    check_left_alone(ARGUMENTS(COMBAT_QMIX), ARGUMENTS(COMBAT_QMIX, "mi.measure=true"), ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1"),
                      ARGUMENTS("nets/defender", "nets/mixer/w1", "nets/mixer/v", "adam/defender", "adam/mixer/w2"));
     const char *const actor_critic[] = {
         "nets/defender", "nets/critic", "nets/target/defender", "nets/target/critic", "adam/defender", "adam/critic", NULL};
@@ -404,11 +411,11 @@ static void test_an_update_allocates_nothing(void **state)
                   "mi.lambda=0.1", "mi.hidden=8", SMALL_NETS, "learner.threads=1"),
         ARGUMENTS(SMALL_MI_BOX, "learner.threads=1"),
         ARGUMENTS(SMALL_MI_BOX, "mi.x=observation", "learner.threads=1"),
-        ARGUMENTS(SMALL_QMIX, "mi.lambda=0.1", "mi.x=hidden", "learner.threads=1"),
+        ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1", "mi.x=hidden", "learner.threads=1"),
         ARGUMENTS(SMALL_MADDPG, "mi.lambda=0.1", "learner.threads=1"),
-        ARGUMENTS(SMALL_QMIX, SMALL_SMOOTHNESS, SMALL_ROMQ, "learner.threads=1"),
+        ARGUMENTS(COMBAT_QMIX, SMALL_SMOOTHNESS, SMALL_ROMQ, "learner.threads=1"),
         ARGUMENTS(SMALL_MADDPG, SMALL_SMOOTHNESS, SMALL_ROMQ, "m3ddpg.epsilon=0.1", "learner.threads=1"),
-        ARGUMENTS(SMALL_MADDPG_BOX, "romax.k=0.2", "learner.threads=1")};
+        ARGUMENTS(SMALL_MADDPG_BOX, "romax.share=0.2", "learner.threads=1")};
     count_allocations();
     for (size_t i = 0; i < ARRAY_LEN(recipes); i++) {
         struct local_run run;
@@ -424,6 +431,36 @@ static void test_an_update_allocates_nothing(void **state)
         assert_int_equal(allocations, before);
         close_run(&run);
     }
+}
+
+/* Taking in episodes, writing them to the run folder as they come, and optimiser steps on replayed ones. */
+static void test_an_update_with_a_replay_allocates_nothing(void **state)
+{
+    (void)state;
+    struct local_run run;
+    const struct trajectory *batch[LOCAL_ORDERS_MAX];
+    struct err err = {""};
+    char folder[256], command[300];
+    snprintf(folder, sizeof folder, "%s/testudo-trainer-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    assert_non_null(mkdtemp(folder));
+    count_allocations();
+    open_run(&run, ARGUMENTS(SMALL_QMIX, "learner.threads=1"), NULL);
+    assert_int_equal(trainer_keep_replay(run.trainer, folder, &err), 0);
+    train(&run, 2);
+    for (int u = 0; u < 12; u++) {
+        roll_out(&run);
+        for (int l = 0; l < run.lanes; l++)
+            batch[l] = &run.group->t[l];
+        run.report.count = 0;
+        long before = allocations;
+        trainer_update(run.trainer, batch, &run.report);
+        assert_int_equal(allocations, before);
+    }
+    assert_true(reported(&run, "q/updates") > 0);
+    assert_true(segments_count(replay_segments(trainer_replay(run.trainer))) > 0); /* some were written */
+    close_run(&run);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    assert_int_equal(system(command), 0);
 }
 
 int main(void)
@@ -444,6 +481,7 @@ int main(void)
         cmocka_unit_test(test_measuring_information_leaves_the_backbone_alone),
         cmocka_unit_test(test_information_of_boxes_and_of_each_estimator_reaches_the_rewards),
         cmocka_unit_test(test_an_update_allocates_nothing),
+        cmocka_unit_test(test_an_update_with_a_replay_allocates_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,7 +83,27 @@ wait $trainer || { cat err.txt; fail "a full disk ended the run"; }
 says "$(run_folder full)/log.txt" "checkpoint written again"
 cmp calm.hash <(final_hash full) || fail "a full disk changed the result"
 
-# A ceiling that cannot hold is refused.
+# A ceiling that cannot hold is refused. The lowest one that can does, at every moment, and costs no checkpoint but the older of the two:
+# every interval fills the replay anew, so that three checkpoints would need more.
+ring="method=qmix env.name=foraging env.scenario=8x8-2p-1f rollout.lanes=12 rollout.steps=50 rollout.chunk=10 q.hidden=16 act.recurrent=16
+      q.updates_per_episode=0 replay.bytes=1M run.checkpoint_every=25 run.steps=90k"
 # shellcheck disable=SC2086
-expect 1 tiny low --actors 1 $qmix replay.disk_bytes=100k
+expect 1 tiny low --actors 1 $ring replay.disk_bytes=100k
 says err.txt "replay.disk_bytes is 100000, but two checkpoints"
+least=$(sed -n 's/.* need up to \([0-9]*\):.*/\1/p' err.txt)
+# shellcheck disable=SC2086
+tiny wide --actors 2 $ring >out.txt 2>err.txt || { cat out.txt err.txt; fail "training without a ceiling"; }
+# shellcheck disable=SC2086
+tiny_exec least --actors 2 $ring replay.disk_bytes="$least" >out.txt 2>err.txt &
+trainer=$!
+most=0
+while kill -0 $trainer 2>/dev/null; do
+    now=$(find runs/least -name '*.segment' -printf '%s\n' 2>/dev/null | awk '{ sum += $1 } END { print sum + 0 }')
+    [ "$now" -le "$most" ] || most=$now
+    sleep 0.05
+done
+wait $trainer || { cat err.txt; fail "training at the lowest ceiling"; }
+[ "$most" -gt 1000000 ] && [ "$most" -le "$least" ] || fail "segments had $most bytes, the ceiling is $least"
+says "$(run_folder least)/log.txt" "replay.disk_bytes is reached"
+if grep 'checkpoint failed' "$(run_folder least)/log.txt"; then fail "the lowest ceiling is too low"; fi
+cmp <(final_hash wide) <(final_hash least) || fail "a ceiling changed the result"

@@ -108,8 +108,69 @@ static void test_nets_agree_with_finite_differences(void **state)
         check_arch(&archs[i]);
 }
 
+enum { LOW_ROWS_TESTED = 150 }; /* more than a block */
+
+static double low_sum(const struct net_low *in, const double *d_low, double *low, double *d_x, struct arena *scratch)
+{
+    double sum = 0;
+    net_act_low(in, low, d_x ? d_low : NULL, d_x, scratch);
+    for (int i = 0; i < in->rows * net_weights_arch(in->weights)->out; i++)
+        sum += d_low[i] * low[i];
+    return sum;
+}
+
+static void check_low(const struct net_arch *arch)
+{
+    const size_t count = (size_t)LOW_ROWS_TESTED * (size_t)arch->in, out = (size_t)LOW_ROWS_TESTED * (size_t)arch->out;
+    double *w = numbers(net_parameter_count(arch), 1, 0.5), *x = numbers(count, 2, 1), *radius = numbers(count, 3, 0.1);
+    double *d_low = numbers(out, 4, 1), *low = numbers(out, 5, 1), *d_x = numbers(count, 6, 1);
+    struct net_weights *weights, *absolute;
+    struct arena scratch;
+    double difference = 0, size = 0;
+    assert_int_equal(net_weights_create(&weights, arch), 0);
+    assert_int_equal(net_weights_create(&absolute, arch), 0);
+    assert_int_equal(arena_init(&scratch, "test", net_act_low_scratch(arch, LOW_ROWS_TESTED)), 0);
+    net_weights_set(weights, w);
+    net_weights_set_absolute(absolute, weights);
+    for (size_t i = 0; i < count; i++)
+        radius[i] = i % 3 ? fabs(radius[i]) : 0;
+    struct net_low in = {weights, absolute, LOW_ROWS_TESTED, x, radius};
+    low_sum(&in, d_low, low, d_x, &scratch);
+    for (size_t i = 0; i < count; i++) {
+        const double h = 1e-6, at = x[i];
+        x[i] = at + h;
+        double above = low_sum(&in, d_low, low, NULL, &scratch);
+        x[i] = at - h;
+        double below = low_sum(&in, d_low, low, NULL, &scratch), numeric = (above - below) / (2 * h);
+        x[i] = at;
+        difference += (d_x[i] - numeric) * (d_x[i] - numeric);
+        size += numeric * numeric;
+    }
+    if (!(sqrt(difference) <= LIMIT * sqrt(size)) || size == 0)
+        fail_msg("low bound: relative error %.3g, size %.3g", sqrt(difference / size), sqrt(size));
+    net_weights_destroy(&weights);
+    net_weights_destroy(&absolute);
+    arena_deinit(&scratch);
+    double *all[] = {w, x, radius, d_low, low, d_x};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+}
+
+static void test_low_bounds_agree_with_finite_differences(void **state)
+{
+    (void)state;
+    static const struct net_arch plain[] = {
+        {.in = 6, .hidden = 7, .depth = 2, .out = 1, .activation = ACTIVATION_RELU},
+        {.in = 4, .hidden = 5, .depth = 3, .out = 2, .activation = ACTIVATION_TANH},
+        {.in = 3, .hidden = 4, .depth = 0, .out = 2, .activation = ACTIVATION_NONE},
+    };
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        check_low(&plain[i]);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_nets_agree_with_finite_differences)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_nets_agree_with_finite_differences),
+                                       cmocka_unit_test(test_low_bounds_agree_with_finite_differences)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -148,6 +148,79 @@ static void test_row_has_equal_bits_alone_and_in_any_batch(void **state)
     }
 }
 
+/* Low bounds of the fixture's outputs; every third number of the input stays where it is. */
+static real *low_bounds(struct fixture *f, real size, real *radius)
+{
+    struct net_weights *absolute;
+    real *low = numbers((size_t)ROWS * (size_t)f->arch.out, 9);
+    struct arena scratch;
+    assert_int_equal(net_weights_create(&absolute, &f->arch), 0);
+    assert_int_equal(arena_init(&scratch, "low", net_act_low_scratch(&f->arch, ROWS)), 0);
+    net_weights_set_absolute(absolute, f->weights);
+    for (int i = 0; i < ROWS * f->arch.in; i++)
+        radius[i] = i % 3 ? size : 0;
+    struct net_low in = {f->weights, absolute, ROWS, f->x, radius};
+    net_act_low(&in, low, NULL, NULL, &scratch);
+    net_weights_destroy(&absolute);
+    arena_deinit(&scratch);
+    return low;
+}
+
+static void check_bound(struct fixture *f)
+{
+    const struct net_arch *a = &f->arch;
+    size_t count = (size_t)ROWS * (size_t)a->in;
+    real *radius = numbers(count, 7), *x = numbers(count, 8), *same = low_bounds(f, 0, radius);
+    real *low = low_bounds(f, (real)0.1, radius);
+    net_act(f->weights, ROWS, f->x, NULL, f->out, &f->scratch);
+    for (int i = 0; i < ROWS * a->out; i++) {
+        assert_true(fabs((double)same[i] - (double)f->out[i]) <= 1e-4);
+        assert_true(low[i] < f->out[i] - (real)1e-3); /* the box is not nothing */
+    }
+    for (uint32_t draw = 0; draw < 50; draw++) {
+        real *u = numbers(count, 100 + draw);
+        for (size_t i = 0; i < count; i++)
+            x[i] = f->x[i] + (u[i] > 0 ? radius[i] : -radius[i]); /* a corner */
+        net_act(f->weights, ROWS, x, NULL, f->out, &f->scratch);
+        for (int i = 0; i < ROWS * a->out; i++)
+            if (f->out[i] < low[i] - (real)1e-4)
+                fail_msg("an output of %g lies below its bound %g", (double)f->out[i], (double)low[i]);
+        free(u);
+    }
+    free(radius), free(x), free(same), free(low);
+}
+
+static void test_low_bounds_hold_all_over_the_box(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(archs); i++) {
+        struct fixture f;
+        if (archs[i].gru || archs[i].input_norm || archs[i].layer_norm)
+            continue;
+        setup(&f, &archs[i]);
+        check_bound(&f);
+        teardown(&f);
+    }
+}
+
+/* Of one layer the bound is what its worst corner gives. */
+static void test_low_bound_of_one_layer_is_reached(void **state)
+{
+    (void)state;
+    static const struct net_arch arch = {.in = 12, .hidden = 8, .depth = 0, .out = 1, .activation = ACTIVATION_NONE};
+    struct fixture f;
+    setup(&f, &arch);
+    real *radius = numbers((size_t)ROWS * (size_t)arch.in, 7), *low = low_bounds(&f, (real)0.1, radius);
+    const real *w = net_weights_flat(f.weights);
+    for (int i = 0; i < ROWS * arch.in; i++)
+        f.x[i] -= w[i % arch.in] > 0 ? radius[i] : -radius[i];
+    net_act(f.weights, ROWS, f.x, NULL, f.out, &f.scratch);
+    for (int r = 0; r < ROWS; r++)
+        assert_true(fabs((double)low[r] - (double)f.out[r]) <= 1e-5);
+    free(radius), free(low);
+    teardown(&f);
+}
+
 static double dot_rows(const real *w, int rows, int cols, int a, int b, bool by_rows)
 {
     double sum = 0;
@@ -279,6 +352,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_acting_equals_the_tape_bit_for_bit),
         cmocka_unit_test(test_row_has_equal_bits_alone_and_in_any_batch),
+        cmocka_unit_test(test_low_bounds_hold_all_over_the_box),
+        cmocka_unit_test(test_low_bound_of_one_layer_is_reached),
         cmocka_unit_test(test_initial_weights_are_orthogonal),
         cmocka_unit_test(test_initial_weights_depend_on_seed_and_name_only),
         cmocka_unit_test(test_arch_from_the_network_is_checked),
