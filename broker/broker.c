@@ -2,6 +2,7 @@
  * socket it came through. */
 #include "broker/broker.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,8 @@
 #define SEND_MAX 4096 /* messages per peer: the learner's window of all actors fits many times over */
 #define RECEIVE_MAX 8192
 #define ROUTES_MAX 4096
+#define KEPT_BLOCK (32 << 20) /* bytes; the largest that the C library takes */
+#define KEPT_FREE (64 << 20)
 
 struct route { /* through which socket a peer came last */
     struct wire_peer peer;
@@ -53,7 +56,7 @@ struct broker {
     struct gate *gate; /* NULL: no endpoint needs keys */
     struct http *http;
     const char *version;
-    struct loop_zmq_frame *passing; /* payload of the message that is being heard: sent on without a copy */
+    struct loop_zmq_passing passing;
     bool is_closing;
 };
 
@@ -104,16 +107,9 @@ static int on_send(void *context, const struct wire_peer *peer, const void *enve
                    size_t payload_bytes)
 {
     struct broker *broker = context;
-    size_t bytes;
-    bool is_passed_on =
-        broker->passing && payload && payload == loop_zmq_frame_data(broker->passing, &bytes) && payload_bytes == bytes;
-    const struct loop_zmq_outgoing message = {.peer = peer->id,
-                                              .peer_bytes = peer->length,
-                                              .envelope = envelope,
-                                              .envelope_bytes = envelope_bytes,
-                                              .payload = is_passed_on ? NULL : payload,
-                                              .payload_bytes = is_passed_on ? 0 : payload_bytes,
-                                              .frame = is_passed_on ? broker->passing : NULL};
+    struct loop_zmq_outgoing message = {
+        .peer = peer->id, .peer_bytes = peer->length, .envelope = envelope, .envelope_bytes = envelope_bytes};
+    loop_zmq_set_payload(&message, &broker->passing, payload, payload_bytes);
     struct loop_zmq *socket = broker->listeners[route_of(broker, peer)].socket;
     return socket ? loop_zmq_send(socket, &message) : ERR_CLOSED;
 }
@@ -136,19 +132,10 @@ static void on_receive(void *context, const struct loop_zmq_message *message)
     if (allowed)
         sender = (struct broker_sender){allowed->name, allowed->role, allowed->first_actor, allowed->last_actor};
     route_learn(broker, &peer, listener->index);
-    struct loop_zmq_frame frame;
-    size_t bytes = message->payload_bytes;
-    const unsigned char *payload = NULL;
-    if (message->payload) {
-        loop_zmq_keep(message, &frame);
-        payload = loop_zmq_frame_data(&frame, &bytes);
-        broker->passing = &frame;
-    }
+    loop_zmq_pass_begin(&broker->passing, message);
     broker_core_receive(broker->core, clock_us(), &peer, allowed ? &sender : NULL, message->envelope, message->envelope_bytes,
-                        payload, bytes);
-    if (payload)
-        loop_zmq_frame_free(&frame);
-    broker->passing = NULL;
+                        broker->passing.payload, broker->passing.payload_bytes);
+    loop_zmq_pass_end(&broker->passing);
 }
 
 static void on_failed(void *context, enum loop_failure failure)
@@ -353,12 +340,21 @@ static uint64_t process_epoch(void)
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
+/* Trajectories come and go by the hundred: without this the C library gives the memory of each that was sent on back to the kernel, and has
+ * every page of the next one cleared again. What is kept was in use before, so it is bounded by the actors' windows. */
+static void keep_memory(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, KEPT_BLOCK);
+    (void)mallopt(M_TRIM_THRESHOLD, KEPT_FREE);
+}
+
 int broker_run(const struct broker_options *options, struct err *err)
 {
     static const struct broker_core_ops ops = {.send = on_send};
     struct broker *broker = calloc(1, sizeof *broker);
     if (!broker)
         return err_set(err, ERR_NOMEM, "cannot start broker: out of memory");
+    keep_memory();
     const struct broker_core_options core = {.epoch = process_epoch(),
                                              .cache_bytes = options->cache_bytes ? options->cache_bytes : CACHE_BYTES,
                                              .ops = &ops,

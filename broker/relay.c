@@ -32,6 +32,7 @@ struct relay {
     } listeners[4];
     int n_listeners;
     struct relay_core *core;
+    struct loop_zmq_passing passing;
     bool is_closing;
     int result;
     struct err *err;
@@ -42,12 +43,9 @@ static int on_down(void *context, const struct wire_peer *peer, const void *enve
                    size_t payload_bytes)
 {
     struct relay *relay = context;
-    const struct loop_zmq_outgoing message = {.peer = peer->id,
-                                              .peer_bytes = peer->length,
-                                              .envelope = envelope,
-                                              .envelope_bytes = envelope_bytes,
-                                              .payload = payload,
-                                              .payload_bytes = payload_bytes};
+    struct loop_zmq_outgoing message = {
+        .peer = peer->id, .peer_bytes = peer->length, .envelope = envelope, .envelope_bytes = envelope_bytes};
+    loop_zmq_set_payload(&message, &relay->passing, payload, payload_bytes);
     int r = ERR_CLOSED;
     for (int i = 0; i < relay->n_listeners && r == ERR_CLOSED; i++)
         if (relay->listeners[i].socket)
@@ -58,8 +56,8 @@ static int on_down(void *context, const struct wire_peer *peer, const void *enve
 static int on_up(void *context, const void *envelope, size_t envelope_bytes, const void *payload, size_t payload_bytes)
 {
     struct relay *relay = context;
-    const struct loop_zmq_outgoing message = {
-        .envelope = envelope, .envelope_bytes = envelope_bytes, .payload = payload, .payload_bytes = payload_bytes};
+    struct loop_zmq_outgoing message = {.envelope = envelope, .envelope_bytes = envelope_bytes};
+    loop_zmq_set_payload(&message, &relay->passing, payload, payload_bytes);
     return relay->upstream ? loop_zmq_send(relay->upstream, &message) : ERR_CLOSED;
 }
 
@@ -103,17 +101,23 @@ static void on_actor(void *context, const struct loop_zmq_message *message)
 {
     struct relay *relay = ((struct relay_listener *)context)->relay;
     struct wire_peer peer = wire_peer_of(message->peer, message->peer_bytes);
-    if (!relay->is_closing && message->peer_bytes <= sizeof peer.id)
-        relay_core_from_actor(relay->core, clock_us(), &peer, message->envelope, message->envelope_bytes, message->payload,
-                              message->payload_bytes);
+    if (relay->is_closing || message->peer_bytes > sizeof peer.id)
+        return;
+    loop_zmq_pass_begin(&relay->passing, message);
+    relay_core_from_actor(relay->core, clock_us(), &peer, message->envelope, message->envelope_bytes, relay->passing.payload,
+                          relay->passing.payload_bytes);
+    loop_zmq_pass_end(&relay->passing);
 }
 
 static void on_broker(void *context, const struct loop_zmq_message *message)
 {
     struct relay *relay = context;
-    if (!relay->is_closing)
-        relay_core_from_broker(relay->core, clock_us(), message->envelope, message->envelope_bytes, message->payload,
-                               message->payload_bytes);
+    if (relay->is_closing)
+        return;
+    loop_zmq_pass_begin(&relay->passing, message);
+    relay_core_from_broker(relay->core, clock_us(), message->envelope, message->envelope_bytes, relay->passing.payload,
+                           relay->passing.payload_bytes);
+    loop_zmq_pass_end(&relay->passing);
 }
 
 static void on_tick(uv_timer_t *timer)

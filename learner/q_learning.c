@@ -36,8 +36,8 @@ static const struct config_row rows[] = {
 
 const struct config_table q_table = {"q", rows, ARRAY_LEN(rows)};
 
-const char *const q_reports[] = {"q/loss",    "q/norm",    "q/chosen",        "q/target",        "q/error",
-                                 "q/updates", "q/epsilon", "replay/episodes", "replay/left_out", NULL};
+const char *const q_reports[] = {"q/loss",    "q/norm",          "q/chosen",        "q/target",    "q/error",       "q/updates",
+                                 "q/epsilon", "replay/episodes", "replay/left_out", "replay/beta", "replay/weight", NULL};
 
 enum { CONFIG_ADAM, CONFIG_RMSPROP }; /* q.optimiser */
 
@@ -218,7 +218,7 @@ static void make_targets(const struct q_block *q, const real *next, real *target
             const struct episode *episode = &q->episode[b];
             int r = t * q->B + b;
             bool is_real = t < episode->length, is_end = is_real && episode->is_terminated && t == episode->length - 1;
-            weight[r] = is_real ? (real)(2.0 / (double)sample->steps) : 0;
+            weight[r] = is_real ? (real)(sample->weight[q->first + b] * (2.0 / (double)sample->steps)) : 0;
             target[r] = is_real ? sample->reward[(size_t)(q->first + b) * (size_t)sample->T + (size_t)t] : 0;
             if (is_real && !is_end)
                 target[r] += gamma * next[r];
@@ -276,7 +276,9 @@ static void count_stats(const struct q_block *q, const struct node *total, const
             continue;
         stats[STAT_CHOSEN] += (double)total->value[r] / (double)q->sample->steps;
         stats[STAT_TARGET] += (double)target[r] / (double)q->sample->steps;
-        stats[STAT_ERROR] += fabs((double)total->value[r] - (double)target[r]) / (double)q->sample->steps;
+        double error = fabs((double)total->value[r] - (double)target[r]);
+        stats[STAT_ERROR] += error / (double)q->sample->steps;
+        sample_count_error(q->sample, q->first + r % q->B, error);
     }
 }
 
@@ -340,6 +342,8 @@ static void optimise(struct q_team *team, uint64_t step, int64_t episode, int wh
         live[i] = &team->models.model[i];
     updater_step_joint(&team->updater, live, team->n_live, team->config.lr, team->config.max_norm, team->sample.B,
                        block_episodes(team), q_block_update, team, &result);
+    if (!result.is_skipped)
+        sample_learned(&team->sample, team->replay);
     sums->updates++;
     sums->loss += result.loss;
     sums->norm += result.norm;
@@ -378,6 +382,7 @@ static void add_report(const struct q_team *team, const struct progress *progres
         report_add(report, "q/error", sums->stats[STAT_ERROR] / sums->updates);
         if (smoothness_is_on(&team->smoothness))
             report_add(report, "smoothness", sums->stats[STAT_SMOOTHNESS] / sums->updates);
+        sample_report(&team->sample, team->replay, report);
     }
     report_add(report, "q/updates", sums->updates);
     report_add(report, "q/epsilon", q_epsilon(team, progress));
@@ -392,6 +397,7 @@ void q_update(struct q_team *team, const struct batch *batch, const struct progr
     int64_t before = replay_total(team->replay);
     int kept = replay_add(team->replay, batch);
     mi_replay_take(&team->mi, &team->updater, team->replay, kept);
+    sample_begin(&team->sample, team->replay, progress);
     for (int64_t episode = before + 1; episode <= before + kept; episode++)
         take_episode(team, episode, &sums, report);
     add_report(team, progress, &sums, report);

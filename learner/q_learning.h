@@ -7,6 +7,7 @@
  * With mi.lambda above 0 MIR3's penalty is taken off r_t (regularisers/mi_replay.h).
  * With smoothness.weight ERNIE's term is added to L, on the agent net's values (regularisers/smoothness.h).
  * With romq.hidden ROM-Q's adversary is trained beside the team, which learns from what was executed (regularisers/value_adversary.h).
+ * Where episodes are drawn by priority (priority.h), an episode's squares have its importance weight.
  * Episodes that the time limit cuts bootstrap from their last observation. Reward: mean over agents; where the reward is common, that reward. */
 #ifndef TESTUDO_LEARNER_Q_LEARNING_H
 #define TESTUDO_LEARNER_Q_LEARNING_H

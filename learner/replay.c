@@ -15,9 +15,20 @@ static const struct config_row rows[] = {
      "of the episodes held at most; the oldest give way"},
     {"replay.disk_bytes", CONFIG_INT, OFF(disk_bytes), "0", 0, 1e13, "bytes", NULL,
      "of the run's replay/ folder at most; 0: three times what the replay can hold, and never less than about twice"},
+    {"replay.priority", CONFIG_CHOICE, OFF(priority), "uniform", 0, 0, "", "uniform|proportional",
+     "how episodes are drawn: all alike, or by the TD error of their last replay"},
+    {"replay.alpha", CONFIG_REAL, OFF(alpha), "0.6", 0, 1, "", NULL, "proportional: power of the priorities; 0 draws all alike"},
+    {"replay.beta", CONFIG_REAL, OFF(beta), "0.4", 0, 1, "", NULL,
+     "proportional: power of the importance weights at the start; it rises to 1"},
+    {"replay.beta_steps", CONFIG_INT, OFF(beta_steps), "0", 0, 1e12, "environment steps", NULL,
+     "over which beta rises, counted over the whole run; 0: those of the run"},
+    {"replay.priority_eps", CONFIG_REAL, OFF(priority_eps), "1e-6", 1e-12, 1, "", NULL,
+     "proportional: added to an error, so that an episode without one is drawn, too"},
 };
 
 const struct config_table replay_table = {"replay", rows, ARRAY_LEN(rows)};
+
+enum { CONFIG_UNIFORM, CONFIG_PROPORTIONAL }; /* replay.priority */
 
 static size_t padded(size_t bytes)
 {
@@ -88,6 +99,9 @@ static int allocate(struct replay *replay)
     replay->staging = calloc(lanes, longest);
     if (!replay->bytes || !replay->entries || !replay->staged || !replay->staging)
         return ERR_NOMEM;
+    if (replay->config.priority == CONFIG_PROPORTIONAL &&
+        priority_create(&replay->priority, replay->capacity, replay->config.alpha, replay->config.priority_eps))
+        return ERR_NOMEM;
     for (size_t l = 0; l < lanes; l++) {
         replay->staged[l].is_good = true;
         replay_part_starts(replay, replay->shape.horizon, replay->staging + l * longest, replay->staged[l].parts);
@@ -101,6 +115,7 @@ int replay_create(struct replay **out, const struct recipe *recipe, const struct
     if (!replay)
         return err_set(err, ERR_NOMEM, "no memory for the replay");
     replay->shape = shape_of(shape, horizon);
+    replay->steps_per_update = (int64_t)shape->L * shape->T;
     size_rows(replay);
     int r = config_bind(rows, ARRAY_LEN(rows), recipe, &replay->config, err);
     if (!r && (r = allocate(replay)))
@@ -121,6 +136,7 @@ void replay_destroy(struct replay **replay_at)
     if (!replay)
         return;
     segments_close(&replay->segments);
+    priority_destroy(&replay->priority);
     free(replay->bytes);
     free(replay->entries);
     free(replay->staged);
@@ -158,6 +174,8 @@ struct entry *replay_entry(const struct replay *replay, int i)
 
 static void drop_oldest(struct replay *replay)
 {
+    if (replay->priority)
+        priority_drop(replay->priority, replay_number(replay, 0));
     replay->held_bytes -= replay_episode_bytes(replay, replay_entry(replay, 0)->length);
     replay->first = (replay->first + 1) % replay->capacity;
     replay->count--;
@@ -210,9 +228,8 @@ void replay_state(const struct replay_shape *shape, const struct episode *episod
 }
 
 /* Floyd's sampling without replacement (Bentley, Floyd 1987, doi 10.1145/30401.315746); n is small, so looking through it is cheap. */
-void replay_draw(const struct replay *replay, struct rng *rng, int n, int32_t *picked)
+static void draw_uniformly(const struct replay *replay, struct rng *rng, int n, int32_t *picked)
 {
-    ASSERT(n <= replay->count);
     for (int k = 0; k < n; k++) {
         int last = replay->count - n + k, choice = (int)rng_below(rng, (uint32_t)last + 1);
         for (int i = 0; i < k; i++)
@@ -222,6 +239,31 @@ void replay_draw(const struct replay *replay, struct rng *rng, int n, int32_t *p
             }
         picked[k] = choice;
     }
+}
+
+void replay_draw(const struct replay *replay, struct rng *rng, int n, int32_t *picked)
+{
+    ASSERT(n <= replay->count);
+    if (replay->priority)
+        priority_draw(replay->priority, rng, n, replay_number(replay, 0), picked);
+    else
+        draw_uniformly(replay, rng, n, picked);
+}
+
+struct priority *replay_priority(const struct replay *replay)
+{
+    return replay->priority;
+}
+
+int64_t replay_number(const struct replay *replay, int i)
+{
+    return replay->total - replay->count + i;
+}
+
+double replay_beta(const struct replay *replay, uint64_t update, uint64_t total)
+{
+    double steps = replay->config.beta_steps ? (double)replay->config.beta_steps : (double)total * (double)replay->steps_per_update;
+    return priority_beta(replay->config.beta, steps > 0 ? (double)update * (double)replay->steps_per_update / steps : 1);
 }
 
 /* ---- stitching ---- */
@@ -282,6 +324,8 @@ static void keep_episode(struct replay *replay, const struct staged *staged, boo
     }
     struct segment_record record = replay_record(replay, replay->count - 1);
     record.number = replay->total++;
+    if (replay->priority)
+        priority_add(replay->priority, record.number);
     entry->hash = segment_hash(&record);
     replay->total_steps += staged->length;
     replay->unwritten_bytes += (int64_t)record.bytes;

@@ -4,6 +4,8 @@
  * ones giving way. Episodes enter in order of (lane of the batch, end), so in sync mode the ring's contents are the same for any number of
  * actors; what is drawn depends on ages only, never on where in the ring an episode lies.
  *
+ * replay.priority: drawn uniformly without replacement, or by the errors of their last replay (priority.h). These belong to the learning state.
+ *
  * In async mode a slice may be lost: then the lane's episode that it belongs to is left out, and counted.
  *
  * With a run folder (replay_keep_in) each episode is written once, to append-only segment files (segments.h): whole segments while the run
@@ -11,6 +13,7 @@
  *
  *   checkpoint, learning state (hashed): replay/counts [4] episodes and steps ever taken in, episodes left out, episodes held
  *               replay/content [2] hash over the episodes held, oldest first
+ *               replay/priorities [1+held] f64, only if proportional: the largest error so far, then the episodes' errors, oldest first
  *               replay/staged [lanes,3] steps so far, next slice, whether it may be continued;  replay/staged_data their bytes
  *   where the episodes are (not hashed): episodes/segments [n,7] id, bytes, records, first, last, hash (SEGMENT_COLUMNS)
  *               or episodes/lengths [held,2] steps and whether terminated, oldest first;  episodes/data their bytes in that order */
@@ -20,11 +23,14 @@
 #include "base/config.h"
 #include "base/rng.h"
 #include "learner/batch.h"
+#include "learner/priority.h"
 #include "learner/segments.h"
 #include "net/safetensors.h"
 
 struct replay_config {
-    int64_t episodes, bytes, disk_bytes;
+    int64_t episodes, bytes, disk_bytes, beta_steps;
+    double alpha, beta, priority_eps;
+    int priority;
 };
 extern const struct config_table replay_table;
 
@@ -63,8 +69,14 @@ int64_t replay_total(const struct replay *replay);            /* episodes ever t
 int64_t replay_left_out(const struct replay *replay);         /* episodes with a slice missing, or longer than the horizon */
 struct episode replay_at(const struct replay *replay, int i); /* 0 is the oldest */
 
-/* n different ones, n <= count, uniformly, in drawing order. */
+/* n of them, n <= count, in drawing order: uniformly different ones, or one from each nth of the priorities' sum. */
 void replay_draw(const struct replay *replay, struct rng *rng, int n, int32_t *picked);
+
+/* With replay.priority=proportional, else NULL; numbers of episodes are replay_number. */
+struct priority *replay_priority(const struct replay *replay);
+int64_t replay_number(const struct replay *replay, int i); /* of episodes taken in before the i-th oldest that is held */
+/* beta before an update of `total` that the run has. */
+double replay_beta(const struct replay *replay, uint64_t update, uint64_t total);
 
 /* The joint state [Z] at step t. */
 void replay_state(const struct replay_shape *shape, const struct episode *episode, int t, real *out);

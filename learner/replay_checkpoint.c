@@ -3,6 +3,7 @@
 #include "learner/replay_internal.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,6 +163,22 @@ static int save_references(struct replay *replay, struct safetensors *file, stru
     return r;
 }
 
+static int save_priorities(const struct replay *replay, struct safetensors *file, struct err *err)
+{
+    if (!replay->priority)
+        return 0;
+    int64_t size = 1 + (int64_t)replay->count;
+    double *numbers = calloc((size_t)size, sizeof *numbers);
+    if (!numbers)
+        return err_set(err, ERR_NOMEM, "no memory to save the replay");
+    numbers[0] = priority_largest(replay->priority);
+    for (int i = 0; i < replay->count; i++)
+        numbers[1 + i] = priority_error(replay->priority, replay_number(replay, i));
+    int r = safetensors_add(file, "replay/priorities", TENSOR_F64, 1, &size, numbers, err);
+    free(numbers);
+    return r;
+}
+
 int replay_save(struct replay *replay, struct safetensors *file, struct err *err)
 {
     int64_t counts[COUNTS] = {replay->total, replay->total_steps, replay->left_out, replay->count}, four = COUNTS, two = 2;
@@ -172,6 +189,8 @@ int replay_save(struct replay *replay, struct safetensors *file, struct err *err
     int r = safetensors_add(file, "replay/counts", TENSOR_I64, 1, &four, counts, err);
     if (!r)
         r = safetensors_add(file, "replay/content", TENSOR_I64, 1, &two, numbers, err);
+    if (!r)
+        r = save_priorities(replay, file, err);
     if (!r)
         r = replay->segments ? save_references(replay, file, err) : save_episodes(replay, file, err);
     return r ? r : save_staged(replay, file, err);
@@ -306,8 +325,24 @@ static int take_held(struct taking *taking, const struct safetensors *file, stru
 
 struct stored { /* a checkpoint's tensors, looked over */
     const int64_t *counts, *content, *staged;
+    const double *priorities; /* NULL: drawn uniformly */
     const unsigned char *staged_data;
 };
+
+static int find_priorities(const struct replay *replay, const struct safetensors *file, struct stored *stored, struct err *err)
+{
+    size_t held = (size_t)stored->counts[3];
+    if (!replay->priority)
+        return safetensors_find(file, "replay/priorities")
+                   ? err_set(err, ERR_MISMATCH, "tensor replay/priorities is there, but replay.priority is uniform")
+                   : 0;
+    int r = find(file, "replay/priorities", TENSOR_F64, (1 + held) * sizeof(double), (const void **)&stored->priorities, err);
+    for (size_t i = 0; i <= held && !r; i++)
+        if (!(stored->priorities[i] >= 0 && stored->priorities[i] <= stored->priorities[0] && isfinite(stored->priorities[0])))
+            r = err_set(err, ERR_MISMATCH, "tensor replay/priorities: number %zu is %g, expected 0 to the largest, %g", i,
+                        stored->priorities[i], stored->priorities[0]);
+    return r ? r : stored->priorities[0] > 0 ? 0 : err_set(err, ERR_MISMATCH, "tensor replay/priorities: the largest is 0");
+}
 
 static int find_stored(const struct replay *replay, const struct safetensors *file, struct stored *stored, struct err *err)
 {
@@ -318,6 +353,8 @@ static int find_stored(const struct replay *replay, const struct safetensors *fi
                        stored->counts[0]);
     if (!r)
         r = find(file, "replay/content", TENSOR_I64, 2 * sizeof(int64_t), (const void **)&stored->content, err);
+    if (!r)
+        r = find_priorities(replay, file, stored, err);
     if (!r)
         r = find(file, "replay/staged", TENSOR_I64, lanes * 3 * sizeof(int64_t), (const void **)&stored->staged, err);
     if (!r)
@@ -347,6 +384,18 @@ static int take_episodes(struct replay *replay, const struct safetensors *file, 
                : err_set(err, ERR_MISMATCH, "the replay's episodes are not those that tensor replay/content says");
 }
 
+/* Of the newest episodes, where the ring has room for fewer. */
+static void take_priorities(struct replay *replay, const struct stored *stored)
+{
+    if (!replay->priority)
+        return;
+    const double *newest = stored->priorities + 1 + (stored->counts[3] - replay->count);
+    priority_clear(replay->priority);
+    priority_set_largest(replay->priority, stored->priorities[0]);
+    for (int i = 0; i < replay->count; i++)
+        priority_set(replay->priority, replay_number(replay, i), newest[i]);
+}
+
 int replay_load(struct replay *replay, const struct safetensors *file, bool only_looks, struct err *err)
 {
     struct stored stored = {0};
@@ -369,5 +418,6 @@ int replay_load(struct replay *replay, const struct safetensors *file, bool only
     replay->total = stored.counts[0];
     replay->total_steps = stored.counts[1];
     replay->left_out = stored.counts[2];
+    take_priorities(replay, &stored);
     return 0;
 }

@@ -33,7 +33,8 @@ struct replay {
     size_t end;            /* behind the newest */
     struct staged *staged; /* [lanes] */
     unsigned char *staging;
-    int64_t total, total_steps, left_out;
+    int64_t total, total_steps, left_out, steps_per_update;
+    struct priority *priority; /* NULL: drawn uniformly */
     struct segments *segments; /* NULL: checkpoints hold the episodes themselves */
     int64_t segment_bytes, unwritten_bytes;
     double ahead_seconds;

@@ -8,8 +8,10 @@ int sample_init(struct sample *sample, const struct replay_shape *shape, int B)
     *sample = (struct sample){.shape = shape, .B = B, .T = shape->horizon};
     sample->episode = calloc((size_t)B, sizeof *sample->episode);
     sample->reward = calloc((size_t)B * (size_t)sample->T, sizeof *sample->reward);
+    sample->weight = calloc((size_t)B, sizeof *sample->weight);
+    sample->error = calloc((size_t)B, sizeof *sample->error);
     sample->picked = calloc((size_t)B, sizeof *sample->picked);
-    if (sample->episode && sample->reward && sample->picked)
+    if (sample->episode && sample->reward && sample->weight && sample->error && sample->picked)
         return 0;
     sample_deinit(sample);
     return ERR_NOMEM;
@@ -19,6 +21,8 @@ void sample_deinit(struct sample *sample)
 {
     free(sample->episode);
     free(sample->reward);
+    free(sample->weight);
+    free(sample->error);
     free(sample->picked);
     *sample = (struct sample){0};
 }
@@ -35,6 +39,22 @@ static void sort_by_length(struct sample *sample)
     }
 }
 
+void sample_begin(struct sample *sample, const struct replay *replay, const struct progress *progress)
+{
+    sample->beta = replay_beta(replay, progress->update, progress->total);
+}
+
+static void weigh(struct sample *sample, const struct replay *replay)
+{
+    const struct priority *priority = replay_priority(replay);
+    for (int b = 0; b < sample->B; b++) {
+        sample->error[b] = 0;
+        sample->weight[b] = priority ? priority_share(priority, replay_number(replay, sample->episode[b].index)) : 1;
+    }
+    if (priority)
+        priority_weights(sample->B, sample->weight, sample->beta, sample->weight);
+}
+
 void sample_draw(struct sample *sample, const struct replay *replay, struct rng *rng)
 {
     int N = sample->shape->N;
@@ -43,6 +63,7 @@ void sample_draw(struct sample *sample, const struct replay *replay, struct rng 
     for (int b = 0; b < sample->B; b++)
         sample->episode[b] = replay_at(replay, sample->picked[b]);
     sort_by_length(sample);
+    weigh(sample, replay);
     for (int b = 0; b < sample->B; b++) {
         const struct episode *episode = &sample->episode[b];
         real *reward = sample->reward + (size_t)b * (size_t)sample->T;
@@ -54,6 +75,29 @@ void sample_draw(struct sample *sample, const struct replay *replay, struct rng 
             reward[t] = (real)(sum / N);
         }
     }
+}
+
+void sample_count_error(const struct sample *sample, int b, double size)
+{
+    sample->error[b] += size / sample->episode[b].length;
+}
+
+void sample_learned(const struct sample *sample, struct replay *replay)
+{
+    struct priority *priority = replay_priority(replay);
+    for (int b = 0; b < sample->B && priority; b++)
+        priority_set(priority, replay_number(replay, sample->episode[b].index), sample->error[b]);
+}
+
+void sample_report(const struct sample *sample, const struct replay *replay, struct report *report)
+{
+    double sum = 0;
+    if (!replay_priority(replay))
+        return;
+    for (int b = 0; b < sample->B; b++)
+        sum += sample->weight[b];
+    report_add(report, "replay/beta", sample->beta);
+    report_add(report, "replay/weight", sum / sample->B);
 }
 
 /* ---- blocks ---- */

@@ -127,6 +127,23 @@ void loop_zmq_frame_free(struct loop_zmq_frame *frame)
     zmq_msg_close(&frame->message);
 }
 
+void loop_zmq_pass_begin(struct loop_zmq_passing *passing, const struct loop_zmq_message *message)
+{
+    passing->payload = NULL;
+    passing->payload_bytes = 0;
+    if (!message->payload)
+        return;
+    loop_zmq_keep(message, &passing->frame);
+    passing->payload = loop_zmq_frame_data(&passing->frame, &passing->payload_bytes);
+}
+
+void loop_zmq_pass_end(struct loop_zmq_passing *passing)
+{
+    if (passing->payload)
+        loop_zmq_frame_free(&passing->frame);
+    passing->payload = NULL;
+}
+
 /* --- the loop --- */
 
 static int pending_events(const struct loop_zmq *socket)
@@ -395,6 +412,15 @@ void loop_zmq_drop_blob(void *data, void *owner)
     struct blob *blob = owner;
     (void)data;
     blob_unref(&blob);
+}
+
+void loop_zmq_set_payload(struct loop_zmq_outgoing *message, struct loop_zmq_passing *passing, const void *payload,
+                          size_t payload_bytes)
+{
+    bool is_in_hand = payload && payload == passing->payload && payload_bytes == passing->payload_bytes;
+    message->frame = is_in_hand ? &passing->frame : NULL;
+    message->payload = is_in_hand ? NULL : payload;
+    message->payload_bytes = is_in_hand ? 0 : payload_bytes;
 }
 
 static int send_frame(struct loop_zmq *socket, zmq_msg_t *frame, bool has_more)

@@ -71,6 +71,16 @@ void loop_zmq_keep(const struct loop_zmq_message *message, struct loop_zmq_frame
 const unsigned char *loop_zmq_frame_data(struct loop_zmq_frame *frame, size_t *bytes);
 void loop_zmq_frame_free(struct loop_zmq_frame *frame);
 
+/* The payload of the message in hand, for whoever only passes it on: it is shared with what is sent, not copied. */
+struct loop_zmq_passing {
+    struct loop_zmq_frame frame;
+    const unsigned char *payload; /* NULL: the message has none, or none is in hand */
+    size_t payload_bytes;
+};
+/* Takes the payload out of a received message; at the end of its callback, gives it back. */
+void loop_zmq_pass_begin(struct loop_zmq_passing *passing, const struct loop_zmq_message *message);
+void loop_zmq_pass_end(struct loop_zmq_passing *passing);
+
 struct loop_zmq_callbacks {
     void *context;
     void (*receive)(void *context, const struct loop_zmq_message *message); /* may send, and may close */
@@ -107,6 +117,9 @@ struct loop_zmq_outgoing {
     void *owner;
     struct loop_zmq_frame *frame;
 };
+/* The payload of a message: the one in hand itself when it is that, else a copy. */
+void loop_zmq_set_payload(struct loop_zmq_outgoing *message, struct loop_zmq_passing *passing, const void *payload,
+                          size_t payload_bytes);
 /* 0, or ERR_AGAIN: no room or not connected; ERR_CLOSED: the ROUTER has no such peer; ERR_NOMEM; ERR_IO. */
 MUST_USE int loop_zmq_send(struct loop_zmq *socket, const struct loop_zmq_outgoing *message);
 

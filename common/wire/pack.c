@@ -450,7 +450,9 @@ int unpack_field(struct unpack *unpack, const char *const *names, int count, uin
     const char *key = unpack_key(unpack, &length);
     if (unpack->error)
         return -1;
-    for (int i = 0; i < count; i++) {
+    int next = *seen ? 64 - __builtin_clzll(*seen) : 0; /* writers keep the order of the names: try the one after the last first */
+    for (int n = 0; n < count; n++) {
+        int i = (next + n) % count;
         if (strlen(names[i]) != length || memcmp(names[i], key, length) != 0)
             continue;
         if (*seen >> i & 1) {

@@ -9,6 +9,7 @@
  * Robust forms of it, each by a key of its own: M3DDPG (regularisers/m3ddpg.h), ROMAX (regularisers/romax.h), ERNIE
  * (regularisers/smoothness.h), ROM-Q (regularisers/value_adversary.h). The actor does not learn from steps that an adversary played for it.
  * With mi.lambda above 0 MIR3's penalty is taken off r (regularisers/mi_replay.h).
+ * Where episodes are drawn by priority (priority.h), the critic's squares have importance weights; the actor's loss has no square and none.
  * A choice is differentiated by the straight-through Gumbel softmax. Order of an update: critic, actor through the new critic, targets.
  * Departures from the released code: 1. ties of a target's best choice go to the first (there they give several ones). 2. no uniformly random
  * start (start_steps is 0 in its settings of both tasks). */
@@ -49,8 +50,8 @@ static const struct config_row rows[] = {
      "episodes that the time limit cuts are continued by the target's value; the released code takes them for ended"},
 };
 
-static const char *const reports[] = {"maddpg/critic",  "maddpg/actor",    "maddpg/value",    "maddpg/target",
-                                      "maddpg/updates", "replay/episodes", "replay/left_out", NULL};
+static const char *const reports[] = {"maddpg/critic",   "maddpg/actor",    "maddpg/value", "maddpg/target", "maddpg/updates",
+                                      "replay/episodes", "replay/left_out", "replay/beta",  "replay/weight", NULL};
 
 struct algorithm {
     struct maddpg_config config;
@@ -337,12 +338,25 @@ static void make_targets(const struct algorithm *algorithm, const struct ground 
 
 enum { STAT_VALUE, STAT_TARGET, STAT_ACTOR, STAT_SMOOTHNESS };
 
+static void count_critic(const struct ground *g, const struct node *value, const real *target, double rows_in_all, double *stats)
+{
+    for (int k = 0; k < g->R * g->N; k++) {
+        int r = k / g->N;
+        if (g->weight[r] == 0)
+            continue;
+        stats[STAT_VALUE] += (double)value->value[k] / rows_in_all;
+        stats[STAT_TARGET] += (double)target[k] / rows_in_all;
+        sample_count_error(g->rows.sample, g->rows.first + r % g->rows.B, fabs((double)value->value[k] - (double)target[k]) / g->N);
+    }
+}
+
 static void critic_block(void *context, struct block *block)
 {
     const struct algorithm *algorithm = context;
+    const struct sample *sample = &algorithm->sample;
     struct ground g = gather(algorithm, block);
     const size_t count = (size_t)g.R * (size_t)g.N;
-    const double rows_in_all = (double)algorithm->sample.steps * g.N;
+    const double rows_in_all = (double)sample->steps * g.N;
     struct node *late = unroll(algorithm->late_actor, NULL, &g, block->tape, g.rows.T + 1);
     target_actions(algorithm, &g, late->value);
     real *target = arena_array(block->scratch, real, count), *weight = arena_array(block->scratch, real, count);
@@ -352,15 +366,12 @@ static void critic_block(void *context, struct block *block)
         for (int i = 0; i < g.N; i++) {
             put_critic_input(&g, r, i, g.joint + (size_t)r * (size_t)(g.N * g.A),
                              x + ((size_t)r * (size_t)g.N + (size_t)i) * (size_t)g.width);
-            weight[r * g.N + i] = (real)((double)g.weight[r] / rows_in_all);
+            weight[r * g.N + i] = (real)(sample->weight[g.rows.first + r % g.rows.B] * ((double)g.weight[r] / rows_in_all));
         }
     struct node *value = net_forward(block->tape, block->weights, block->gradient,
                                      tape_input(block->tape, (int)count, g.width, x, false), 1, (int)count, NULL, NULL, NULL);
     tape_squared_loss(block->tape, value, target, weight);
-    for (size_t k = 0; k < count; k++) {
-        block->stats[STAT_VALUE] += (double)weight[k] * (double)value->value[k];
-        block->stats[STAT_TARGET] += (double)weight[k] * (double)target[k];
-    }
+    count_critic(&g, value, target, rows_in_all, block->stats);
 }
 
 /* ---- actor ---- */
@@ -497,6 +508,8 @@ static void optimise(struct algorithm *algorithm, struct sums *sums, struct repo
     updater_step(&algorithm->updater, algorithm->critic, config->critic_lr, config->max_norm, B, blocks, critic_block, algorithm,
                  &critic);
     romax_prepare(&algorithm->romax, algorithm->critic->weights);
+    if (!critic.is_skipped)
+        sample_learned(&algorithm->sample, algorithm->replay);
     updater_step(&algorithm->updater, algorithm->actor, config->lr, config->max_norm, B, blocks, actor_block, algorithm, &actor);
     model_follow(algorithm->late_actor, algorithm->actor, 1 - config->target_share);
     model_follow(algorithm->late_critic, algorithm->critic, 1 - config->target_share);
@@ -513,8 +526,8 @@ static void update(struct algorithm *algorithm, struct batch *batch, const struc
     struct sums sums = {.reported = report->count};
     const double rate = algorithm->config.updates_per_episode;
     int64_t before = replay_total(algorithm->replay), kept = replay_add(algorithm->replay, batch);
-    (void)progress; /* what is due is a function of the episodes' numbers */
     mi_replay_take(&algorithm->mi, &algorithm->updater, algorithm->replay, (int)kept);
+    sample_begin(&algorithm->sample, algorithm->replay, progress);
     for (int64_t episode = before + 1; episode <= before + kept; episode++) {
         double done = floor((double)(episode - 1) * rate);
         int due = (int)(floor((double)episode * rate) - done);
@@ -532,6 +545,7 @@ static void update(struct algorithm *algorithm, struct batch *batch, const struc
         report_add(report, "maddpg/target", sums.target / sums.updates);
         if (smoothness_is_on(&algorithm->smoothness))
             report_add(report, "smoothness", sums.smoothness / sums.updates);
+        sample_report(&algorithm->sample, algorithm->replay, report);
     }
     report_add(report, "maddpg/updates", sums.updates);
     report_add(report, "replay/episodes", replay_count(algorithm->replay));

@@ -9,7 +9,7 @@ nothing is changed but the device, threads, the number of robots, the budget and
 Python with torch, gym 0.21, scipy, PyYAML, easydict and absl-py. Modules that only log, draw or load other tasks are replaced by empty ones;
 so is the checkout's ROMAX, for which layers are missing there.
 
-Both sides: its settings for rendezvous (recipe maddpg-box: nets of 256 units, 8 episodes of 200 steps and one update per episode, one
+Both sides: its settings for rendezvous (recipes maddpg-box and mir3-maddpg-box: nets of 256 units, 8 episodes of 200 steps and one update per episode, one
 environment), 32-bit floats, no evaluation, start-up and the episodes before the first update left out. Our critic sees the agent's index a
 second time (38 numbers in, not 34). The released code gets tuned BLAS kernels and each of --threads (torch threads x BLAS threads), of which
 the best median counts; ours gets the machine, as it starts. Before every measurement the script waits up to --patience seconds for an idle
@@ -38,7 +38,7 @@ WARM_UP = BATCH + 2  # episodes: updates begin when the batch is there
 NEVER = 10**9
 METHODS = {  # settings of the released code; recipe and keys here
     "maddpg": ("maddpg_robot", ["maddpg-box"]),
-    "mir3": ("mir3_robot", ["maddpg-box", "mi.lambda=0.01", "mi.hidden=256", "mi.fit_steps=1", "mi.fit_rows=64", "mi.ring=3000"]),
+    "mir3": ("mir3_robot", ["mir3-maddpg-box", "mi.lambda=0.01"]),
 }
 
 
@@ -104,9 +104,11 @@ def official(checkout, python, method, threads, episodes):
 
 def ours(program, method, episodes):
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([os.path.abspath(program), "train", *METHODS[method][1], "env.name=rendezvous", f"env.scenario=mir3-{ROBOTS}",
-                        f"rollout.steps={HORIZON}", f"maddpg.batch={BATCH}", f"run.steps={HORIZON * episodes}", "run.name=bench",
-                        "eval.threats=clean", "eval.episodes=1", "--quiet"], cwd=folder, check=True, capture_output=True, timeout=900)
+        out = subprocess.run([os.path.abspath(program), "train", *METHODS[method][1], "env.name=rendezvous", f"env.scenario=mir3-{ROBOTS}",
+                              f"rollout.steps={HORIZON}", f"maddpg.batch={BATCH}", f"run.steps={HORIZON * episodes}", "run.name=bench",
+                              "eval.threats=clean", "eval.episodes=1", "--quiet"], cwd=folder, capture_output=True, text=True, timeout=900)
+        if out.returncode:
+            sys.exit(f"{program} could not train {METHODS[method][1][0]}:\n{out.stderr[-2000:]}")
         ends = update_ends(folder)
     return [HORIZON / (b - a) for a, b in zip(ends[WARM_UP:], ends[WARM_UP + 1:])]
 

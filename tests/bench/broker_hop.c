@@ -7,7 +7,8 @@
  *   broker_hop statistics BYTES [SECONDS [ROUNDS]]     the broker's processor time a message, with and without statistics asked each second
  *
  * TESTUDO names the program (bin/testudo). The learner acknowledges in batches; the proxy joins two DEALER sockets and carries the same two
- * frames. Sockets have room for 64 messages, a sender's window is 128. Rates on a busy machine vary; ratios and processor time less so. */
+ * frames. Sockets have room for 64 messages, a sender's window is 256, as many as a full proxy holds up. Rates on a busy machine vary;
+ * ratios and processor time less so. */
 #include <errno.h>
 #include <math.h>
 #include <signal.h>

@@ -18,7 +18,7 @@
 
 #define ACTORS_MAX 1024
 #define RELAYS 3
-#define WINDOW 128 /* of one actor; with many of them less, see window_of */
+#define WINDOW 256 /* of one actor: what lies in the four queues around a proxy; with many of them less, see window_of */
 #define HWM 64
 #define ACK_EVERY 32
 #define ROUNDS_MAX 25

@@ -186,8 +186,9 @@ _Noreturn void run_sender(struct bench *bench)
         due -= sent;
         if (raw && atomic_load(&bench->shared->way) == WAY_PROXY)
             push_raw(bench, raw, payload);
-        else if (!sent)
-            nanosleep(&(struct timespec){0, 50000}, NULL);
+        else if (!sent ||
+                 (per_second && bench->n_actors > 100)) /* looking at so many sockets all the time would take a processor */
+            nanosleep(&(struct timespec){0, bench->n_actors > 100 ? 1000000 : 50000}, NULL);
     }
     _exit(0);
 }

@@ -57,6 +57,7 @@ static void test_save_load_continue_is_straight_through(void **state)
     check_continued(ARGUMENTS("env.name=matrix", "rollout.lanes=4", "rollout.steps=20", "mi.lambda=0.1", "mi.hidden=8",
                               "mi.ring=200", SMALL_NETS)); /* a ring of more steps than one update brings */
     check_continued(ARGUMENTS(SMALL_QMIX));
+    check_continued(ARGUMENTS(SMALL_QMIX, "learner.algorithm=qplex"));
 }
 
 /* Off-policy teams with the information penalty, of choices with masks and deaths, and of real numbers. */
@@ -153,6 +154,8 @@ static void test_threads_do_not_change_results(void **state)
     check_threads(ARGUMENTS(SMALL_MI_BOX, "learner.threads=1"), ARGUMENTS(SMALL_MI_BOX, "learner.threads=2"));
     check_threads(ARGUMENTS(SMALL_QMIX, "learner.threads=1"), ARGUMENTS(SMALL_QMIX, "learner.threads=2"));
     check_threads(ARGUMENTS(SMALL_QMIX, "learner.threads=1"), ARGUMENTS(SMALL_QMIX, "learner.threads=5"));
+    check_threads(ARGUMENTS(SMALL_QMIX, "learner.algorithm=qplex", "learner.threads=1"),
+                  ARGUMENTS(SMALL_QMIX, "learner.algorithm=qplex", "learner.threads=5"));
     check_threads(ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1", "mi.x=hidden", "learner.threads=1"),
                   ARGUMENTS(COMBAT_QMIX, "mi.lambda=0.1", "mi.x=hidden", "learner.threads=3"));
     check_threads(ARGUMENTS(SMALL_MADDPG_BOX, "mi.lambda=0.1", "learner.threads=1"),
@@ -434,9 +437,8 @@ static void test_an_update_allocates_nothing(void **state)
 }
 
 /* Taking in episodes, writing them to the run folder as they come, and optimiser steps on replayed ones. */
-static void test_an_update_with_a_replay_allocates_nothing(void **state)
+static void check_replay_allocates_nothing(const char *const *arguments)
 {
-    (void)state;
     struct local_run run;
     const struct trajectory *batch[LOCAL_ORDERS_MAX];
     struct err err = {""};
@@ -444,7 +446,7 @@ static void test_an_update_with_a_replay_allocates_nothing(void **state)
     snprintf(folder, sizeof folder, "%s/testudo-trainer-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
     assert_non_null(mkdtemp(folder));
     count_allocations();
-    open_run(&run, ARGUMENTS(SMALL_QMIX, "learner.threads=1"), NULL);
+    open_run(&run, arguments, NULL);
     assert_int_equal(trainer_keep_replay(run.trainer, folder, &err), 0);
     train(&run, 2);
     for (int u = 0; u < 12; u++) {
@@ -461,6 +463,13 @@ static void test_an_update_with_a_replay_allocates_nothing(void **state)
     close_run(&run);
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
     assert_int_equal(system(command), 0);
+}
+
+static void test_an_update_with_a_replay_allocates_nothing(void **state)
+{
+    (void)state;
+    check_replay_allocates_nothing(ARGUMENTS(SMALL_QMIX, "learner.threads=1"));
+    check_replay_allocates_nothing(ARGUMENTS(SMALL_QMIX, "learner.algorithm=qplex", "learner.threads=1"));
 }
 
 int main(void)

@@ -18,7 +18,7 @@ done
 cmp <(final_hash eir1) <(final_hash eir4) || fail "EIR-MAPPO: 1 and 4 actors differ"
 
 # And with a replay, agents that remember, and random actions that become fewer; killed and resumed, too.
-for method in qmix qplex; do
+for method in qmix qplex qmix-prioritised; do
     keys="method=$method env.name=foraging env.scenario=8x8-2p-1f rollout.lanes=6 rollout.steps=20 rollout.chunk=10 q.batch=8 q.hidden=16
           act.recurrent=16 q.target_every=10 q.epsilon_steps=3000 replay.episodes=60 run.steps=6k"
     for actors in 1 2 4; do
@@ -45,11 +45,15 @@ for method in mir3-qmix rom-q-qmix; do
 done
 maddpg="method=maddpg-box env.name=rendezvous env.scenario=mir3-4 env.horizon=20 rollout.lanes=4 rollout.steps=20 maddpg.hidden=16
         maddpg.batch=4 replay.episodes=30 run.steps=3200"
-for actors in 1 4; do
-    # shellcheck disable=SC2086
-    tiny "maddpg$actors" --actors $actors $maddpg >out.txt 2>err.txt || { cat out.txt err.txt; fail "MADDPG with $actors actors"; }
+for priority in uniform proportional; do
+    for actors in 1 4; do
+        # shellcheck disable=SC2086
+        tiny "maddpg-$priority$actors" --actors $actors $maddpg replay.priority=$priority >out.txt 2>err.txt ||
+            { cat out.txt err.txt; fail "MADDPG with $actors actors"; }
+    done
+    cmp <(final_hash maddpg-${priority}1) <(final_hash maddpg-${priority}4) || fail "MADDPG, $priority: 1 and 4 actors differ"
 done
-cmp <(final_hash maddpg1) <(final_hash maddpg4) || fail "MADDPG: 1 and 4 actors differ"
+if cmp -s <(final_hash maddpg-uniform1) <(final_hash maddpg-proportional1); then fail "replay.priority changes nothing"; fi
 
 # And with actions that are several choices, or real numbers; attacked by a learned adversary of the same kind.
 for task in "name=mpe env.scenario=simple_reference" "name=rendezvous env.scenario=mir3-4"; do
