@@ -318,7 +318,7 @@ static void make_targets(const struct algorithm *algorithm, const struct ground 
         }
     struct joint_rows rows_of = joint_rows(g, count, own);
     if (m3ddpg_is_on(&algorithm->m3ddpg))
-        m3ddpg_move(&algorithm->m3ddpg, algorithm->late_critic->weights, &rows_of, x, scratch);
+        m3ddpg_move(&algorithm->m3ddpg, algorithm->late_critic->weights, &rows_of, NULL, x, scratch);
     net_act(algorithm->late_critic->weights, (int)count, x, NULL, out, scratch);
     if (romax_is_on(&algorithm->romax))
         romax_mix(&algorithm->romax, algorithm->late_critic->weights, &rows_of, x, out, scratch);
@@ -429,7 +429,7 @@ static struct node *replaced_inputs(const struct algorithm *algorithm, const str
     *rows_of = joint_rows(g, pairs, own);
     rows_of->from = from;
     if (m3ddpg_is_on(&algorithm->m3ddpg))
-        m3ddpg_move(&algorithm->m3ddpg, algorithm->critic->weights, rows_of, base, block->scratch);
+        m3ddpg_move(&algorithm->m3ddpg, algorithm->critic->weights, rows_of, fresh->value, base, block->scratch);
     return tape_insert(block->tape, (int)pairs, g->width, base, fresh, from, at);
 }
 

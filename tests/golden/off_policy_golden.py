@@ -370,14 +370,18 @@ def box_columns(n, lanes, N, A):
         c["available"], c["final_available"] = torch.ones_like(c["available"]), torch.ones_like(c["final_available"])
 
 
-def m3ddpg_actions(head, actions, own, epsilon):
-    """[L,N,A]: all but agent `own` a step of length epsilon down the gradient of head(actions) [L]."""
+def m3ddpg_actions(head, actions, own, epsilon, released=False, fresh=None):
+    """[L,N,A]: all but agent `own` a step of length epsilon down the gradient of head(actions) [L]. released: the step is not normalised; of the
+    target (fresh None) agent `own` alone, else at the gradient of fresh actions."""
     if epsilon == 0:
         return actions
-    here = actions.detach().requires_grad_()
+    here = (actions if fresh is None or not released else fresh).detach().requires_grad_()
     (gradient,) = torch.autograd.grad(head(here).sum(), here)
-    delta = -epsilon * F.normalize(gradient, dim=-1)
-    delta[:, own] = 0
+    delta = -epsilon * (gradient if released else F.normalize(gradient, dim=-1))
+    if released and fresh is None:
+        delta = torch.zeros_like(delta).index_copy_(1, torch.tensor([own]), delta[:, [own]])
+    else:
+        delta[:, own] = 0
     return actions + delta
 
 
@@ -394,7 +398,7 @@ def low_bound(arch, net, x, radius):
     return low[:, 0]
 
 
-def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=False, m3ddpg=0, romax=(0, 0), smooth=False, mi=None, romq=None):
+def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=False, m3ddpg=0, released=False, romax=(0, 0), smooth=False, mi=None, romq=None):
     n = Numbers(seed)
     joint, lr, critic_lr, gamma, share, max_norm = S > 0, 2e-3, 3e-3, 0.9, 0.25, 0.01
     Z = S if joint else N * O
@@ -432,9 +436,9 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=Fa
         """Agent i's values [L] of joint actions [L,N,A]."""
         return forward(critic, nets[which], critic_input(state, actions, i))[:, 0]
 
-    def judged(which, state, actions, i, own):
+    def judged(which, state, actions, i, own, fresh=None):
         """q as a method that guards agent `own` against the others sees it."""
-        value = q(which, state, m3ddpg_actions(lambda a: q(which, state, a, i), actions, own, m3ddpg), i)
+        value = q(which, state, m3ddpg_actions(lambda a: q(which, state, a, i), actions, own, m3ddpg, released, fresh), i)
         epsilon, share = romax
         if share == 0:
             return value
@@ -475,7 +479,7 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=Fa
             actions = torch.cat([hot(e)[:, :i], fresh[:, i : i + 1], hot(e)[:, i + 1 :]], 1)
             for j in range(N):
                 played_itself = 1 - e["slot"][:, i]
-                actor_loss = actor_loss - (played_itself * judged("critic", state_of(e)[:-1], actions, j, i)).sum() / (steps * N * N)
+                actor_loss = actor_loss - (played_itself * judged("critic", state_of(e)[:-1], actions, j, i, fresh)).sum() / (steps * N * N)
         actor_loss = actor_loss + action_reg * (fresh**2).sum() / (steps * N * A)
         if smooth:
             term = term + smoothness("tanh" if is_box else "choices", actor, nets["defender"], e, index, len(episodes), N, O, A, False) / (steps * N)
@@ -493,7 +497,7 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=Fa
               f"maddpg.batch={len(episodes)}", f"maddpg.updates_per_episode={1 / len(episodes)}", f"maddpg.lr={lr}",
               f"maddpg.critic_lr={critic_lr}", "maddpg.eps=1e-4", f"maddpg.max_norm={max_norm}", f"maddpg.gamma={gamma}",
               f"maddpg.target_share={share}", f"maddpg.action_reg={action_reg}", f"maddpg.bootstraps_limits={'true' if bootstraps else 'false'}",
-              "replay.episodes=20"] + ([f"m3ddpg.epsilon={m3ddpg}"] if m3ddpg else [])
+              "replay.episodes=20"] + ([f"m3ddpg.epsilon={m3ddpg}"] if m3ddpg else []) + (["m3ddpg.rule=released"] if released else [])
     recipe += [f"romax.epsilon={romax[0]}", f"romax.share={romax[1]}"] if romax[1] else []
     recipe += [f"smoothness.{key}={value}" for key, value in SMOOTH.items() if smooth]
     recipe += ([*MI_RECIPE, f"mi.x={mi}"] if mi else []) + romq_recipe(romq)
@@ -525,6 +529,7 @@ if __name__ == "__main__":
     maddpg_update("mir3_maddpg_box", 19, N=2, O=4, S=0, A=3, H=7, is_box=True, action_reg=0.1, bootstraps=True, mi="state")
     maddpg_update("m3ddpg", 16, N=3, O=3, S=4, A=3, H=5, is_box=False, m3ddpg=0.3)
     maddpg_update("m3ddpg_box", 17, N=3, O=3, S=0, A=2, H=6, is_box=True, m3ddpg=0.2)
+    maddpg_update("m3ddpg_released", 25, N=3, O=3, S=4, A=3, H=5, is_box=False, m3ddpg=0.3, released=True)
     maddpg_update("ernie_maddpg", 18, N=3, O=3, S=4, A=3, H=5, is_box=False, smooth=True)
     maddpg_update("ernie_maddpg_box", 19, N=2, O=4, S=0, A=2, H=6, is_box=True, smooth=True)
     value_update("ernie_qmix", 20, "qmix", N=2, O=4, S=5, A=4, H=5, last_action=True, optimiser="rmsprop", is_double=True, max_norm=10,

@@ -14,6 +14,12 @@ static void test_m3ddpg_update_of_real_numbers(void **state)
     check_update("learner/m3ddpg_box");
 }
 
+static void test_m3ddpg_update_by_the_released_rule(void **state)
+{
+    (void)state;
+    check_update("learner/m3ddpg_released");
+}
+
 static void test_ernie_update_on_maddpg_of_choices(void **state)
 {
     (void)state;
@@ -154,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_m3ddpg_update_of_choices),
         cmocka_unit_test(test_m3ddpg_update_of_real_numbers),
+        cmocka_unit_test(test_m3ddpg_update_by_the_released_rule),
         cmocka_unit_test(test_ernie_update_on_maddpg_of_choices),
         cmocka_unit_test(test_ernie_update_on_maddpg_of_real_numbers),
         cmocka_unit_test(test_ernie_update_on_qmix),

@@ -36,6 +36,13 @@ for method in qmix qplex qmix-prioritised; do
     tiny $method-killed --actors 2 $keys >out.txt 2>err.txt || { cat out.txt err.txt; fail "$method resumed"; }
     cmp <(final_hash ${method}1) <(final_hash $method-killed) || fail "$method: resumed and straight through differ"
 done
+for method in mir3-qmix rom-q-qmix; do
+    for actors in 1 4; do
+        # shellcheck disable=SC2086
+        tiny "$method$actors" --actors $actors ${keys/method=qplex/method=$method} run.steps=4k >out.txt 2>err.txt || { cat out.txt err.txt; fail "$method with $actors actors"; }
+    done
+    cmp <(final_hash ${method}1) <(final_hash ${method}4) || fail "$method: 1 and 4 actors differ"
+done
 maddpg="method=maddpg-box env.name=rendezvous env.scenario=mir3-4 env.horizon=20 rollout.lanes=4 rollout.steps=20 maddpg.hidden=16
         maddpg.batch=4 replay.episodes=30 run.steps=3200"
 for priority in uniform proportional; do
