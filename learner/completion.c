@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,15 +10,21 @@
 #include "base/json.h"
 #include "learner/checkpoint.h"
 
-/* What the file should say now; NULL when there is no checkpoint, or no memory. */
+#define CHECKPOINT_BYTES_MAX ((size_t)1 << 32)
+
+/* What the file should say now; NULL when there is no checkpoint that can be read, or no memory. */
 static json_t *describe(const char *run, const struct completion *completion, struct err *err)
 {
-    char path[PATH_MAX], hash[HASH_TEXT_SIZE];
-    if (checkpoint_newest(path, sizeof path, run, err))
+    char path[PATH_MAX], recipe[HASH_TEXT_SIZE], content[HASH_TEXT_SIZE];
+    unsigned char *bytes;
+    size_t length;
+    if (checkpoint_newest(path, sizeof path, run, err) || file_read(path, CHECKPOINT_BYTES_MAX, &bytes, &length, err))
         return NULL;
-    hash_text(completion->recipe, hash);
-    json_t *tree = json_pack("{s:s,s:s,s:s,s:I}", "checkpoint", strrchr(path, '/') + 1, "results", completion->results, "recipe",
-                             hash, "source_steps", (json_int_t)completion->source_steps);
+    hash_text(hash_bytes(bytes, length), content);
+    free(bytes);
+    hash_text(completion->recipe, recipe);
+    json_t *tree = json_pack("{s:s,s:s,s:s,s:s,s:I}", "checkpoint", strrchr(path, '/') + 1, "content", content, "results",
+                             completion->results, "recipe", recipe, "source_steps", (json_int_t)completion->source_steps);
     if (!tree)
         err_set(err, ERR_NOMEM, "no memory to describe what is complete");
     return tree;

@@ -1,9 +1,9 @@
 /* A run that is complete: its last checkpoint and the results of its final evaluation are on disk, and `complete.json` in the run folder says
  * for which of them, and under which recipe, that is true:
  *
- *   {"checkpoint": "00000050.safetensors", "results": "train.json", "recipe": "<hash>", "source_steps": n}
+ *   {"checkpoint": "00000050.safetensors", "content": "<hash of its bytes>", "results": "train.json", "recipe": "<hash>", "source_steps": n}
  *
- * A learner that is started again after that finds nothing left to do. Whoever takes the results away has the team evaluated again. */
+ * A learner that is started again after that finds nothing left to do; where the checkpoint is another one by now, it looks at it as ever. Whoever takes the results away has the team evaluated again. */
 #ifndef TESTUDO_LEARNER_COMPLETION_H
 #define TESTUDO_LEARNER_COMPLETION_H
 

@@ -15,11 +15,16 @@
 
 static char run[] = "/tmp/testudo-complete-XXXXXX";
 
-static void make(const char *name)
+static void make_of(const char *name, const char *content)
 {
     char path[256];
     snprintf(path, sizeof path, "%s/%s", run, name);
-    assert_int_equal(file_write(path, "x", 1, NULL), 0);
+    assert_int_equal(file_write(path, content, strlen(content), NULL), 0);
+}
+
+static void make(const char *name)
+{
+    make_of(name, "x");
 }
 
 static void take_away(const char *name)
@@ -57,6 +62,10 @@ static void test_a_run_is_complete_as_long_as_all_of_it_is_there(void **state)
     make("checkpoints/00000060.safetensors");            /* it was trained on */
     assert_false(completion_holds(run, &done));
     take_away("checkpoints/00000060.safetensors");
+    assert_true(completion_holds(run, &done));
+    make_of("checkpoints/00000050.safetensors", "y"); /* somebody put another one there */
+    assert_false(completion_holds(run, &done));
+    make("checkpoints/00000050.safetensors");
     assert_true(completion_holds(run, &done));
     take_away("results/train.json");
     assert_false(completion_holds(run, &done));
