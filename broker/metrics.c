@@ -29,10 +29,9 @@ static void value_line(struct text *text, const char *name, double value)
 /* A family of one sample; left out where there is nothing to tell. */
 static void single(struct text *text, const char *name, const char *type, const char *help, double value)
 {
-    if (!isfinite(value))
-        return;
-    family(text, name, type, help);
-    value_line(text, name, value);
+    family(text, name, type, help); /* a series that has no value yet is announced, too */
+    if (isfinite(value))
+        value_line(text, name, value);
 }
 
 static void histogram_lines(struct text *text, const char *name, const char *help, const struct histogram *histogram, double first)
