@@ -202,4 +202,22 @@ static inline void compare_net(const struct fixture *f, const struct safetensors
     compare_weights(f, file, net, limit);
 }
 
+static inline struct safetensors *saved(const struct fixture *f)
+{
+    struct safetensors *file;
+    struct err err = {""};
+    assert_int_equal(safetensors_create(&file), 0);
+    if (trainer_save(f->trainer, file, &err))
+        fail_msg("%s", err.text);
+    return file;
+}
+
+static inline struct hash hash_of(const struct fixture *f)
+{
+    struct safetensors *file = saved(f);
+    struct hash hash = checkpoint_hash(file);
+    safetensors_destroy(&file);
+    return hash;
+}
+
 #endif

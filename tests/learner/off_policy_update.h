@@ -13,14 +13,6 @@ static inline double reported(const struct report *report, const char *name)
     return 0;
 }
 
-static inline struct safetensors *saved(const struct fixture *f)
-{
-    struct safetensors *file;
-    assert_int_equal(safetensors_create(&file), 0);
-    assert_int_equal(trainer_save(f->trainer, file, NULL), 0);
-    return file;
-}
-
 static inline void check_update(const char *name)
 {
     struct fixture f;

@@ -29,24 +29,6 @@ static struct report train(struct fixture *f, int updates)
     return report;
 }
 
-static struct safetensors *saved(const struct fixture *f)
-{
-    struct safetensors *file;
-    struct err err = {""};
-    assert_int_equal(safetensors_create(&file), 0);
-    if (trainer_save(f->trainer, file, &err))
-        fail_msg("%s", err.text);
-    return file;
-}
-
-static struct hash hash_of(const struct fixture *f)
-{
-    struct safetensors *file = saved(f);
-    struct hash hash = checkpoint_hash(file);
-    safetensors_destroy(&file);
-    return hash;
-}
-
 /* ---- numbers ---- */
 
 static void check_priorities(const struct fixture *f, const struct safetensors *file)

@@ -45,24 +45,6 @@ static void train(struct fixture *f, int updates)
     }
 }
 
-static struct safetensors *saved(const struct fixture *f)
-{
-    struct safetensors *file;
-    struct err err = {""};
-    assert_int_equal(safetensors_create(&file), 0);
-    if (trainer_save(f->trainer, file, &err))
-        fail_msg("%s", err.text);
-    return file;
-}
-
-static struct hash hash_of(const struct fixture *f)
-{
-    struct safetensors *file = saved(f);
-    struct hash hash = checkpoint_hash(file);
-    safetensors_destroy(&file);
-    return hash;
-}
-
 static void resume(struct fixture *f, const struct safetensors *file, int updates)
 {
     struct err err = {""};

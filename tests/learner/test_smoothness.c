@@ -257,16 +257,12 @@ static void test_an_update_allocates_nothing(void **state)
 {
     (void)state;
     struct local_run run;
-    const struct trajectory *batch[LOCAL_ORDERS_MAX];
     count_allocations();
     open_run(&run, ARGUMENTS(PLAIN, "smoothness.weight=1", "smoothness.steps=3", "learner.threads=1"), NULL);
     train(&run, 1);
     roll_out(&run);
-    for (int l = 0; l < run.lanes; l++)
-        batch[l] = &run.group->t[l];
-    run.report.count = 0;
     long before = allocations;
-    trainer_update(run.trainer, batch, &run.report);
+    update_unchecked(&run);
     assert_int_equal(allocations, before);
     close_run(&run);
 }

@@ -422,15 +422,11 @@ static void test_an_update_allocates_nothing(void **state)
     count_allocations();
     for (size_t i = 0; i < ARRAY_LEN(recipes); i++) {
         struct local_run run;
-        const struct trajectory *batch[LOCAL_ORDERS_MAX];
         open_run(&run, recipes[i], NULL);
         train(&run, 1);
         roll_out(&run);
-        for (int l = 0; l < run.lanes; l++)
-            batch[l] = &run.group->t[l];
-        run.report.count = 0;
         long before = allocations;
-        trainer_update(run.trainer, batch, &run.report);
+        update_unchecked(&run);
         assert_int_equal(allocations, before);
         close_run(&run);
     }
@@ -440,7 +436,6 @@ static void test_an_update_allocates_nothing(void **state)
 static void check_replay_allocates_nothing(const char *const *arguments)
 {
     struct local_run run;
-    const struct trajectory *batch[LOCAL_ORDERS_MAX];
     struct err err = {""};
     char folder[256], command[300];
     snprintf(folder, sizeof folder, "%s/testudo-trainer-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
@@ -451,11 +446,8 @@ static void check_replay_allocates_nothing(const char *const *arguments)
     train(&run, 2);
     for (int u = 0; u < 12; u++) {
         roll_out(&run);
-        for (int l = 0; l < run.lanes; l++)
-            batch[l] = &run.group->t[l];
-        run.report.count = 0;
         long before = allocations;
-        trainer_update(run.trainer, batch, &run.report);
+        update_unchecked(&run);
         assert_int_equal(allocations, before);
     }
     assert_true(reported(&run, "q/updates") > 0);
