@@ -9,7 +9,7 @@ struct stage rollout_stage(struct rollout *rollout, const struct group *group)
     for (int b = 0; b < group->B; b++) {
         buffers->episode[b] = rollout->work.head[b].episode;
         buffers->episode_step[b] = rollout->work.head[b].episode_step;
-        if (rollout->partition.together > 1)
+        if (rollout->victims.together > 1)
             buffers->attacker[b] = victims_find(&rollout->victims, rollout->work.head[b].partition);
     }
     return (struct stage){
@@ -29,7 +29,7 @@ struct stage rollout_stage(struct rollout *rollout, const struct group *group)
         .episode = buffers->episode,
         .episode_step = buffers->episode_step,
         .attacked = buffers->attacked,
-        .attacker = rollout->partition.together > 1 ? buffers->attacker : NULL,
+        .attacker = rollout->victims.together > 1 ? buffers->attacker : NULL,
         .strength = group->threat.strength,
         .previous = buffers->previous,
         .input = buffers->input,

@@ -14,9 +14,6 @@ static int check_partition(const struct rollout *rollout, struct err *err)
     if (partition->kind == PARTITION_K_OF_N && partition->adversaries > N)
         return err_set(err, ERR_INVALID, "partition.adversaries is %lld, the environment has %d agents",
                        (long long)partition->adversaries, N);
-    if (partition->together > N)
-        return err_set(err, ERR_INVALID, "attack.adversaries is %lld, the environment has %d agents",
-                       (long long)partition->together, N);
     if (partition->kind == PARTITION_FIXED && partition->victim >= N)
         return err_set(err, ERR_INVALID, "partition.victim is %lld, the environment has agents 0 to %d",
                        (long long)partition->victim, N - 1);
@@ -41,10 +38,8 @@ static int bind_config(struct rollout *rollout, const struct recipe *recipe, str
     if (rollout->training_threat.ops && rollout->training_threat.ops->is_for_evaluation)
         return err_set(err, ERR_INVALID, "attack.threat is %s, which is for evaluations only (eval.threats)",
                        rollout->config.threat);
-    if ((r = check_partition(rollout, err)))
-        return r;
-    rollout->victims = victims_of(&rollout->partition, rollout->env.spec.N);
-    return 0;
+    r = check_partition(rollout, err);
+    return r ? r : victims_init(&rollout->victims, &rollout->partition, rollout->env.spec.N, err);
 }
 
 static int find_script(struct rollout *rollout, struct err *err)

@@ -301,11 +301,7 @@ static int list_victims(struct learner *learner, int N)
 {
     struct partition_config partition;
     int r = partition_config_bind(&partition, learner->recipe, learner->err);
-    if (!r && partition.together > N)
-        r = err_set(learner->err, ERR_INVALID, "attack.adversaries is %" PRId64 ", the task has %d agents", partition.together, N);
-    if (!r)
-        learner->victims = victims_of(&partition, N);
-    return r;
+    return r ? r : victims_init(&learner->victims, &partition, N, learner->err);
 }
 
 /* The first description of the task: build the nets, go on from the checkpoint, publish. */

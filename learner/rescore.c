@@ -80,12 +80,9 @@ static int bind(struct rescore *r, const struct recipe *recipe, struct err *err)
     const struct schema *schema = r->batch->schema;
     int code;
     if ((code = run_config_bind(&r->run, recipe, err)) || (code = knowledge_config_bind(&r->knowledge, recipe, err)) ||
-        (code = partition_config_bind(&r->partition, recipe, err)))
+        (code = partition_config_bind(&r->partition, recipe, err)) ||
+        (code = victims_init(&r->victims, &r->partition, r->batch->shape.N, err)))
         return code;
-    if (r->partition.together > r->batch->shape.N)
-        return err_set(err, ERR_INVALID, "attack.adversaries is %lld, the task has %d agents", (long long)r->partition.together,
-                       r->batch->shape.N);
-    r->victims = victims_of(&r->partition, r->batch->shape.N);
     r->threat = threat_of(recipe_value(recipe, "attack.threat", "clean"));
     r->hits_all = r->threat != THREAT_NONE && strchr(recipe_value(recipe, "attack.threat", "clean"), '@');
     r->is_scripted = strcmp(recipe_value(recipe, "rollout.defender", "net"), "net") || acts_by_other_rules(recipe);
@@ -509,11 +506,11 @@ static int check_intended(const struct slice *s, const struct net_weights *defen
     return 0;
 }
 
-/* The net that plays agent n at step t: of the victims that it is one of there, or everybody's. Lanes whose nets differ by victim keep theirs. */
+/* The net that plays agent n at step t: of the victims that it is one of there, or everybody's. */
 static const struct net_weights *adversary_of(const struct slice *s, int n, int t)
 {
     const struct rescore *r = s->r;
-    int victim = r->partition.together > 1 ? victims_find(&r->victims, mask_at(s, t)) : n;
+    int victim = r->victims.together > 1 ? victims_find(&r->victims, mask_at(s, t)) : n;
     char id[32];
     snprintf(id, sizeof id, "adversary/%d", victim >= 0 ? victim : n);
     const struct net_weights *own = ready_nets_find(r->nets, id);

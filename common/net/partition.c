@@ -50,14 +50,28 @@ static uint64_t set_at(uint64_t place, int N, int k)
     return mask;
 }
 
-struct victims victims_of(const struct partition_config *config, int N)
+static int count_victims(const struct partition_config *config, int N)
+{
+    uint64_t all = choose(N, (int)config->together);
+    return (int)(config->together == 1 || all < (uint64_t)config->sets ? all : (uint64_t)config->sets);
+}
+
+static uint64_t victim_at(const struct partition_config *config, int N, int v, int n)
 {
     int k = (int)config->together;
-    uint64_t all = choose(N, k), n = k == 1 || all < (uint64_t)config->sets ? all : (uint64_t)config->sets, part = all / n;
-    struct victims victims = {.n = (int)n};
-    for (uint64_t v = 0; v < n; v++)
-        victims.mask[v] = set_at(part * v + rng_bits(0, RNG_PARTITION, v, (uint32_t)N, (uint32_t)k) % part, N, k);
-    return victims;
+    uint64_t part = choose(N, k) / (uint64_t)n;
+    return set_at(part * (uint64_t)v + rng_bits(0, RNG_PARTITION, (uint64_t)v, (uint32_t)N, (uint32_t)k) % part, N, k);
+}
+
+int victims_init(struct victims *victims, const struct partition_config *config, int N, struct err *err)
+{
+    if (config->together > N)
+        return err_set(err, ERR_INVALID, "attack.adversaries is %lld, the environment has %d agents", (long long)config->together,
+                       N);
+    *victims = (struct victims){.n = count_victims(config, N), .together = (int)config->together};
+    for (int v = 0; v < victims->n; v++)
+        victims->mask[v] = victim_at(config, N, v, victims->n);
+    return 0;
 }
 
 int victims_find(const struct victims *victims, uint64_t mask)
@@ -89,8 +103,8 @@ uint64_t partition_draw(const struct partition_config *config, const struct spec
     case PARTITION_K_OF_N: return rng_double(&rng) < probability ? draw_subset(spec->N, (int)config->adversaries, &rng) : 0;
     case PARTITION_FIXED: return 1ull << config->victim;
     case PARTITION_BY_LANE: {
-        const struct victims victims = victims_of(config, spec->N);
-        return victims.mask[(episode >> 32) % (uint64_t)victims.n];
+        int n = count_victims(config, spec->N);
+        return victim_at(config, spec->N, (int)((episode >> 32) % (uint64_t)n), n);
     }
     case PARTITION_NONE: break;
     }

@@ -18,7 +18,7 @@ struct partition_config {
 
 /* Who is attacked in turn, by evaluations and by partitions of kind by-lane: victim v is the agents of mask[v]. */
 struct victims {
-    int n;
+    int n, together; /* together: agents of each */
     uint64_t mask[SPEC_AGENTS_MAX];
 };
 
@@ -27,13 +27,13 @@ MUST_USE int partition_config_bind(struct partition_config *config, const struct
 
 /* With attack.adversaries 1 the N agents, one by one; with more, all sets of so many of them in lexicographic order, or, when there are more
  * than attack.sets, that many of them: one out of each of so many equal parts of the list, the same ones for every team and seed.
- * attack.adversaries <= N: the caller has checked. */
-struct victims victims_of(const struct partition_config *config, int N);
+ * ERR_INVALID when attack.adversaries is above N. */
+MUST_USE int victims_init(struct victims *victims, const struct partition_config *config, int N, struct err *err);
 int victims_find(const struct victims *victims, uint64_t mask); /* v, or -1 */
 
 /* The mask for one episode. k-of-n: with `probability`, `adversaries` agents chosen uniformly (Li et al. 2024: one of N with
- * probability 0.5); fixed: agent `victim` always; by-lane: victim lane mod V of the V victims_of, always (worst-case attacks, one net
- * per victim). adversaries <= N and victim < N: the caller has checked. */
+ * probability 0.5); fixed: agent `victim` always; by-lane: victim lane mod V of the V victims, always (worst-case attacks, one net
+ * per victim). adversaries, attack.adversaries <= N and victim < N: the caller has checked. */
 uint64_t partition_draw(const struct partition_config *config, const struct spec *spec, double probability, uint64_t seed,
                         uint64_t episode);
 

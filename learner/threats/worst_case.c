@@ -2,7 +2,8 @@
  * index a fresh adversary with a fresh critic learns to minimise the team's return. All victims are trained side by side: lane l
  * attacks victim l mod V (partition by-lane), an agent or, with attack.adversaries, a set of them that one net plays; each victim has nets of
  * its own, so nothing is shared between them.
- *   adversary/<v>   [O -> A]    (a set's: [O+N -> A], the one-hot index behind the observation) PPO on -A_t of its own rows, advantages normalised by their own moments
+ *   adversary/<v>   [O -> A]    PPO on -A_t of its own rows, advantages normalised by their own moments; a set's: [O+N -> A], with the
+ *                               one-hot index of the agent behind the observation
  *   critic/<v>      [S+K -> 1]  value of the team reward on the victim's rows (only those enter the adversary's advantage)
  * Departures: 1. the released code trains the critic on all agents' rows, which the adversary never reads; 2. its advantages are
  * scaled by the (frozen) defenders' moments. */
@@ -55,7 +56,7 @@ static int add_frozen(struct algorithm *algorithm, const struct models *source, 
 static int add_attackers(struct algorithm *algorithm, const struct algorithm_context *context, struct err *err)
 {
     struct team *team = &algorithm->team;
-    int N = context->shape->N, width = context->shape->O + (algorithm->victims.n && algorithm->victims.mask[0] != 1 ? N : 0);
+    int width = context->shape->O + (algorithm->victims.together > 1 ? context->shape->N : 0);
     for (int v = 0; v < algorithm->victims.n; v++) {
         struct net_arch arch = ppo_policy_arch(&team->config, width, &context->shape->head);
         char id[32], norm[32];
@@ -75,14 +76,13 @@ static int add_attackers(struct algorithm *algorithm, const struct algorithm_con
 static int list_victims(struct algorithm *algorithm, const struct algorithm_context *context, struct err *err)
 {
     struct partition_config partition;
-    int r = partition_config_bind(&partition, context->recipe, err), N = context->shape->N;
+    int r = partition_config_bind(&partition, context->recipe, err);
     if (r)
         return r;
     if (partition.kind != PARTITION_BY_LANE)
         return err_set(err, ERR_INVALID, "partition.kind must be by-lane: learner.algorithm worst-case trains a net per victim");
-    if (partition.together > N)
-        return err_set(err, ERR_INVALID, "attack.adversaries is %lld, the task has %d agents", (long long)partition.together, N);
-    algorithm->victims = victims_of(&partition, N);
+    if ((r = victims_init(&algorithm->victims, &partition, context->shape->N, err)))
+        return r;
     if (context->shape->L < algorithm->victims.n)
         return err_set(err, ERR_INVALID, "rollout.lanes is %d: an attack needs at least one for each of the %d victims",
                        context->shape->L, algorithm->victims.n);

@@ -82,17 +82,24 @@ static void test_fixed_and_by_lane(void **state)
         }
 }
 
+static struct victims must_list(const struct partition_config *config, int N)
+{
+    struct victims victims;
+    assert_int_equal(victims_init(&victims, config, N, NULL), 0);
+    return victims;
+}
+
 static void test_victims_are_agents_or_sets_of_them(void **state)
 {
     (void)state;
     const struct partition_config single = {.together = 1, .sets = 2},
                                   pairs = {.kind = PARTITION_BY_LANE, .together = 2, .sets = 64};
     const uint64_t of_four[6] = {3, 5, 9, 6, 10, 12}; /* {0,1} {0,2} {0,3} {1,2} {1,3} {2,3} */
-    struct victims victims = victims_of(&single, 4);
+    struct victims victims = must_list(&single, 4);
     assert_int_equal(victims.n, 4);
     for (int v = 0; v < 4; v++)
         assert_int_equal(victims.mask[v], 1 << v);
-    victims = victims_of(&pairs, 4);
+    victims = must_list(&pairs, 4);
     assert_int_equal(victims.n, 6);
     assert_memory_equal(victims.mask, of_four, sizeof of_four);
     for (int v = 0; v < 6; v++) {
@@ -108,7 +115,7 @@ static void test_many_sets_are_sampled(void **state)
     (void)state;
     for (int k = 2; k <= 8; k++) {
         const struct partition_config config = {.together = k, .sets = 16};
-        struct victims victims = victims_of(&config, 64);
+        struct victims victims = must_list(&config, 64);
         uint64_t seen = 0;
         assert_int_equal(victims.n, 16);
         for (int v = 0; v < 16; v++) {
@@ -119,8 +126,10 @@ static void test_many_sets_are_sampled(void **state)
         assert_true(__builtin_popcountll(seen) > 16);
     }
     const struct partition_config everybody = {.together = 8, .sets = 16};
-    assert_int_equal(victims_of(&everybody, 8).n, 1);
-    assert_int_equal(victims_of(&everybody, 8).mask[0], 255);
+    assert_int_equal(must_list(&everybody, 8).n, 1);
+    assert_int_equal(must_list(&everybody, 8).mask[0], 255);
+    struct victims none;
+    assert_int_equal(victims_init(&none, &everybody, 7, NULL), ERR_INVALID);
 }
 
 static void test_draw_is_a_function_of_seed_and_episode(void **state)
