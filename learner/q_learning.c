@@ -24,6 +24,8 @@ static const struct config_row rows[] = {
     {"q.max_norm", CONFIG_REAL, OFF(max_norm), "10", 0, 1e9, "", NULL, "ceiling on the gradient's norm over all nets; 0: none"},
     {"q.gamma", CONFIG_REAL, OFF(gamma), "0.99", 0, 1, "per step", NULL, "discount"},
     {"q.double", CONFIG_BOOL, OFF(is_double), "true", 0, 0, "", NULL, "the live net chooses the target's actions"},
+    {"q.bootstraps_limits", CONFIG_BOOL, OFF(bootstraps_limits), "true", 0, 0, "", NULL,
+     "the step at which the time limit cuts an episode goes on with the value of what follows; false: it ends there"},
     {"q.target_every", CONFIG_INT, OFF(target_every), "200", 0, 1e9, "episodes", NULL,
      "between copies of the nets to their targets; 0: they follow by q.target_share"},
     {"q.target_share", CONFIG_REAL, OFF(target_share), "0.01", 0, 1, "per step", NULL,
@@ -148,7 +150,8 @@ int q_ready(struct q_team *team, const struct algorithm_context *context, struct
         (r = replay_create(&team->replay, context->recipe, context->shape, context->spec->horizon, err)) ||
         (r = mi_replay_init(&team->mi, context, &team->models, &team->models.model[0], &team->acting, replay_shape(team->replay),
                             (int)team->config.batch, err)) ||
-        (r = value_adversary_init(&team->adversary, context, &team->models, team->config.gamma, true, err)) ||
+        (r = value_adversary_init(&team->adversary, context, &team->models, team->config.gamma, team->config.bootstraps_limits,
+                                  err)) ||
         (r = ready_updater(team, context, err)))
         return r;
     if (sample_init(&team->sample, replay_shape(team->replay), (int)team->config.batch))
@@ -217,7 +220,8 @@ static void make_targets(const struct q_block *q, const real *next, real *target
         for (int b = 0; b < q->B; b++) {
             const struct episode *episode = &q->episode[b];
             int r = t * q->B + b;
-            bool is_real = t < episode->length, is_end = is_real && episode->is_terminated && t == episode->length - 1;
+            bool is_real = t < episode->length, is_last = t == episode->length - 1;
+            bool is_end = is_last && (episode->is_terminated || !q->team->config.bootstraps_limits);
             weight[r] = is_real ? (real)(sample->weight[q->first + b] * (2.0 / (double)sample->steps)) : 0;
             target[r] = is_real ? sample->reward[(size_t)(q->first + b) * (size_t)sample->T + (size_t)t] : 0;
             if (is_real && !is_end)

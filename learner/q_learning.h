@@ -8,7 +8,8 @@
  * With smoothness.weight ERNIE's term is added to L, on the agent net's values (regularisers/smoothness.h).
  * With romq.hidden ROM-Q's adversary is trained beside the team, which learns from what was executed (regularisers/value_adversary.h).
  * Where episodes are drawn by priority (priority.h), an episode's squares have its importance weight.
- * Episodes that the time limit cuts bootstrap from their last observation. Reward: mean over agents; where the reward is common, that reward. */
+ * Episodes that the time limit cuts bootstrap from their last observation, as published; nothing then speaks against putting a win off, and
+ * on combat teams learn to flee (q.bootstraps_limits=false: they end there). Reward: mean over agents; where the reward is common, that reward. */
 #ifndef TESTUDO_LEARNER_Q_LEARNING_H
 #define TESTUDO_LEARNER_Q_LEARNING_H
 
@@ -20,7 +21,7 @@ struct q_config {
     int64_t hidden, batch, target_every, epsilon_steps;
     double lr, alpha, eps, max_norm, gamma, target_share, epsilon_start, epsilon_finish, updates_per_episode;
     int optimiser;
-    bool is_double;
+    bool is_double, bootstraps_limits;
 };
 extern const struct config_table q_table;
 

@@ -295,7 +295,7 @@ class Adversary:
         return [f"romq.hidden={self.romq['hidden']}", f"romq.lr={self.romq['lr']}", f"romq.target_share={self.romq['share']}"]
 
 
-def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, is_double, max_norm, target_every, layers=1, norm=0, mi=None, smooth=False, romq=None):
+def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, is_double, max_norm, target_every, layers=1, norm=0, mi=None, smooth=False, romq=None, bootstraps=True):
     n = Numbers(seed)
     joint, E, hyper, lr, gamma, share = S > 0, 4, 7, 2e-3, 0.95, 0.25
     Z = S if joint else N * O
@@ -319,7 +319,7 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
     if mi:
         archs["mi/action"] = penalty_arch(dict(state=Z, observation=O, hidden=H)[mi], mi != "state", N, A, False)
         nets["mi/action"] = parameters(archs["mi/action"], n)
-    adversary = Adversary(archs, nets, n, O, A, False, gamma, True, romq) if romq else None
+    adversary = Adversary(archs, nets, n, O, A, False, gamma, bootstraps, romq) if romq else None
     start = {key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}
     lanes = make_columns(n, N, O, S if joint else O, A)
     if mi:
@@ -346,7 +346,7 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
         greedy = (masked if is_double else masked_late).argmax(-1)[1:]
         next_q = late[1:].gather(-1, greedy[..., None])[..., 0]
         after = total_of(algorithm, archs, nets, "target/", next_q, state[1:], masked_late.amax(-1)[1:], greedy).detach()
-        if e["terminated"]:
+        if e["terminated"] or not bootstraps:
             after[-1] = 0
         y = e["reward"].mean(-1) + gamma * after
         done = q[:-1].gather(-1, e["action"][..., None])[..., 0]
@@ -380,6 +380,7 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
               f"q.updates_per_episode={1 / len(episodes)}", f"q.optimiser={optimiser}", f"q.lr={lr}", "q.alpha=0.9", "q.eps=1e-4",
               f"q.max_norm={max_norm}", f"q.gamma={gamma}", f"q.double={'true' if is_double else 'false'}", f"q.target_every={target_every}",
               f"q.target_share={share}", f"qmix.embed={E}", f"qmix.hypernet={hyper}", "replay.episodes=20"]
+    recipe += [] if bootstraps else ["q.bootstraps_limits=false"]
     recipe += ([*MI_RECIPE, f"mi.x={mi}"] if mi else []) + (adversary.recipe() if romq else [])
     if algorithm == "qplex":
         recipe += [f"qplex.heads={E}", f"qplex.hypernet={hyper}", f"qplex.layers={layers}", "qplex.attention=6",
@@ -548,6 +549,8 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=Fa
 if __name__ == "__main__":
     value_update("qmix", 11, "qmix", N=3, O=5, S=7, A=4, H=6, last_action=True, optimiser="rmsprop", is_double=True, max_norm=0.5, target_every=6)
     value_update("qmix_soft", 12, "qmix", N=2, O=4, S=0, A=3, H=5, last_action=False, optimiser="adam", is_double=False, max_norm=0, target_every=0)
+    value_update("qmix_limits", 26, "qmix", N=3, O=5, S=7, A=4, H=6, last_action=True, optimiser="adam", is_double=True, max_norm=10, target_every=0,
+                 bootstraps=False)
     value_update("vdn", 13, "vdn", N=3, O=5, S=0, A=4, H=6, last_action=True, optimiser="adam", is_double=True, max_norm=10, target_every=7)
     value_update("qplex", 16, "qplex", N=3, O=5, S=7, A=4, H=6, last_action=True, optimiser="rmsprop", is_double=True, max_norm=0.5, target_every=6)
     value_update("qplex_deep", 17, "qplex", N=2, O=4, S=0, A=3, H=5, last_action=False, optimiser="adam", is_double=False, max_norm=0, target_every=0,

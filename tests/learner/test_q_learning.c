@@ -14,6 +14,12 @@ static void test_qmix_update_with_adam_and_soft_targets_on_observations(void **s
     check_update("learner/qmix_soft");
 }
 
+static void test_qmix_update_where_time_limits_end_episodes(void **state)
+{
+    (void)state;
+    check_update("learner/qmix_limits");
+}
+
 static void test_vdn_update(void **state)
 {
     (void)state;
@@ -126,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_qmix_update_with_published_rules),
         cmocka_unit_test(test_qmix_update_with_adam_and_soft_targets_on_observations),
+        cmocka_unit_test(test_qmix_update_where_time_limits_end_episodes),
         cmocka_unit_test(test_vdn_update),
         cmocka_unit_test(test_qplex_update_with_published_rules),
         cmocka_unit_test(test_qplex_update_with_deep_attention_on_normalised_observations),
