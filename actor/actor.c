@@ -351,18 +351,33 @@ static void on_work(void *context, struct work *work)
     actor->staged_last = item;
 }
 
-/* Appends what is staged; called at the end of each event. */
+/* Puts an item where its order belongs: behind all others, an audit behind the audits that wait. Its answer decides about work of
+ * another actor, which goes on until then. Lock held. */
+static void put_in(struct shared *shared, struct inbox_item *item)
+{
+    struct inbox_item **at = &shared->first, *before = shared->last;
+    if (item->work->order.purpose == ORDER_AUDIT)
+        for (before = NULL; *at && (*at)->work->order.purpose == ORDER_AUDIT; at = &(*at)->next)
+            before = *at;
+    else if (before)
+        at = &before->next;
+    item->next = *at;
+    *at = item;
+    if (before == shared->last)
+        shared->last = item;
+}
+
+/* Takes over what is staged; called at the end of each event. */
 static void hand_over(struct actor *actor)
 {
     struct shared *shared = &actor->shared;
     if (!actor->staged_first)
         return;
     pthread_mutex_lock(&shared->lock);
-    if (shared->last)
-        shared->last->next = actor->staged_first;
-    else
-        shared->first = actor->staged_first;
-    shared->last = actor->staged_last;
+    for (struct inbox_item *item = actor->staged_first, *next; item; item = next) {
+        next = item->next;
+        put_in(shared, item);
+    }
     pthread_cond_signal(&shared->changed);
     pthread_mutex_unlock(&shared->lock);
     actor->staged_first = actor->staged_last = NULL;

@@ -74,8 +74,7 @@ static int check_adversary(const struct stage *stage, const struct net_weights *
     if (!net)
         return err_set(err, ERR_MISMATCH, "no adversary net for victim %d in these weights", victim);
     const struct net_arch *arch = net_weights_arch(net);
-    if ((arch->in != stage->O && arch->in != stage->O + stage->N) || arch->out != stage->A || arch->gru ||
-        arch->log_std != (stage->head.kind == ACTION_BOX))
+    if ((arch->in != stage->O && arch->in != stage->O + stage->N) || arch->out != stage->A || arch->gru)
         return err_set(err, ERR_MISMATCH, "adversary net of victim %d maps %d to %d, expected %d or %d to %d", victim, arch->in,
                        arch->out, stage->O, stage->O + stage->N, stage->A);
     return 0;

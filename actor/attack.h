@@ -27,6 +27,7 @@ struct stage {
     int n_attacked;
     const int32_t *attacker; /* [B] number of the net that plays all attacked agents there; NULL or -1: each has its own */
     float strength;          /* the number behind the colon: "pgd:0.5" */
+    float epsilon;           /* of the defender's behaviour (net/acting.h); 0 in evaluations */
     const void *previous;    /* [R,C] executed at the step before; of a row whose episode_step is 0 it means nothing */
 
     float *input;       /* [R,I] observation as acted on, knowledge, last action; observation hooks change the first O numbers */
@@ -64,7 +65,8 @@ MUST_USE int threat_parse(struct threat *threat, const char *text, struct err *e
 const struct net_weights *adversary_net(const struct nets *nets, int victim);
 
 /* The adversaries' outputs [n,A] on the clean observations of rows [n]: a net reads the observation, and, when it is O + N wide, the
- * one-hot index of its agent behind it. log_std [n] (may be NULL) receives each row's net's (net_weights_log_std).
+ * one-hot index of its agent behind it. log_std [n] (may be NULL) receives each row's net's (net_weights_log_std): NULL of a net that is no
+ * policy of real numbers.
  * ERR_MISMATCH when an agent has no net, or one of another shape. */
 MUST_USE int adversary_output(struct stage *stage, const int32_t *rows, int n, float *output, const float **log_std,
                               struct err *err);

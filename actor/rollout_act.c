@@ -31,6 +31,7 @@ struct stage rollout_stage(struct rollout *rollout, const struct group *group)
         .attacked = buffers->attacked,
         .attacker = rollout->victims.together > 1 ? buffers->attacker : NULL,
         .strength = group->threat.strength,
+        .epsilon = group->epsilon,
         .previous = buffers->previous,
         .input = buffers->input,
         .probability = buffers->probability,

@@ -262,7 +262,6 @@ static int send_message(void *context, const void *envelope, size_t envelope_byt
 static void deliver(void *context, struct arrival *arrival)
 {
     struct learner *learner = context;
-    learner_note_accepted(learner, arrival->actor);
     if (arrival->t.purpose != ORDER_TRAIN) {
         (arrival->t.purpose == ORDER_AUDIT ? learner_take_audited : learner_take_evaluated)(learner, arrival);
         return;

@@ -79,33 +79,12 @@ static void quarantine_actor(struct learner *learner, uint32_t actor, const char
         log_error("no actor is left that is not quarantined: the run waits for another");
 }
 
-static struct strikes *strikes_of(struct admitting *a, uint32_t actor)
-{
-    for (int i = 0; i < a->n_strikes; i++)
-        if (a->strikes[i].actor == actor)
-            return &a->strikes[i];
-    return NULL;
-}
-
 void learner_note_rejected(struct learner *learner, uint32_t actor, enum reject_reason reason, const char *text)
 {
-    struct admitting *a = &learner->admitting;
-    struct strikes *strikes = strikes_of(a, actor);
     if (reason == REJECT_RUN || reason == REJECT_GIVEN_BACK)
         return; /* an honest actor may come to that */
-    if (!strikes) {
-        strikes = &a->strikes[a->n_strikes < PROTOCOL_ACTORS_MAX ? a->n_strikes++ : (int)(actor % PROTOCOL_ACTORS_MAX)];
-        *strikes = (struct strikes){.actor = actor};
-    }
-    if (++strikes->count >= STRIKES_MAX)
+    if (conduct_rejected(learner->admitting.conduct, actor))
         quarantine_actor(learner, actor, reject_reason_name(reason), text);
-}
-
-void learner_note_accepted(struct learner *learner, uint32_t actor)
-{
-    struct strikes *strikes = strikes_of(&learner->admitting, actor);
-    if (strikes)
-        strikes->count = 0;
 }
 
 /* ---- the thread ---- */
@@ -307,12 +286,17 @@ static int order_again(struct learner *learner, const struct trajectory *t, cons
     return orders_add_task_beside(learner->orders, &order, not_actors, n);
 }
 
+static void skip_audit(struct learner *learner, uint32_t actor)
+{
+    learner->status.admission.skipped += conduct_owes(learner->admitting.conduct, actor, true);
+}
+
 void learner_consider_audit(struct learner *learner, const struct arrival *arrival)
 {
     struct admitting *a = &learner->admitting;
     const struct trajectory *t = &arrival->t;
     uint32_t bytes = 0;
-    if (!a->audits || !admission_audits(&a->admission, arrival->actor, arrival->incarnation, t->sequence))
+    if (!conduct_accepted(a->conduct, &a->admission, arrival->actor, arrival->incarnation) || !a->audits)
         return;
     const void *snapshot = orders_snapshot(learner->orders, t->lane, t->slice, &bytes);
     struct weights *weights = learner_link_weights(learner->link, t->version);
@@ -321,15 +305,32 @@ void learner_consider_audit(struct learner *learner, const struct arrival *arriv
         !(r = audits_begin(a->audits, arrival->actor, arrival->incarnation, t, weights, snapshot, bytes)) &&
         (r = order_again(learner, t, snapshot, bytes, &arrival->actor, 1)))
         audits_drop(a->audits, t);
-    learner->status.admission.skipped += r != 0;
+    if (r)
+        skip_audit(learner, arrival->actor);
+    else
+        (void)conduct_owes(a->conduct, arrival->actor, false);
 }
 
 static void drop_audit(struct learner *learner, struct audit *audit)
 {
     const struct trajectory *t = &audit->answers[0].t;
     orders_drop_task(learner->orders, ORDER_AUDIT, t->lane, t->slice);
+    skip_audit(learner, audit->answers[0].actor);
     audits_forget(learner->admitting.audits, &audit);
-    learner->status.admission.skipped++;
+}
+
+/* How far the first actor came until the second answered: what the share of audits was chosen for has a bound. */
+static void note_delay(struct learner *learner, const struct audited *first)
+{
+    struct admission_counts *counts = &learner->status.admission;
+    const struct ledger_entry *entry = ledger_find(learner->ledger, first->actor, first->incarnation);
+    uint64_t delay = entry && entry->received_upto > first->t.sequence ? entry->received_upto - first->t.sequence : 0;
+    if (delay > ADMISSION_DELAY_MAX && counts->delay_max <= ADMISSION_DELAY_MAX)
+        log_warning("audits are slow: an actor sent %" PRIu64
+                    " trajectories before another had repeated one of them, expected at most %d "
+                    "hint=\"more actors, fewer lanes or a larger admission.audit_share find a liar as soon as promised\"",
+                    delay, ADMISSION_DELAY_MAX);
+    counts->delay_max = delay > counts->delay_max ? delay : counts->delay_max;
 }
 
 /* Two answers differ: a third actor from the same snapshot, else their scores. */
@@ -361,11 +362,13 @@ static void follow_audit(struct learner *learner, struct audit_verdict *verdict)
     case AUDIT_SAME:
         counts->audited++;
         counts->same++;
+        note_delay(learner, &audit->answers[0]);
         audits_forget(learner->admitting.audits, &audit);
         break;
     case AUDIT_DIFFERENT:
         counts->audited++;
         counts->different++;
+        note_delay(learner, &audit->answers[0]);
         log_difference(verdict);
         ask_third(learner, audit);
         break;
@@ -450,9 +453,10 @@ void learner_log_admission(const struct learner *learner)
     const struct admission_counts *c = &learner->status.admission;
     if (learner->admitting.rescore)
         log_notice("admission rescored=%" PRIu64 " unfit=%" PRIu64 " unjudged=%" PRIu64 " rescore_seconds=%.3f audited=%" PRIu64
-                   " same=%" PRIu64 " different=%" PRIu64 " undecided=%" PRIu64 " skipped=%" PRIu64 " quarantined=%d",
+                   " same=%" PRIu64 " different=%" PRIu64 " undecided=%" PRIu64 " skipped=%" PRIu64 " delay_max=%" PRIu64
+                   " quarantined=%d",
                    c->rescored, c->unfit, c->unjudged, c->rescore_seconds, c->audited, c->same, c->different, c->undecided,
-                   c->skipped, c->n_quarantined);
+                   c->skipped, c->delay_max, c->n_quarantined);
 }
 
 void learner_end_admission(struct learner *learner)
@@ -466,6 +470,7 @@ void learner_end_admission(struct learner *learner)
         a->first = arrival->next;
         intake_release(learner->intake, &arrival);
     }
+    conduct_destroy(&a->conduct);
     audits_destroy(&a->audits);
     rescore_destroy(&a->rescore);
 }

@@ -14,6 +14,7 @@
 #include "learner/advantages.h"
 #include "learner/audit.h"
 #include "learner/checkpoint.h"
+#include "learner/conduct.h"
 #include "learner/convergence.h"
 #include "learner/evaluation.h"
 #include "learner/learner.h"
@@ -35,7 +36,7 @@
 
 enum stage { STAGE_WAIT_TASK, STAGE_TRAIN, STAGE_EVALUATE, STAGE_DONE };
 
-enum { TICK_MS = 20, STATUS_MS = 500, FAILURES_MAX = 5, STRIKES_MAX = 5 };
+enum { TICK_MS = 20, STATUS_MS = 500, FAILURES_MAX = 5 };
 
 struct job { /* what the worker has in hand */
     uv_work_t work;
@@ -66,11 +67,7 @@ struct admitting {
     int result[2];
     struct err err;
     double seconds;
-    struct strikes {
-        uint32_t actor;
-        int count; /* rejected in a row */
-    } strikes[PROTOCOL_ACTORS_MAX];
-    int n_strikes;
+    struct conduct *conduct;                            /* of each actor */
     struct quarantined_actor kept[PROTOCOL_ACTORS_MAX]; /* of the run: what lies on disk */
     int n_kept;
     monotonic_us evaluated_us; /* when only audits were left; 0: not yet */
@@ -177,9 +174,8 @@ void learner_consider_audit(struct learner *learner, const struct arrival *arriv
 void learner_take_audited(struct learner *learner, struct arrival *arrival);         /* decides the arrival's fate */
 void learner_tend_audits(struct learner *learner); /* now and then: those that nobody can answer any more */
 bool learner_audits_are_done(struct learner *learner);
-/* An actor whose trajectories are rejected on arrival (NaN, versions, ranges), STRIKES_MAX in a row, is quarantined, too. */
+/* An actor too many of whose trajectories are rejected on arrival (NaN, versions, ranges; conduct.h) is quarantined, too. */
 void learner_note_rejected(struct learner *learner, uint32_t actor, enum reject_reason reason, const char *text);
-void learner_note_accepted(struct learner *learner, uint32_t actor);
 MUST_USE int learner_restore_quarantine(struct learner *learner); /* once there is an order book: actors of a run that goes on */
 void learner_log_admission(const struct learner *learner);
 void learner_end_admission(struct learner *learner); /* after the loop: gives everything back */

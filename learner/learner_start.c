@@ -98,7 +98,8 @@ int learner_open_books(struct learner *learner)
     learner->waiting_size = (int)learner->run.lanes * (depth + 1);
     learner->waiting = calloc((size_t)learner->waiting_size, sizeof *learner->waiting);
     learner->job.arrivals = calloc((size_t)learner->run.lanes, sizeof *learner->job.arrivals);
-    if (!learner->waiting || !learner->job.arrivals || ledger_create(&learner->ledger) || orders_create(&learner->orders, &orders))
+    if (!learner->waiting || !learner->job.arrivals || ledger_create(&learner->ledger) ||
+        orders_create(&learner->orders, &orders) || conduct_create(&learner->admitting.conduct))
         return err_set(learner->err, ERR_NOMEM, "no memory for the books");
     return 0;
 }

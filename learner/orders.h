@@ -40,7 +40,7 @@ bool orders_may_publish(const struct orders *orders, uint64_t number);
  * lanes * depth <= batch * (max_lag + 1). */
 bool orders_may_publish_after(const struct orders *orders, uint64_t number, const struct trajectory *const *decided, int n);
 /* An evaluation or audit. Number and lease are filled when it is given out; version generation 0 means the newest at the time
- * of this call, any other must be among the last 16 published (ERR_UNKNOWN). The snapshot is copied. not_actor: whom it must not go
+ * of this call, any other must be among the last 64 published (ERR_UNKNOWN). The snapshot is copied. not_actor: whom it must not go
  * to, UINT32_MAX for nobody. ERR_LIMIT when too many wait. */
 MUST_USE int orders_add_task(struct orders *orders, const struct order *task, uint32_t not_actor);
 /* The same, to none of these (at most ORDERS_NOT_MAX). */

@@ -7,7 +7,7 @@
 
 #define SNAPSHOTS (ORDERS_DEPTH_MAX + 1)
 #define WORKERS_MAX (2 * PROTOCOL_ACTORS_MAX)
-#define HISTORY 16
+#define HISTORY 64 /* as many versions as the link keeps: an audit may name any that an order named */
 #define NOBODY (-1)
 
 struct snapshot {

@@ -200,9 +200,10 @@ static int add_admission(const struct admission_counts *a, char *out, size_t siz
     int used = snprintf(out, size,
                         ",\"admission\":{\"rescored\":%" PRIu64 ",\"unfit\":%" PRIu64 ",\"unjudged\":%" PRIu64
                         ",\"rescore_seconds\":%.6f,\"audited\":%" PRIu64 ",\"same\":%" PRIu64 ",\"different\":%" PRIu64
-                        ",\"undecided\":%" PRIu64 ",\"skipped\":%" PRIu64 ",\"open\":%d,\"quarantined\":%d,\"actors\":[",
+                        ",\"undecided\":%" PRIu64 ",\"skipped\":%" PRIu64 ",\"delay_max\":%" PRIu64
+                        ",\"open\":%d,\"quarantined\":%d,\"actors\":[",
                         a->rescored, a->unfit, a->unjudged, a->rescore_seconds, a->audited, a->same, a->different, a->undecided,
-                        a->skipped, a->audits_open, a->n_quarantined);
+                        a->skipped, a->delay_max, a->audits_open, a->n_quarantined);
     for (int i = 0; i < a->n_quarantined && (size_t)used < size; i++)
         used += snprintf(out + used, size - (size_t)used, "%s%" PRIu32, i ? "," : "", a->quarantined[i]);
     return used + ((size_t)used < size ? snprintf(out + used, size - (size_t)used, "]}") : 0);

@@ -19,6 +19,7 @@ struct admission_counts {
     uint64_t rescored, unfit, unjudged; /* slices scored again; of these rejected; could not be judged, and were let in */
     uint64_t audited, same, different, undecided, skipped; /* slices repeated: compared; skipped: nobody was free to repeat it */
     int audits_open;
+    uint64_t delay_max;     /* trajectories that an actor sent between one and a second actor's answer to the same order */
     double rescore_seconds; /* of the thread that scores */
     int n_quarantined;
     uint32_t quarantined[PROTOCOL_ACTORS_MAX]; /* actors that get no orders any more */

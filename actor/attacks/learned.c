@@ -12,6 +12,10 @@ static int act(struct stage *stage, struct err *err)
     int r = adversary_output(stage, stage->attacked, stage->n_attacked, output, log_std, err);
     for (int i = 0; i < stage->n_attacked && !r; i++) {
         int row = stage->attacked[i], b = row / stage->N, n = row % stage->N;
+        if (stage->head.kind == ACTION_BOX && !log_std[i]) {
+            r = err_set(err, ERR_MISMATCH, "learned samples a policy, and the adversary net of agent %d has no deviations", n);
+            break;
+        }
         action_head_noise(&stage->head, stage->seed, RNG_ADVERSARY, stage->episode[b], (uint32_t)stage->episode_step[b],
                           (uint32_t)n, noise);
         action_head_sample(&stage->head, 1, output + (size_t)i * A, log_std[i], stage->vec->available + (size_t)row * A, noise,

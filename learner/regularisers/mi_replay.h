@@ -9,6 +9,9 @@
  *   observation   the agent's observation, without knowledge and last action
  *   hidden        the recurrent state that the live agent net has after that observation; in the ring, the net of when the episode came in
  *
+ * Importance weights (priority.h) play no part here: the ring holds every step once, however often it is replayed, and the negatives are those
+ * of the sample as drawn. The penalty is in the reward, whose square the backbone weighs.
+ *
  * A backbone: mi_replay_init when its nets are there; mi_replay_need before it sizes its updater; mi_replay_take after replay_add; and in front
  * of its targets mi_replay_shape. With mi.lambda 0 and without mi.measure all of them do nothing. */
 #ifndef TESTUDO_LEARNER_REGULARISERS_MI_REPLAY_H

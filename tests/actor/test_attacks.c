@@ -17,7 +17,7 @@ struct fixture {
     struct arena scratch;
     struct stage stage;
     uint64_t episode[B];
-    int32_t episode_step[B], attacked[ROWS_MAX], action[ROWS_MAX];
+    int32_t episode_step[B], attacked[ROWS_MAX], action[ROWS_MAX * 2];
     float action_logp[ROWS_MAX], *input, *probability;
     uint8_t channels[ROWS_MAX];
 };
@@ -322,6 +322,87 @@ static void test_lowest_value_is_the_least_available_output(void **state)
     teardown(&f);
 }
 
+static void open_rendezvous(struct fixture *f)
+{
+    setup(f, "rendezvous", "mir3-4");
+    assert_int_equal(f->env.spec.C, 2);
+}
+
+/* Of real numbers tanh(u), with the team's exploration noise where it explores. */
+static void test_lowest_value_of_real_numbers_is_the_adversarys_action(void **state)
+{
+    (void)state;
+    enum { DRAWS = 400 };
+    struct fixture f;
+    struct threat threat;
+    open_rendezvous(&f);
+    float plain[B][2], first[B][2] = {{0}}, *executed = (float *)f.action;
+    int count = 0, differ = 0;
+    double sum = 0, square = 0;
+    assert_int_equal(threat_parse(&threat, "lowest-value", NULL), 0);
+    for (int row = 0; row < ROWS_MAX; row++)
+        executed[row * 2] = executed[row * 2 + 1] = 0.25f;
+    assert_int_equal(threat.ops->action(&f.stage, NULL), 0);
+    for (int row = 0, i = 0; row < ROWS_MAX; row++) {
+        if (i < B && row == f.attacked[i]) {
+            plain_logits(&f, row, plain[i]);
+            for (int c = 0; c < 2; c++) {
+                plain[i][c] = tanhf(plain[i][c]);
+                assert_true(executed[row * 2 + c] == plain[i][c]);
+            }
+            assert_int_equal(f.channels[row], ATTACK_ACTION);
+            i++;
+        } else {
+            assert_true(executed[row * 2] == 0.25f && executed[row * 2 + 1] == 0.25f && f.channels[row] == 0);
+        }
+    }
+    f.stage.epsilon = 0.05f;
+    for (int draw = 0; draw < DRAWS; draw++) {
+        for (int b = 0; b < B; b++)
+            f.episode_step[b] = draw;
+        assert_int_equal(threat.ops->action(&f.stage, NULL), 0);
+        for (int i = 0; i < B; i++)
+            for (int c = 0; c < 2; c++) {
+                float a = executed[f.attacked[i] * 2 + c], noise = a - plain[i][c];
+                assert_true(a >= -1 && a <= 1);
+                first[i][c] = draw ? first[i][c] : noise;
+                differ += draw && noise != first[i][c];
+                if (fabsf(plain[i][c]) > 0.75f)
+                    continue; /* the ends cut it off */
+                sum += (double)noise, square += (double)noise * (double)noise, count++;
+            }
+    }
+    if (count < 1000 || differ < DRAWS)
+        fail_msg("%d numbers are compared, %d of them move", count, differ);
+    if (fabs(sum / count) > 0.005 || fabs(sqrt(square / count) / 0.05 - 1) > 0.05)
+        fail_msg("noise has the mean %g and the deviation %g, expected 0 and 0.05", sum / count, sqrt(square / count));
+    teardown(&f);
+}
+
+/* A policy to be sampled is no net of ROM-Q's, nor the other way round. */
+static void test_adversaries_of_real_numbers_of_another_kind_are_refused(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct threat lowest, learned;
+    struct err err = {""};
+    open_rendezvous(&f);
+    assert_int_equal(threat_parse(&lowest, "lowest-value", NULL), 0);
+    assert_int_equal(threat_parse(&learned, "learned", NULL), 0);
+    assert_int_equal(learned.ops->action(&f.stage, &err), ERR_MISMATCH);
+    assert_non_null(strstr(err.text, "learned samples a policy, and the adversary net of agent 0 has no deviations"));
+    struct weights *weights = new_weights(2);
+    struct net_arch policy = mlp(f.env.spec.O, f.env.spec.A);
+    policy.log_std = 1;
+    add_random_net(weights, "adversary", &policy, 1);
+    assert_int_equal(nets_update(&f.nets, weights, NULL), 0);
+    assert_int_equal(learned.ops->action(&f.stage, NULL), 0);
+    assert_int_equal(lowest.ops->action(&f.stage, &err), ERR_MISMATCH);
+    assert_non_null(strstr(err.text, "lowest-value plays ROM-Q's adversary, and the net of agent 0 is a policy to be sampled"));
+    weights_unref(&weights);
+    teardown(&f);
+}
+
 static void test_attacks_that_lack_a_net_say_so(void **state)
 {
     (void)state;
@@ -587,6 +668,8 @@ int main(void)
         cmocka_unit_test(test_adversaries_read_the_clean_observation_each_through_its_net),
         cmocka_unit_test(test_learned_samples_the_adversary),
         cmocka_unit_test(test_lowest_value_is_the_least_available_output),
+        cmocka_unit_test(test_lowest_value_of_real_numbers_is_the_adversarys_action),
+        cmocka_unit_test(test_adversaries_of_real_numbers_of_another_kind_are_refused),
         cmocka_unit_test(test_attacks_that_lack_a_net_say_so),
         cmocka_unit_test(test_noise_has_the_deviation_asked_for_and_leaves_the_rest),
         cmocka_unit_test(test_repeat_does_again_what_is_still_available),

@@ -227,39 +227,72 @@ def smoothness(kind, arch, net, episode, index, update, N, O, A, last_action):
     return distance(kind, available, act(net, x), act(net, f32(x + delta))).sum()
 
 
-# ---- ROM-Q: the adversary's own Q-learning ----
+# ---- ROM-Q: the adversary's own learning ----
 
 
-def adversary_step(episodes, live, late, arch, gamma, bootstraps, romq, report):
-    steps = sum(e["length"] for e in episodes)
-    q = lambda net, e: forward(arch, net, e["observation"].reshape(-1, arch["in"])).reshape(e["length"] + 1, -1, arch["out"])
-    loss = 0.0
-    for e in episodes:
-        after = q(late, e)[1:].amax(-1).detach()
-        if e["terminated"] or not bootstraps:
-            after[-1] = 0
-        y = e["reward"].mean(-1, keepdim=True) + gamma * after
-        chosen = q(live, e)[:-1].gather(-1, e["action"][..., None])[..., 0]
-        loss = loss + 0.5 * ((chosen - y) ** 2).sum() / (steps * y.shape[1])
-    optimiser = torch.optim.Adam(live.values(), lr=romq["lr"], eps=1e-5)
-    loss.backward()
-    optimiser.step()
-    with torch.no_grad():
-        for p, w in live.items():
-            late[p].copy_((1 - romq["share"]) * late[p] + romq["share"] * w)
-    report["adversary/loss"] = loss.item()
-    return {"adversary": {p: flat(optimiser.state[w]["exp_avg"]) for p, w in live.items()}}
+class Adversary:
+    """Q-learning of choices; of real numbers a critic `minq` and an actor that goes down it. Adam keeps its moments from step to step."""
 
+    def __init__(self, archs, nets, n, O, A, is_box, gamma, bootstraps, romq):
+        base = dict(activation=RELU, input_norm=0, layer_norm=0, gru=0, hidden=romq["hidden"], depth=2)
+        self.live = ["adversary", "minq"] if is_box else ["adversary"]
+        for key in self.live:
+            archs[key] = archs["target/" + key] = {**base, "in": O, "out": A} if key == "adversary" else {**base, "in": O + A, "out": 1}
+            nets[key], nets["target/" + key] = parameters(archs[key], n), parameters(archs[key], n)
+        self.archs, self.nets, self.is_box, self.gamma, self.bootstraps, self.romq = archs, nets, is_box, gamma, bootstraps, romq
+        self.optimisers = {key: torch.optim.Adam(nets[key].values(), lr=romq["lr"], eps=1e-5) for key in self.live}
 
-def romq_recipe(romq):
-    return [f"romq.hidden={romq['hidden']}", f"romq.lr={romq['lr']}", f"romq.target_share={romq['share']}"] if romq else []
+    def output(self, key, x):
+        arch = self.archs[key]
+        return forward(arch, self.nets[key], x.reshape(-1, arch["in"])).reshape(*x.shape[:-1], arch["out"])
 
+    def mu(self, prefix, e):
+        return torch.tanh(self.output(prefix + "adversary", e["observation"]))
 
-def adversary_nets(archs, nets, n, O, A, romq):
-    archs["adversary"] = dict(activation=RELU, input_norm=0, layer_norm=0, gru=0, hidden=romq["hidden"], depth=2, out=A, **{"in": O})
-    archs["target/adversary"] = archs["adversary"]
-    for key in ("adversary", "target/adversary"):
-        nets[key] = parameters(archs[key], n)
+    def minq(self, prefix, observation, action):
+        return self.output(prefix + "minq", torch.cat([observation, action], -1))[..., 0]
+
+    def done_and_next(self, e):
+        """What the live net says of the actions that were done, and the target of what comes then."""
+        o = e["observation"]
+        if self.is_box:
+            return self.minq("", o[:-1], e["action"]), self.minq("target/", o, self.mu("target/", e))[1:]
+        return self.output("adversary", o)[:-1].gather(-1, e["action"][..., None])[..., 0], self.output("target/adversary", o)[1:].amax(-1)
+
+    def descend(self, key, loss):
+        for optimiser in self.optimisers.values():
+            optimiser.zero_grad()
+        loss.backward()
+        self.optimisers[key].step()
+
+    def step(self, episodes, weights=None):
+        """weights: of the episodes' squares. Returns the loss of the values."""
+        steps, loss = sum(e["length"] for e in episodes), 0.0
+        for e, w in zip(episodes, weights or [1] * len(episodes)):
+            done, after = self.done_and_next(e)
+            after = after.detach()
+            if e["terminated"] or not self.bootstraps:
+                after[-1] = 0
+            y = e["reward"].reshape(e["length"], -1).mean(-1, keepdim=True) + self.gamma * after
+            loss = loss + w * 0.5 * ((done - y) ** 2).sum() / (steps * y.shape[1])
+        self.descend("minq" if self.is_box else "adversary", loss)
+        if self.is_box:
+            self.descend("adversary", sum(self.minq("", e["observation"], self.mu("", e))[:-1].sum() / (steps * e["action"].shape[1]) for e in episodes))
+        with torch.no_grad():
+            for key in self.live:
+                for p, w in self.nets[key].items():
+                    late = self.nets["target/" + key][p]
+                    late.copy_((1 - self.romq["share"]) * late + self.romq["share"] * w)
+        return loss.item()
+
+    def moment(self, w, name="exp_avg"):
+        return next((o.state[w][name] for o in self.optimisers.values() if w in o.state), None)
+
+    def moments(self):
+        return {key: {p: flat(self.moment(w)) for p, w in self.nets[key].items()} for key in self.live}
+
+    def recipe(self):
+        return [f"romq.hidden={self.romq['hidden']}", f"romq.lr={self.romq['lr']}", f"romq.target_share={self.romq['share']}"]
 
 
 def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, is_double, max_norm, target_every, layers=1, norm=0, mi=None, smooth=False, romq=None):
@@ -286,8 +319,7 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
     if mi:
         archs["mi/action"] = penalty_arch(dict(state=Z, observation=O, hidden=H)[mi], mi != "state", N, A, False)
         nets["mi/action"] = parameters(archs["mi/action"], n)
-    if romq:
-        adversary_nets(archs, nets, n, O, A, romq)
+    adversary = Adversary(archs, nets, n, O, A, False, gamma, True, romq) if romq else None
     start = {key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}
     lanes = make_columns(n, N, O, S if joint else O, A)
     if mi:
@@ -301,7 +333,8 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
                     "hidden": lambda e: memory(archs["defender"], nets["defender"], e, N, A, last_action)}[mi]
         extra = shape_rewards(episodes, nets["mi/action"], archs["mi/action"], x_of, mi != "state", N, A, False, report)
     if romq:
-        extra = adversary_step(episodes, nets["adversary"], nets["target/adversary"], archs["adversary"], gamma, True, romq, report)
+        report["adversary/loss"] = adversary.step(episodes)
+        extra = adversary.moments()
 
     loss, chosen_sum, target_sum, term = 0.0, 0.0, 0.0, 0.0
     for index, e in enumerate(episodes):
@@ -347,7 +380,7 @@ def value_update(name, seed, algorithm, N, O, S, A, H, last_action, optimiser, i
               f"q.updates_per_episode={1 / len(episodes)}", f"q.optimiser={optimiser}", f"q.lr={lr}", "q.alpha=0.9", "q.eps=1e-4",
               f"q.max_norm={max_norm}", f"q.gamma={gamma}", f"q.double={'true' if is_double else 'false'}", f"q.target_every={target_every}",
               f"q.target_share={share}", f"qmix.embed={E}", f"qmix.hypernet={hyper}", "replay.episodes=20"]
-    recipe += ([*MI_RECIPE, f"mi.x={mi}"] if mi else []) + romq_recipe(romq)
+    recipe += ([*MI_RECIPE, f"mi.x={mi}"] if mi else []) + (adversary.recipe() if romq else [])
     if algorithm == "qplex":
         recipe += [f"qplex.heads={E}", f"qplex.hypernet={hyper}", f"qplex.layers={layers}", "qplex.attention=6",
                    f"qplex.state_norm={'true' if norm else 'false'}"]
@@ -409,8 +442,7 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=Fa
     if mi:
         archs["mi/action"] = penalty_arch(O if mi == "observation" else Z, mi != "state", N, A, is_box)
     nets, report, extra = {key: parameters(arch, n) for key, arch in archs.items()}, {}, {}
-    if romq:
-        adversary_nets(archs, nets, n, O, A, romq)
+    adversary = Adversary(archs, nets, n, O, A, is_box, gamma, bootstraps, romq) if romq else None
     start = {key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}
     lanes = make_columns(n, N, O, S if joint else O, A)
     state_of = lambda e: e["state"] if joint else e["observation"].reshape(e["length"] + 1, -1)
@@ -459,7 +491,8 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=Fa
         loss = loss + 0.5 * ((v - y) ** 2).sum() / (steps * N)
         value_sum, target_sum = value_sum + v.sum().item() / (steps * N), target_sum + y.sum().item() / (steps * N)
     if romq:
-        extra = adversary_step(episodes, nets["adversary"], nets["target/adversary"], archs["adversary"], gamma, bootstraps, romq, report)
+        report["adversary/loss"] = adversary.step(episodes)
+        extra = adversary.moments()
     optimisers = {key: torch.optim.Adam(nets[key].values(), lr=rate, eps=1e-4) for key, rate in (("defender", lr), ("critic", critic_lr))}
     loss.backward()
     clip(list(nets["critic"].values()), max_norm)
@@ -500,7 +533,7 @@ def maddpg_update(name, seed, N, O, S, A, H, is_box, action_reg=0, bootstraps=Fa
               "replay.episodes=20"] + ([f"m3ddpg.epsilon={m3ddpg}"] if m3ddpg else []) + (["m3ddpg.rule=released"] if released else [])
     recipe += [f"romax.epsilon={romax[0]}", f"romax.share={romax[1]}"] if romax[1] else []
     recipe += [f"smoothness.{key}={value}" for key, value in SMOOTH.items() if smooth]
-    recipe += ([*MI_RECIPE, f"mi.x={mi}"] if mi else []) + romq_recipe(romq)
+    recipe += ([*MI_RECIPE, f"mi.x={mi}"] if mi else []) + (adversary.recipe() if romq else [])
     left_out = [] if joint else ["state", "final_state"]
     write(name, dict(recipe=recipe, N=N, O=O, S=S if joint else O, A=A, K=0, H=0, joint=joint, box=is_box, moment="m",
                      lanes=[dict(episodes=len(ENDS[l]), columns={k: flat(v) for k, v in lane.items() if k not in left_out})
@@ -540,3 +573,4 @@ if __name__ == "__main__":
     value_update("romq_vdn", 21, "vdn", N=3, O=5, S=0, A=4, H=6, last_action=True, optimiser="adam", is_double=True, max_norm=10, target_every=7,
                  romq=romq)
     maddpg_update("romq_maddpg", 24, N=3, O=5, S=7, A=4, H=6, is_box=False, romq=romq)
+    maddpg_update("romq_maddpg_box", 26, N=2, O=4, S=0, A=3, H=7, is_box=True, action_reg=0.1, bootstraps=True, romq=romq)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from learner_golden import write
 from net_golden import RELU, Numbers, flat, forward, parameters
-from off_policy_golden import CHUNK, ENDS, T, Stream, box_columns, clip, episodes_of, make_columns, qmix, values
+from off_policy_golden import CHUNK, ENDS, T, Adversary, Stream, box_columns, clip, episodes_of, make_columns, qmix, values
 
 RING, PLACES, BATCH, RATE, BETA, BETA_STEPS, ALPHA, EPS = 7, 8, 6, 0.5, 0.3, 100, 0.9, 1e-2
 
@@ -64,6 +64,7 @@ def play(episodes, step, follow):
                 reports.append(report)
             follow(episode)
         report = {key: sum(r[key] for r in reports) / len(reports) for key in reports[0]}
+        report.update((key, value) for key, value in reports[-1].items() if key.startswith("adversary/"))  # the last sample's stands
     assert twice, "no sample has an episode twice"
     return ring.saved(), {**report, "replay/beta": beta, "replay/weight": sum(weights) / len(weights)}
 
@@ -84,15 +85,25 @@ def numbers_of(nets):
     return {key: {p: flat(w) for p, w in net.items()} for key, net in nets.items()}
 
 
-def value_updates(name, seed, N, O, S, A, H):
+def team_episodes(lanes):
+    """With the team's reward [length]."""
+    return [{**e, "reward": e["reward"].mean(-1)} for e in episodes_of(lanes)]
+
+
+def live_of(team, adversary):
+    return team + (adversary.live if adversary else [])
+
+
+def value_updates(name, seed, N, O, S, A, H, romq=None):
     n, E, hyper, gamma, lr, every, max_norm = Numbers(seed), 4, 7, 0.95, 1e-3, 5, 0.5
     base = dict(activation=RELU, input_norm=0, layer_norm=0, gru=0)
     archs = {"defender": {**base, "in": O + A, "hidden": H, "depth": 1, "out": A, "gru": 2},
              "mixer/w1": {**base, "in": S, "hidden": hyper, "depth": 1, "out": N * E}, "mixer/b1": {**base, "in": S, "hidden": 1, "depth": 0, "out": E},
              "mixer/w2": {**base, "in": S, "hidden": hyper, "depth": 1, "out": E}, "mixer/v": {**base, "in": S, "hidden": E, "depth": 1, "out": 1}}
-    nets = {prefix + key: parameters(archs[key], n) for prefix in ("", "target/") for key in archs}
+    nets, team = {prefix + key: parameters(archs[key], n) for prefix in ("", "target/") for key in archs}, list(archs)
+    adversary = Adversary(archs, nets, n, O, A, False, gamma, True, romq) if romq else None
     start, lanes = numbers_of(nets), make_columns(n, N, O, S, A)
-    live = [w for key in archs for w in nets[key].values()]
+    live = [w for key in team for w in nets[key].values()]
     optimiser = torch.optim.RMSprop(live, lr=lr, alpha=0.9, eps=1e-3)
 
     def deltas(e):
@@ -106,6 +117,7 @@ def value_updates(name, seed, N, O, S, A, H):
         return total - y, total.detach(), y
 
     def step(sample, weights):
+        reported = {"adversary/loss": adversary.step(sample, weights)} if romq else {}
         optimiser.zero_grad()
         parts, steps = [deltas(e) for e in sample], sum(e["length"] for e in sample)
         loss = sum(w * (delta**2).sum() for w, (delta, _, _) in zip(weights, parts)) / steps
@@ -113,29 +125,31 @@ def value_updates(name, seed, N, O, S, A, H):
         size = clip(live, max_norm)
         optimiser.step()
         means = [sum(x.sum().item() for x in column) / steps for column in zip(*[(delta.abs(), total, y) for delta, total, y in parts])]
-        report = {"q/loss": loss.item(), "q/norm": size.item(), "q/error": means[0], "q/chosen": means[1], "q/target": means[2]}
+        report = {"q/loss": loss.item(), "q/norm": size.item(), "q/error": means[0], "q/chosen": means[1], "q/target": means[2], **reported}
         return [delta.abs().mean().item() for delta, _, _ in parts], report
 
     def follow(episode):
-        for key in archs if episode % every == 0 else ():
+        for key in team if episode % every == 0 else ():
             for p, w in nets[key].items():
                 nets["target/" + key][p].data.copy_(w.data)
 
-    priorities, report = play(episodes_of(lanes), step, follow)
-    put(name, dict(N=N, O=O, S=S, A=A), lanes, start, nets, archs, lambda w: optimiser.state[w]["square_avg"], "v", priorities, report,
+    priorities, report = play(team_episodes(lanes), step, follow)
+    put(name, dict(N=N, O=O, S=S, A=A), lanes, start, nets, live_of(team, adversary),
+        lambda w: optimiser.state[w]["square_avg"] if w in optimiser.state else adversary.moment(w), "v", priorities, report,
         ["learner.algorithm=qmix", "act.behaviour=epsilon", f"act.recurrent={H}", "act.last_action=true", f"q.hidden={H}", f"q.batch={BATCH}",
          f"q.updates_per_episode={RATE}", f"q.lr={lr}", "q.alpha=0.9", "q.eps=1e-3", f"q.max_norm={max_norm}", f"q.gamma={gamma}",
-         f"q.target_every={every}", f"qmix.embed={E}", f"qmix.hypernet={hyper}"])
+         f"q.target_every={every}", f"qmix.embed={E}", f"qmix.hypernet={hyper}", *(adversary.recipe() if romq else [])])
 
 
-def maddpg_updates(name, seed, N, O, S, A, H):
+def maddpg_updates(name, seed, N, O, S, A, H, romq=None):
     n, gamma, lr, share = Numbers(seed), 0.9, 1e-3, 0.25
     base = dict(activation=RELU, input_norm=0, layer_norm=0, hidden=H, depth=2, gru=0)
     archs = {"defender": {**base, "in": O, "out": A}, "critic": {**base, "in": S + N + N * A, "out": 1}}
-    nets = {prefix + key: parameters(archs[key], n) for prefix in ("", "target/") for key in archs}
+    nets, team = {prefix + key: parameters(archs[key], n) for prefix in ("", "target/") for key in archs}, list(archs)
+    adversary = Adversary(archs, nets, n, O, A, True, gamma, False, romq) if romq else None
     start, lanes = numbers_of(nets), make_columns(n, N, O, S, A)
     box_columns(n, lanes, N, A)
-    optimisers = {key: torch.optim.Adam(nets[key].values(), lr=lr, eps=1e-3) for key in archs}
+    optimisers = {key: torch.optim.Adam(nets[key].values(), lr=lr, eps=1e-3) for key in team}
 
     def act(prefix, e):
         return torch.tanh(values(archs["defender"], nets[prefix + "defender"], e, N, A, False))
@@ -151,6 +165,7 @@ def maddpg_updates(name, seed, N, O, S, A, H):
         optimisers[key].step()
 
     def step(sample, weights):
+        reported = {"adversary/loss": adversary.step(sample, weights)} if romq else {}
         steps, parts = sum(e["length"] for e in sample), []
         for e in sample:
             after = q("target/", e["state"][1:], act("target/", e)[1:]).detach()
@@ -166,20 +181,24 @@ def maddpg_updates(name, seed, N, O, S, A, H):
                 joint = torch.cat([e["action"][:, :i], fresh[:, i : i + 1], e["action"][:, i + 1 :]], 1)
                 actor = actor - q("", e["state"][:-1], joint).sum() / (steps * N * N)
         descend("defender", actor)
-        for key in archs:
+        for key in team:
             for p, w in nets[key].items():
                 nets["target/" + key][p].data.mul_(1 - share).add_(share * w.data)
         value, target = (sum(part[k].sum().item() for part in parts) / (steps * N) for k in (1, 2))
-        report = {"maddpg/critic": critic.item(), "maddpg/actor": actor.item(), "maddpg/value": value, "maddpg/target": target}
+        report = {"maddpg/critic": critic.item(), "maddpg/actor": actor.item(), "maddpg/value": value, "maddpg/target": target, **reported}
         return [delta.abs().mean().item() for delta, _, _ in parts], report
 
-    priorities, report = play(episodes_of(lanes), step, lambda episode: None)
-    put(name, dict(N=N, O=O, S=S, A=A, box=True), lanes, start, nets, archs,
-        lambda w: next(o.state[w]["exp_avg"] for o in optimisers.values() if w in o.state), "m", priorities, report,
+    priorities, report = play(team_episodes(lanes), step, lambda episode: None)
+    put(name, dict(N=N, O=O, S=S, A=A, box=True), lanes, start, nets, live_of(team, adversary),
+        lambda w: next(o.state[w]["exp_avg"] for o in [*optimisers.values(), *(adversary.optimisers if adversary else {}).values()] if w in o.state), "m", priorities, report,
         ["learner.algorithm=maddpg", "act.behaviour=tanh", f"maddpg.hidden={H}", f"maddpg.batch={BATCH}", f"maddpg.updates_per_episode={RATE}",
-         f"maddpg.lr={lr}", f"maddpg.critic_lr={lr}", "maddpg.eps=1e-3", "maddpg.max_norm=0", f"maddpg.gamma={gamma}", f"maddpg.target_share={share}"])
+         f"maddpg.lr={lr}", f"maddpg.critic_lr={lr}", "maddpg.eps=1e-3", "maddpg.max_norm=0", f"maddpg.gamma={gamma}", f"maddpg.target_share={share}",
+         *(adversary.recipe() if romq else [])])
 
 
 if __name__ == "__main__":
     value_updates("priority_qmix", 21, N=3, O=5, S=7, A=4, H=6)
     maddpg_updates("priority_maddpg", 22, N=2, O=4, S=6, A=3, H=7)
+    romq = dict(hidden=7, lr=3e-3, share=0.25)
+    value_updates("priority_romq_qmix", 23, N=2, O=4, S=5, A=3, H=5, romq=romq)
+    maddpg_updates("priority_romq_maddpg_box", 24, N=2, O=4, S=6, A=3, H=7, romq=romq)

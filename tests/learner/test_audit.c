@@ -1,7 +1,4 @@
-/* The audit book: the same answers are the same, one bit is told with its place, a third answer tells who of two lies; and, over many
- * secret keys, how many forged slices pass before an actor is found. */
-#include "base/rng.h"
-#include "learner/admission.h"
+/* The audit book: the same answers are the same, one bit is told with its place, a third answer tells who of two lies. */
 #include "learner/audit.h"
 #include "tests/learner/local_learner.h"
 
@@ -182,108 +179,6 @@ static void test_memory_is_bounded(void **state)
     close_fixture(&f);
 }
 
-/* ---- how long a liar lasts ---- */
-
-static struct admission with_defaults(uint64_t key)
-{
-    struct recipe *recipe = must_recipe(ARGUMENTS("run.seed=1"));
-    struct admission admission;
-    assert_int_equal(admission_init(&admission, recipe, NULL), 0);
-    recipe_destroy(&recipe);
-    if (key)
-        admission.key = rng_bits(key, RNG_TEST, 0, 0, 0);
-    return admission;
-}
-
-typedef bool draw(const struct admission *admission, uint32_t actor, uint64_t incarnation, uint64_t sequence);
-
-/* Of `keys` learners: the share in which one of the first 200 slices is looked at. every: the liar forges one in so many. */
-static double caught_within_200(draw *is_drawn, uint64_t every)
-{
-    enum { KEYS = 20000 };
-    struct admission admission = with_defaults(0);
-    int caught = 0;
-    for (uint64_t key = 1; key <= KEYS; key++) {
-        admission.key = rng_bits(key, RNG_TEST, 0, 0, 0);
-        for (uint64_t s = 1; s <= 200; s++)
-            if (is_drawn(&admission, (uint32_t)(key % 8), key, ADMISSION_PROBATION + s * every)) {
-                caught++;
-                break;
-            }
-    }
-    return (double)caught / KEYS;
-}
-
-static void must_reach_99_percent(draw *is_drawn, const char *name)
-{
-    for (uint64_t every = 1; every <= 7; every += 3) {
-        double share = caught_within_200(is_drawn, every);
-        print_message("%s, one slice of %d forged: caught within 200 in %.4f of 20000\n", name, (int)every, share);
-        if (share < 0.99)
-            fail_msg("%s: %.4f", name, share);
-    }
-}
-
-/* A forger of one chunk of ten. */
-static bool looks_at_chunk_3(const struct admission *admission, uint32_t actor, uint64_t incarnation, uint64_t sequence)
-{
-    bool chosen[10];
-    return admission_choose(admission, actor, incarnation, sequence, 10, chosen) && chosen[3];
-}
-
-static void test_default_shares_catch_within_200_forged_slices(void **state)
-{
-    (void)state;
-    must_reach_99_percent(looks_at_chunk_3, "re-scoring, one chunk");
-    must_reach_99_percent(admission_audits, "audit");
-}
-
-static void test_draws_have_the_share_and_depend_on_the_key(void **state)
-{
-    (void)state;
-    enum { SLICES = 200000 };
-    struct admission a = with_defaults(1), b = with_defaults(2), own = with_defaults(0), other = with_defaults(0);
-    int rescored = 0, audited = 0, both = 0, agree = 0;
-    assert_true(own.key != other.key);
-    for (uint64_t s = 1; s <= SLICES; s++) {
-        bool is_rescored = looks_at_chunk_3(&a, 3, 99, s), is_audited = admission_audits(&a, 3, 99, s);
-        rescored += is_rescored;
-        audited += is_audited;
-        both += is_rescored && is_audited;
-        agree += is_audited && admission_audits(&b, 3, 99, s);
-    }
-    assert_true(abs(rescored - (int)(a.share * SLICES)) < 700 && abs(audited - (int)(a.audit_share * SLICES)) < 350);
-    assert_true(both < 650 && agree < 250); /* independent: 500 and 125 are expected */
-}
-
-static void test_a_new_process_is_audited_more_often(void **state)
-{
-    (void)state;
-    struct admission a = with_defaults(1);
-    int early = 0, late = 0;
-    for (uint64_t process = 1; process <= 2000; process++)
-        for (uint64_t s = 1; s <= 2 * ADMISSION_PROBATION; s++)
-            *(s <= ADMISSION_PROBATION ? &early : &late) += admission_audits(&a, 1, process, s);
-    assert_true(abs(early - 16000) < 500 && abs(late - 1600) < 200);
-}
-
-static void test_at_least_one_chunk_is_always_chosen(void **state)
-{
-    (void)state;
-    struct admission a = with_defaults(1);
-    bool chosen[40];
-    for (uint64_t s = 1; s < 1000; s++)
-        for (int n = 1; n <= 40; n++) {
-            int count = 0;
-            assert_true(admission_choose(&a, 1, 1, s, n, chosen));
-            for (int c = 0; c < n; c++)
-                count += chosen[c];
-            assert_int_equal(count, n < 15 ? 1 : (int)(0.1 * n + 0.5));
-        }
-    a.share = 0;
-    assert_false(admission_choose(&a, 1, 1, 1, 10, chosen));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,10 +188,6 @@ int main(void)
         cmocka_unit_test(test_a_third_answer_tells_who_of_two_lies),
         cmocka_unit_test(test_three_different_answers_are_undecided),
         cmocka_unit_test(test_memory_is_bounded),
-        cmocka_unit_test(test_default_shares_catch_within_200_forged_slices),
-        cmocka_unit_test(test_a_new_process_is_audited_more_often),
-        cmocka_unit_test(test_at_least_one_chunk_is_always_chosen),
-        cmocka_unit_test(test_draws_have_the_share_and_depend_on_the_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,6 +64,13 @@ static void test_romq_update_on_maddpg(void **state)
     check_update("learner/romq_maddpg");
 }
 
+/* A critic and an actor of the adversary's own. */
+static void test_romq_update_on_maddpg_of_real_numbers(void **state)
+{
+    (void)state;
+    check_update("learner/romq_maddpg_box");
+}
+
 /* After two updates. */
 static struct hash hash_after(const char *name, const char *const *extra)
 {
@@ -153,6 +160,8 @@ static void test_romq_teaches_the_team_nothing_but_what_was_executed(void **stat
     check_team_is_the_same("learner/romq_vdn", "defender");
     check_team_is_the_same("learner/romq_maddpg", "defender");
     check_team_is_the_same("learner/romq_maddpg", "critic");
+    check_team_is_the_same("learner/romq_maddpg_box", "defender");
+    check_team_is_the_same("learner/romq_maddpg_box", "critic");
 }
 
 int main(void)
@@ -168,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_romax_update_of_real_numbers),
         cmocka_unit_test(test_romq_update_on_vdn),
         cmocka_unit_test(test_romq_update_on_maddpg),
+        cmocka_unit_test(test_romq_update_on_maddpg_of_real_numbers),
         cmocka_unit_test(test_m3ddpg_of_epsilon_0_is_maddpg_bit_for_bit),
         cmocka_unit_test(test_romax_of_share_0_or_radius_0_is_maddpg_bit_for_bit),
         cmocka_unit_test(test_romq_teaches_the_team_nothing_but_what_was_executed),

@@ -2,6 +2,7 @@
  * refused and changes nothing. */
 #include <math.h>
 
+#include "learner/regularisers/value_adversary.h"
 #include "learner/replay.h"
 #include "tests/learner/local_learner.h"
 
@@ -92,37 +93,102 @@ static void test_rivals_go_on_after_a_restart(void **state)
     check_continued(ARGUMENTS(COMBAT_QMIX, SMALL_SMOOTHNESS));
     check_continued(ARGUMENTS(COMBAT_QMIX, SMALL_ROMQ));
     check_continued(ARGUMENTS(SMALL_MADDPG, SMALL_SMOOTHNESS, SMALL_ROMQ));
+    check_continued(ARGUMENTS(SMALL_MADDPG_BOX, SMALL_ROMQ));
     check_continued(ARGUMENTS(SMALL_MADDPG_BOX, "m3ddpg.epsilon=0.1"));
     check_continued(ARGUMENTS(SMALL_MADDPG, "romax.share=0.2"));
 }
 
 /* ROM-Q's adversary plays in the share of episodes that the recipe says, and the team meets what it executed. */
+static void check_adversary_plays(const char *const *arguments)
+{
+    struct local_run run;
+    open_run(&run, arguments, NULL);
+    const int N = rollout_spec(run.rollout)->N, C = rollout_spec(run.rollout)->C, T = 20;
+    int attacked = 0, others = 0, rows = 0;
+    for (int u = 0; u < 30; u++) {
+        train(&run, 1);
+        for (int l = 0; l < run.lanes; l++) {
+            const struct trajectory *t = &run.group->t[l];
+            for (int i = 0; i < T * N; i++, rows++) {
+                bool is_adversary = COLUMN(run.rollout, t, uint8_t, slot)[i];
+                const int32_t *executed = COLUMN(run.rollout, t, int32_t, action), *own = COLUMN(run.rollout, t, int32_t, intended);
+                bool is_own = !memcmp(executed + i * C, own + i * C, (size_t)C * sizeof *own);
+                attacked += is_adversary;
+                others += is_adversary && !is_own;
+                assert_true(is_adversary || is_own);
+            }
+        }
+    }
+    if (fabs((double)attacked / rows - 0.5 / N) > 0.05)
+        fail_msg("%d of %d rows are an adversary's, expected about %g of them", attacked, rows, 0.5 / N);
+    if (others < attacked / 2)
+        fail_msg("in %d of its %d rows the adversary did what the agent had in mind", attacked - others, attacked);
+    assert_true(reported(&run, "adversary/loss") > 0 && reported(&run, "skipped") == 0);
+    close_run(&run);
+}
+
 static void test_romq_has_its_adversary_in_training(void **state)
 {
     (void)state;
-    struct local_run run;
-    open_run(&run, ARGUMENTS(COMBAT_QMIX, SMALL_ROMQ), NULL);
-    int attacked = 0, rows = 0;
-    for (int u = 0; u < 30; u++) {
-        train(&run, 1);
-        for (int l = 0; l < run.lanes; l++)
-            for (int i = 0; i < 20 * 3; i++, rows++)
-                attacked += COLUMN(run.rollout, &run.group->t[l], uint8_t, slot)[i];
-    }
-    if (fabs((double)attacked / rows - 0.5 / 3) > 0.05)
-        fail_msg("%d of %d rows are an adversary's, expected about a sixth", attacked, rows);
-    assert_true(reported(&run, "adversary/loss") > 0 && reported(&run, "skipped") == 0);
-    close_run(&run);
+    check_adversary_plays(ARGUMENTS(COMBAT_QMIX, SMALL_ROMQ));
+    check_adversary_plays(ARGUMENTS(SMALL_MADDPG_BOX, SMALL_ROMQ));
+}
+
+static void assert_same_nets(const struct local_run *a, const struct local_run *b, const char *const *ids)
+{
+    struct safetensors *one = saved(a), *two = saved(b);
+    int compared = 0;
+    for (; *ids; ids++)
+        for (int i = 0; i < safetensors_count(one); i++) {
+            const struct tensor *x = safetensors_at(one, i), *y;
+            if (strncmp(x->name, *ids, strlen(*ids)))
+                continue;
+            assert_non_null(y = safetensors_find(two, x->name));
+            assert_int_equal(x->bytes, y->bytes);
+            assert_memory_equal(x->data, y->data, x->bytes);
+            compared++;
+        }
+    assert_true(compared > 0);
+    safetensors_destroy(&one);
+    safetensors_destroy(&two);
+}
+
+/* A share of 0 episodes: the adversary learns and never plays, and what the team learns is the backbone's bit for bit. */
+static void check_share_0(const char *const *with, const char *const *without)
+{
+    static const char *const team[] = {"nets/defender/", "nets/critic/", "adam/defender/", "lanes", "replay/", NULL};
+    struct local_run a, b;
+    open_run(&a, with, NULL);
+    open_run(&b, without, NULL);
+    train(&a, 6);
+    train(&b, 6);
+    assert_same_nets(&a, &b, team);
+    close_run(&a);
+    close_run(&b);
+}
+
+static void test_romq_of_share_0_is_its_backbone_bit_for_bit(void **state)
+{
+    (void)state;
+    check_share_0(ARGUMENTS(COMBAT_QMIX, SMALL_ROMQ, "partition.probability=0"), ARGUMENTS(COMBAT_QMIX));
+    check_share_0(ARGUMENTS(SMALL_MADDPG, SMALL_ROMQ, "partition.probability=0"), ARGUMENTS(SMALL_MADDPG));
+    check_share_0(ARGUMENTS(SMALL_MADDPG_BOX, SMALL_ROMQ, "partition.probability=0"), ARGUMENTS(SMALL_MADDPG_BOX));
 }
 
 static void test_rivals_that_do_not_fit_are_refused(void **state)
 {
     (void)state;
-    struct local_run run;
+    struct recipe *recipe = must_recipe(ARGUMENTS("romq.hidden=8"));
+    const struct batch_shape shape = {.O = 5, .A = 6, .head = {.kind = ACTION_MULTI_DISCRETE, .C = 2, .A = 6, .choices = {4, 2}}};
+    const struct spec spec = {.env = "talking"};
+    struct value_adversary adversary;
+    struct models models = {0};
     struct err err = {""};
-    assert_int_equal(try_local_run(&run, ARGUMENTS(SMALL_MADDPG_BOX, "romq.hidden=8"), NULL, &err), ERR_INVALID);
-    assert_non_null(
-        strstr(err.text, "romq.hidden: ROM-Q's adversary values one discrete action an agent, and rendezvous has others"));
+    assert_int_equal(value_adversary_init(&adversary, &(struct algorithm_context){.recipe = recipe, .spec = &spec, .shape = &shape},
+                                          &models, 0.9, true, &err),
+                     ERR_INVALID);
+    assert_non_null(strstr(err.text, "romq.hidden: ROM-Q's adversary needs one choice or real numbers, and talking has others"));
+    recipe_destroy(&recipe);
 }
 
 static void check_threads(const char *const *one, const char *const *two)
@@ -164,8 +230,8 @@ static void test_threads_do_not_change_results(void **state)
                   ARGUMENTS(COMBAT_QMIX, SMALL_SMOOTHNESS, SMALL_ROMQ, "learner.threads=3"));
     check_threads(ARGUMENTS(SMALL_MADDPG, SMALL_SMOOTHNESS, "m3ddpg.epsilon=0.1", "learner.threads=1"),
                   ARGUMENTS(SMALL_MADDPG, SMALL_SMOOTHNESS, "m3ddpg.epsilon=0.1", "learner.threads=3"));
-    check_threads(ARGUMENTS(SMALL_MADDPG_BOX, "romax.share=0.2", "learner.threads=1"),
-                  ARGUMENTS(SMALL_MADDPG_BOX, "romax.share=0.2", "learner.threads=3"));
+    check_threads(ARGUMENTS(SMALL_MADDPG_BOX, SMALL_ROMQ, "romax.share=0.2", "learner.threads=1"),
+                  ARGUMENTS(SMALL_MADDPG_BOX, SMALL_ROMQ, "romax.share=0.2", "learner.threads=3"));
 }
 
 /* The critic's rows have T+1 places a lane, the belief's blocks are whole chunks: none of it may outgrow what was sized for
@@ -418,7 +484,7 @@ static void test_an_update_allocates_nothing(void **state)
         ARGUMENTS(SMALL_MADDPG, "mi.lambda=0.1", "learner.threads=1"),
         ARGUMENTS(COMBAT_QMIX, SMALL_SMOOTHNESS, SMALL_ROMQ, "learner.threads=1"),
         ARGUMENTS(SMALL_MADDPG, SMALL_SMOOTHNESS, SMALL_ROMQ, "m3ddpg.epsilon=0.1", "learner.threads=1"),
-        ARGUMENTS(SMALL_MADDPG_BOX, "romax.share=0.2", "learner.threads=1")};
+        ARGUMENTS(SMALL_MADDPG_BOX, SMALL_ROMQ, "romax.share=0.2", "learner.threads=1")};
     count_allocations();
     for (size_t i = 0; i < ARRAY_LEN(recipes); i++) {
         struct local_run run;
@@ -471,6 +537,7 @@ int main(void)
         cmocka_unit_test(test_information_on_replay_goes_on_after_a_restart),
         cmocka_unit_test(test_rivals_go_on_after_a_restart),
         cmocka_unit_test(test_romq_has_its_adversary_in_training),
+        cmocka_unit_test(test_romq_of_share_0_is_its_backbone_bit_for_bit),
         cmocka_unit_test(test_rivals_that_do_not_fit_are_refused),
         cmocka_unit_test(test_threads_do_not_change_results),
         cmocka_unit_test(test_blocks_of_any_size_fit),

@@ -1,6 +1,7 @@
 /* An actor that lies, for tests: the real actor, whose rollouts are changed on their way out by linking with --wrap=rollout_run. Nothing
- * of it is in the program. usage: liar KIND ENDPOINT ID
+ * of it is in the program. usage: liar KIND[@N] ENDPOINT ID
  *
+ * With @N the first N training trajectories are honest. Says then how many of all kinds went before the first lie. Kinds:
  *   none      changes nothing
  *   weights   acts with the first version that it saw, and names the one it was told
  *   actions   other actions than were taken, with the log-probability of an unlikely one: PPO's ratio is not clipped from above there
@@ -18,6 +19,7 @@
 #include "actor/rollout.h"
 
 static const char *kind = "none";
+static int n_honest; /* training trajectories before the first lie */
 
 int __real_rollout_run(struct rollout *rollout, const struct weights *weights, const struct order *const *orders, int n,
                        struct trajectory *const *out, const atomic_int *stop, struct err *err);
@@ -96,12 +98,26 @@ static void forge(const struct rollout *rollout, const struct weights *weights, 
         *(float *)column(rollout, t, "reward") = NAN;
 }
 
+/* Whether this group of n shall be forged; counts all that goes out. */
+static bool is_lie(bool is_training, int n)
+{
+    static int trained, sent;
+    static bool has_begun;
+    bool lies = is_training && trained >= n_honest;
+    if (lies && !has_begun)
+        fprintf(stderr, "liar: begins to lie after %d\n", sent);
+    has_begun |= lies;
+    sent += n;
+    trained += is_training ? n : 0;
+    return lies;
+}
+
 /* Lies in what is trained on; does evaluations and audits well, so that nothing but training is forged. */
 int __wrap_rollout_run(struct rollout *rollout, const struct weights *weights, const struct order *const *orders, int n,
                        struct trajectory *const *out, const atomic_int *stop, struct err *err)
 {
     static struct weights *first;
-    bool lies = orders[0]->purpose == ORDER_TRAIN;
+    bool lies = is_lie(orders[0]->purpose == ORDER_TRAIN, n);
     if (!first)
         first = weights_ref((struct weights *)(uintptr_t)weights);
     int r = __real_rollout_run(rollout, lies && is("weights") ? first : weights, orders, n, out, stop, err);
@@ -114,9 +130,13 @@ int main(int argc, char **argv)
 {
     struct err err = {""};
     if (argc != 4) {
-        fprintf(stderr, "usage: liar KIND ENDPOINT ID\n");
+        fprintf(stderr, "usage: liar KIND[@N] ENDPOINT ID\n");
         return 2;
     }
+    char *at = strchr(argv[1], '@');
+    n_honest = at ? atoi(at + 1) : 0;
+    if (at)
+        *at = 0;
     kind = argv[1];
     const struct actor_options options = {.connect = argv[2], .actor = (uint32_t)atoi(argv[3]), .exit_when_finished = 1};
     int r = actor_run(&options, &err);

@@ -1,5 +1,5 @@
-# One of eight actors lies, each kind of lie in a run of its own on the matrix game: every kind is found out, only the liar is quarantined,
-# books close, and training ends within what clean runs with other seeds end with; without admission and audit, edited rewards and actions
+# One of eight actors lies, each kind of lie in a run of its own on the matrix game, from the start and after 40 honest trajectories
+# (beyond the first 32, which are looked at more closely): every kind is found out within 200 lies, only the liar is quarantined, books close, and training ends within what clean runs with other seeds end with; without admission and audit, edited rewards and actions
 # ruin it. STEPS and CLEAN (runs for the interval) may be set. Prints a table.
 TESTUDO=$(cd "$(dirname "$0")/../.." && pwd)/bin/testudo # the program as it is used
 . "$(dirname "$0")/../system/common.bash"
@@ -50,15 +50,20 @@ interval=$(printf '%s\n' "${returns[@]}" | awk 'BEGIN { split("12.71 4.30 3.18 2
 echo "clean: ${returns[*]}; the next one within $interval"
 within() { awk -v x="$1" -v i="$interval" 'BEGIN { split(i, b, " "); exit !(x >= b[1]) }'; } # better than clean is no harm
 
-for kind in weights actions rewards masks versions nan; do
-    run "$kind" "$kind" 1
-    [ -n "$(found "$kind")" ] || fail "$kind: the liar was not found"
-    [ "$(grep -c "actor quarantined" "$kind.log")" = 1 ] || fail "$kind: somebody honest was quarantined"
-    [ "$(found "$kind" | sed 's/.* after \([0-9]*\):.*/\1/')" -le 200 ] || fail "$kind: $(found "$kind")"
-    echo "$kind: return $(result "$kind"), found by $(found "$kind")"
-    within "$(result "$kind")" || fail "$kind: the return lies below $interval"
-    "$testudo" inspect "$(find runs -path "*/$kind/*/quarantine/0.json")" >inspect.txt || fail "$kind: inspect"
-    says inspect.txt '"actor": 7'
+# Trajectories from the liar's first lie to its quarantine; its honest answers to audits among them, too.
+lies() { echo $(($(found "$1" | sed 's/.* after \([0-9]*\):.*/\1/') - $(sed -n 's/^liar: begins to lie after //p' liar.log))); }
+for start in "" @40; do
+    for kind in weights actions rewards masks versions nan; do
+        name=$kind${start:+-late}
+        run "$name" "$kind$start" 1
+        [ -n "$(found "$name")" ] || fail "$name: the liar was not found"
+        [ "$(grep -c "actor quarantined" "$name.log")" = 1 ] || fail "$name: somebody honest was quarantined"
+        [ "$(lies "$name")" -le 200 ] || fail "$name: $(lies "$name") lies, $(found "$name")"
+        echo "$name: return $(result "$name"), found by $(found "$name"), $(lies "$name") lies"
+        within "$(result "$name")" || fail "$name: the return lies below $interval"
+        "$testudo" inspect "$(find runs -path "*/$name/*/quarantine/0.json")" >inspect.txt || fail "$name: inspect"
+        says inspect.txt '"actor": 7'
+    done
 done
 for kind in actions rewards; do
     run "$kind-alone" "$kind" 1 admission.share=0 admission.audit_share=0
