@@ -1,10 +1,12 @@
-/* The vector type of a clone, for kernel files only: VL numbers wide, unaligned loads, fused multiply-add, parts of a vector.
+/* The vector type of a clone, for kernel files only: VL numbers wide, unaligned loads, fused multiply-add, parts of a vector,
+ * which lanes are not zero (NaN is not).
  *
  * The double build uses plain numbers (VL 1), so that the same kernel sources are checked against finite differences. */
 #ifndef TESTUDO_MATH_LANES_H
 #define TESTUDO_MATH_LANES_H
 
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "math/real.h"
@@ -47,6 +49,10 @@ LANE vec vec_relu(vec a)
 {
     return a < 0 ? 0 : a;
 }
+LANE unsigned vec_nonzero(vec a)
+{
+    return a != 0;
+}
 
 #elif defined(__AVX512F__)
 #include <immintrin.h>
@@ -84,6 +90,10 @@ LANE vec vec_fma(vec a, vec b, vec c)
 LANE vec vec_relu(vec a)
 {
     return _mm512_max_ps(_mm512_setzero_ps(), a);
+}
+LANE unsigned vec_nonzero(vec a)
+{
+    return _mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_NEQ_UQ);
 }
 
 #elif defined(__AVX2__) && defined(__FMA__)
@@ -125,6 +135,10 @@ LANE vec vec_fma(vec a, vec b, vec c)
 LANE vec vec_relu(vec a)
 {
     return _mm256_max_ps(_mm256_setzero_ps(), a);
+}
+LANE unsigned vec_nonzero(vec a)
+{
+    return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(a, _mm256_setzero_ps(), _CMP_NEQ_UQ));
 }
 
 #else /* four floats; fmaf compiles to the instruction where there is one (64-bit ARM) and to libm's exact routine elsewhere */
@@ -168,7 +182,29 @@ LANE vec vec_relu(vec a)
         a[l] = a[l] < 0 ? 0 : a[l];
     return a;
 }
+LANE unsigned vec_nonzero(vec a)
+{
+    unsigned bits = 0;
+    for (int l = 0; l < VL; l++)
+        bits |= (unsigned)(a[l] != 0) << l;
+    return bits;
+}
 #endif
+
+/* Appends first + l for each of the VL bits l that is set, and returns how many; out needs room for VL numbers. */
+LANE int lanes_list(unsigned bits, int first, int32_t *out)
+{
+#if VL == 16
+    const __m512i all = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    _mm512_storeu_si512(out, _mm512_maskz_compress_epi32((__mmask16)bits, _mm512_add_epi32(all, _mm512_set1_epi32(first))));
+    return __builtin_popcount(bits);
+#else
+    int n = 0;
+    for (; bits; bits &= bits - 1)
+        out[n++] = first + __builtin_ctz(bits);
+    return n;
+#endif
+}
 
 /* Sums over a row run over LANES partial sums, number j going to lane j mod LANES, whatever VL is; lanes are then added pairwise.
  * So every clone adds in the same order. Many lanes, because rows of a few dozen numbers are short chains then. */

@@ -27,6 +27,12 @@ static void own_nn(int M, int N, int K, const real *A, const real *prepared, con
     product_clones[clone_best()]->nn(M, N, K, A, prepared, bias, mode, C);
 }
 
+static void own_nn_sparse(int M, int N, int K, const real *A, const real *prepared, const real *bias, enum product_mode mode,
+                          real *C)
+{
+    product_clones[clone_best()]->nn_sparse(M, N, K, A, prepared, bias, mode, C);
+}
+
 static void own_tn(int M, int N, int K, const real *A, const real *B, real *C)
 {
     product_clones[clone_best()]->tn(M, N, K, A, B, C);
@@ -54,10 +60,10 @@ static void plain_nn(int M, int N, int K, const real *A, const real *B, const re
     for (int i = 0; i < M; i++) {
         for (int j = 0; j < N; j++) {
             real *c = &C[(size_t)i * (size_t)N + (size_t)j];
-            real sum = mode == PRODUCT_ADD ? *c : bias ? bias[j] : 0;
+            real sum = product_adds(mode) ? *c : bias ? bias[j] : 0;
             for (int k = 0; k < K; k++)
                 sum = fused(A[(size_t)i * (size_t)K + (size_t)k], B[(size_t)k * (size_t)N + (size_t)j], sum);
-            *c = mode == PRODUCT_RELU && sum < 0 ? 0 : sum;
+            *c = product_has_relu(mode) && sum < 0 ? 0 : sum;
         }
     }
 }
@@ -87,13 +93,13 @@ static void blas_nn(int M, int N, int K, const real *A, const real *B, const rea
 {
     if (M == 0)
         return;
-    if (bias && mode != PRODUCT_ADD)
+    if (bias && !product_adds(mode))
         for (int i = 0; i < M; i++)
             for (int j = 0; j < N; j++)
                 C[(size_t)i * (size_t)N + (size_t)j] = bias[j];
-    float beta = mode == PRODUCT_ADD || bias ? 1 : 0;
+    float beta = product_adds(mode) || bias ? 1 : 0;
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, M, N, K, 1, A, K, B, N, beta, C, N);
-    if (mode == PRODUCT_RELU)
+    if (product_has_relu(mode))
         for (size_t e = 0; e < (size_t)M * (size_t)N; e++)
             C[e] = C[e] < 0 ? 0 : C[e];
 }
@@ -116,6 +122,9 @@ void product_transpose(int rows, int cols, const real *in, real *out)
                     out[(size_t)j * (size_t)rows + (size_t)i] = in[(size_t)i * (size_t)cols + (size_t)j];
 }
 
-const struct product_ops product_own = {.name = "own", .prepare = own_prepare, .nn = own_nn, .tn = own_tn};
-const struct product_ops product_plain = {.name = "plain", .prepare = plain_prepare, .nn = plain_nn, .tn = plain_tn};
-const struct product_ops product_blas = {.name = "blas", .prepare = plain_prepare, .nn = blas_nn, .tn = blas_tn};
+const struct product_ops product_own = {
+    .name = "own", .prepare = own_prepare, .nn = own_nn, .nn_sparse = own_nn_sparse, .tn = own_tn};
+const struct product_ops product_plain = {
+    .name = "plain", .prepare = plain_prepare, .nn = plain_nn, .nn_sparse = plain_nn, .tn = plain_tn};
+const struct product_ops product_blas = {
+    .name = "blas", .prepare = plain_prepare, .nn = blas_nn, .nn_sparse = blas_nn, .tn = blas_tn};

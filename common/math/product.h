@@ -15,17 +15,32 @@
 #ifndef TESTUDO_MATH_PRODUCT_H
 #define TESTUDO_MATH_PRODUCT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "math/real.h"
 
 enum product_mode {
-    PRODUCT_SET,  /* C = A B + bias */
-    PRODUCT_ADD,  /* C = C + A B; bias is not looked at */
-    PRODUCT_RELU, /* C = max(0, A B + bias), NaN stays NaN */
+    PRODUCT_SET,      /* C = A B + bias */
+    PRODUCT_ADD,      /* C = C + A B; bias is not looked at */
+    PRODUCT_RELU,     /* C = max(0, A B + bias), NaN stays NaN */
+    PRODUCT_ADD_RELU, /* C = max(0, C + A B) */
 };
 
+static inline bool product_adds(enum product_mode mode)
+{
+    return mode == PRODUCT_ADD || mode == PRODUCT_ADD_RELU;
+}
+
+static inline bool product_has_relu(enum product_mode mode)
+{
+    return mode == PRODUCT_RELU || mode == PRODUCT_ADD_RELU;
+}
+
 #define PRODUCT_BLOCK 256 /* rows in one chain of tn */
+
+typedef void product_nn(int M, int N, int K, const real *A, const real *prepared, const real *bias, enum product_mode mode,
+                        real *C);
 
 struct product_ops {
     const char *name;
@@ -35,7 +50,11 @@ struct product_ops {
     const real *(*prepare)(int K, int N, const real *B, real *room);
 
     /* C [M,N] from A [M,K] and the prepared B [K,N]; bias [N] or NULL (zeros). M >= 0, N and K >= 1; C overlaps nothing. */
-    void (*nn)(int M, int N, int K, const real *A, const real *prepared, const real *bias, enum product_mode mode, real *C);
+    product_nn *nn;
+
+    /* The same for an A with many zeroes, as ReLU and its gradient leave them: a k at which some neighbouring rows are all zero is passed over.
+     * Equal to nn where B is finite; the sign of a zero may differ. Costs little where A has no zeroes. */
+    product_nn *nn_sparse;
 
     /* C [M,N] += A^T B with A [K,M], B [K,N]: the gradient of a weight matrix over K rows. */
     void (*tn)(int M, int N, int K, const real *A, const real *B, real *C);

@@ -6,6 +6,8 @@
  * top; where a row falls changes which tile computes it, never its chain.
  *
  * A chain may rest in C between two pieces of K: storing a float and loading it again changes nothing. */
+#include <stdbool.h>
+
 #include "math/lanes.h"
 
 #include "math/clone.h"
@@ -29,6 +31,11 @@
 #define MAP_4(T) T(4, 4) T(1, 4)
 #endif
 #define R_MAX 12
+#if VL == 16 || VL == 8
+#define ALIKE 6 /* rows of a tile that looks for zeroes: the tallest one of the widest panel */
+#else
+#define ALIKE 4
+#endif
 #define PANEL (V_MAX * VL)
 #define K_PIECE PRODUCT_BLOCK /* k in one piece: a panel of this height stays in the first- and second-level cache */
 
@@ -148,6 +155,65 @@ static void strip_run(const struct strip *s)
     strips[s->vectors - 1](s);
 }
 
+/* A tile of ALIKE rows that passes only through the n of all k that `active` lists. */
+LANE void tile_active(const int V, const struct strip *s, int i, int n, const int32_t *active)
+{
+    vec c[R_MAX][V_MAX];
+    const real *A = s->A + (size_t)i * s->row_stride;
+    size_t row_stride = s->row_stride;
+    real *C = s->C + (size_t)i * s->C_stride;
+
+    tile_begin(ALIKE, V, s, C, c);
+    for (int q = 0; q < n; q++) {
+        vec b[V_MAX];
+        size_t k = (size_t)active[q];
+        UNROLLED
+        for (int v = 0; v < V; v++)
+            b[v] = vec_load(s->panel + k * (V * VL) + v * VL);
+        UNROLLED
+        for (int r = 0; r < ALIKE; r++) {
+            vec a = vec_set(A[(size_t)r * row_stride + k]);
+            UNROLLED
+            for (int v = 0; v < V; v++)
+                c[r][v] = vec_fma(a, b[v], c[r][v]);
+        }
+    }
+    tile_end(ALIKE, V, s, C, c);
+}
+
+static void tile_active_run(const struct strip *s, int i, int n, const int32_t *active)
+{
+    switch (s->vectors) {
+    case 1: tile_active(1, s, i, n, active); return;
+    case 2: tile_active(2, s, i, n, active); return;
+#if V_MAX == 4
+    case 3: tile_active(3, s, i, n, active); return;
+    case 4: tile_active(4, s, i, n, active); return;
+#endif
+    }
+}
+
+/* The k below K at which any of ALIKE rows is not zero; NaN is not. */
+static int list_active(int K, const real *A, size_t row_stride, int32_t *active)
+{
+    int n = 0, k = 0;
+    for (; k + VL <= K; k += VL) {
+        unsigned bits = 0;
+        UNROLLED
+        for (int r = 0; r < ALIKE; r++)
+            bits |= vec_nonzero(vec_load(A + (size_t)r * row_stride + k));
+        n += lanes_list(bits, k, active + n);
+    }
+    for (; k < K; k++) {
+        bool is_active = false;
+        for (int r = 0; r < ALIKE; r++)
+            is_active |= A[(size_t)r * row_stride + (size_t)k] != 0;
+        active[n] = k;
+        n += is_active;
+    }
+    return n;
+}
+
 /* Width of the panel that starts at column j. */
 static void strip_width(struct strip *s, int N, int j)
 {
@@ -176,24 +242,56 @@ static const real *prepare(int K, int N, const real *B, real *room)
     return room;
 }
 
+/* The strip of the panel at column j and of the piece of K at k. */
+static struct strip nn_strip(int M, int N, int K, const real *A, const real *prepared, const real *bias, enum product_mode mode,
+                             real *C, int j, int k)
+{
+    struct strip s = {.M = M, .row_stride = (size_t)K, .k_stride = 1, .C_stride = (size_t)N, .A = A + k, .C = C + j};
+    strip_width(&s, N, j);
+    s.K = K - k < K_PIECE ? K - k : K_PIECE;
+    s.panel = prepared + (size_t)j * (size_t)K + (size_t)k * (size_t)(s.vectors * VL); /* panels before are full */
+    s.bias = bias ? bias + j : 0;
+    s.start = k > 0 || product_adds(mode) ? START_C : bias ? START_BIAS : START_ZERO;
+    s.finish = product_has_relu(mode) && k + K_PIECE >= K ? FINISH_RELU : FINISH_STORE;
+    return s;
+}
+
 static void nn(int M, int N, int K, const real *A, const real *prepared, const real *bias, enum product_mode mode, real *C)
 {
-    struct strip s = {.M = M, .row_stride = (size_t)K, .k_stride = 1, .C_stride = (size_t)N};
-    for (int j = 0; j < N; j += PANEL) {
-        strip_width(&s, N, j);
-        s.C = C + j;
-        s.bias = bias ? bias + j : 0;
-        s.start = mode == PRODUCT_ADD ? START_C : bias ? START_BIAS : START_ZERO;
+    for (int j = 0; j < N; j += PANEL)
         for (int k = 0; k < K; k += K_PIECE) {
-            s.K = K - k < K_PIECE ? K - k : K_PIECE;
-            s.A = A + k;
-            s.panel = prepared + (size_t)k * (size_t)(s.vectors * VL);
-            s.finish = mode == PRODUCT_RELU && k + K_PIECE >= K ? FINISH_RELU : FINISH_STORE;
+            struct strip s = nn_strip(M, N, K, A, prepared, bias, mode, C, j, k);
             strip_run(&s);
-            s.start = START_C;
         }
-        prepared += (size_t)K * (size_t)(s.vectors * VL);
+}
+
+#define LISTS 16 /* tiles whose lists are kept while all panels pass */
+
+/* Rows of at most LISTS tiles. */
+static void nn_sparse_group(int tiles, int N, int K, const real *A, const real *prepared, const real *bias, enum product_mode mode,
+                            real *C)
+{
+    int32_t active[LISTS][K_PIECE + VL];
+    int n[LISTS];
+    for (int k = 0; k < K; k += K_PIECE) {
+        for (int i = 0; i < tiles; i++)
+            n[i] = list_active(K - k < K_PIECE ? K - k : K_PIECE, A + (size_t)(i * ALIKE) * (size_t)K + k, (size_t)K, active[i]);
+        for (int j = 0; j < N; j += PANEL) {
+            struct strip s = nn_strip(tiles * ALIKE, N, K, A, prepared, bias, mode, C, j, k);
+            for (int i = 0; i < tiles; i++)
+                tile_active_run(&s, i * ALIKE, n[i], active[i]);
+        }
     }
+}
+
+static void nn_sparse(int M, int N, int K, const real *A, const real *prepared, const real *bias, enum product_mode mode, real *C)
+{
+    int i = 0, tiles;
+    for (; (tiles = (M - i) / ALIKE) > 0; i += tiles * ALIKE) {
+        tiles = tiles < LISTS ? tiles : LISTS;
+        nn_sparse_group(tiles, N, K, A + (size_t)i * (size_t)K, prepared, bias, mode, C + (size_t)i * (size_t)N);
+    }
+    nn(M - i, N, K, A + (size_t)i * (size_t)K, prepared, bias, mode, C + (size_t)i * (size_t)N);
 }
 
 /* C [M,N] += A^T B over at most PRODUCT_BLOCK rows; the strides are those of C. */
@@ -246,4 +344,4 @@ static void tn(int M, int N, int K, const real *A, const real *B, real *C)
 }
 
 extern const struct product_ops CLONED(product_clone);
-const struct product_ops CLONED(product_clone) = {.name = "own", .prepare = prepare, .nn = nn, .tn = tn};
+const struct product_ops CLONED(product_clone) = {.name = "own", .prepare = prepare, .nn = nn, .nn_sparse = nn_sparse, .tn = tn};

@@ -174,6 +174,11 @@ const real *tape_right_transposed(struct tape *tape, struct node *W)
 
 /* ---- y = act(x W + b) ---- */
 
+static product_nn *right_product(const struct tape *tape, bool is_sparse)
+{
+    return is_sparse ? tape->products->nn_sparse : tape->products->nn;
+}
+
 static void linear_backward(struct tape *tape, const struct operation *op)
 {
     struct node *y = op->out, *x = op->in[0], *W = op->in[1], *b = op->in[2];
@@ -181,8 +186,8 @@ static void linear_backward(struct tape *tape, const struct operation *op)
     if (W->gradient)
         tape->products->tn(x->cols, y->cols, y->rows, x->value, y->gradient, W->gradient);
     if (x->gradient)
-        tape->products->nn(y->rows, x->cols, y->cols, y->gradient, tape_right_transposed(tape, W), NULL, tape_touch(x),
-                           x->gradient);
+        right_product(tape, op->as.activation == ACTIVATION_RELU)(y->rows, x->cols, y->cols, y->gradient,
+                                                                  tape_right_transposed(tape, W), NULL, tape_touch(x), x->gradient);
 }
 
 struct node *tape_linear(struct tape *tape, struct node *x, struct node *W, struct node *b, enum activation act)
@@ -193,7 +198,9 @@ struct node *tape_linear(struct tape *tape, struct node *x, struct node *W, stru
     if (op)
         op->as.activation = act;
     enum product_mode mode = act == ACTIVATION_RELU ? PRODUCT_RELU : PRODUCT_SET;
-    tape->products->nn(y->rows, y->cols, x->cols, x->value, tape_right(tape, W), b ? b->value : NULL, mode, y->value);
+    right_product(tape, ((struct tape_node *)x)->is_relu)(y->rows, y->cols, x->cols, x->value, tape_right(tape, W),
+                                                          b ? b->value : NULL, mode, y->value);
+    ((struct tape_node *)y)->is_relu = act == ACTIVATION_RELU;
     if (act != ACTIVATION_RELU)
         activation_forward(act, node_count(y), y->value);
     return y;

@@ -8,6 +8,7 @@
 struct tape_node {
     struct node node;
     bool touched;             /* the gradient holds something: add to it; otherwise it is uninitialised: set it */
+    bool is_relu;             /* the value is what a ReLU left: many zeroes */
     const real *transposed;   /* parameters: [cols,rows], may be NULL */
     struct prepared prepared; /* parameters: right factors for the tape's products, made when first needed */
 };

@@ -29,11 +29,18 @@ static void act_norm(const struct net_weights *w, struct net_norm_at at, int row
     layer_ops()->norm_forward(rows, w->layout.table[at.gain].cols, x, net_piece(w, at.gain), net_piece(w, at.bias), y, moments);
 }
 
-static void act_linear(const struct net_weights *w, struct net_layer_at at, int rows, const real *x, enum activation act, real *y)
+/* The product for what trunk layer l gives on, or for its gradient: of ReLU half are zeroes; l -1 is the input. */
+static product_nn *product_behind(const struct net_arch *arch, int l)
+{
+    return l >= 0 && arch->activation == ACTIVATION_RELU && !arch->layer_norm ? product_own.nn_sparse : product_own.nn;
+}
+
+static void act_linear(const struct net_weights *w, struct net_layer_at at, int rows, const real *x, product_nn *product,
+                       enum activation act, real *y)
 {
     const struct net_parameter *p = &w->layout.table[at.weight];
-    product_own.nn(rows, p->cols, p->rows, x, w->prepared[at.weight].value, net_piece(w, at.bias),
-                   act == ACTIVATION_RELU ? PRODUCT_RELU : PRODUCT_SET, y);
+    product(rows, p->cols, p->rows, x, w->prepared[at.weight].value, net_piece(w, at.bias),
+            act == ACTIVATION_RELU ? PRODUCT_RELU : PRODUCT_SET, y);
     if (act != ACTIVATION_RELU)
         activation_forward(act, (size_t)rows * (size_t)p->cols, y);
 }
@@ -64,7 +71,7 @@ static void act_block(const struct net_weights *w, int rows, const real *x, real
         x = other;
     }
     for (int l = 0; l < arch->depth; l++) {
-        act_linear(w, w->layout.trunk[l], rows, x, (enum activation)arch->activation, free_turn);
+        act_linear(w, w->layout.trunk[l], rows, x, product_behind(arch, l - 1), (enum activation)arch->activation, free_turn);
         if (arch->layer_norm)
             act_norm(w, w->layout.trunk[l].norm, rows, free_turn, free_turn, NULL);
         x = free_turn;
@@ -79,7 +86,8 @@ static void act_block(const struct net_weights *w, int rows, const real *x, real
             x = free_turn;
         }
     }
-    act_linear(w, w->layout.head, rows, x, ACTIVATION_NONE, out);
+    act_linear(w, w->layout.head, rows, x, arch->gru ? product_own.nn : product_behind(arch, arch->depth - 1), ACTIVATION_NONE,
+               out);
 }
 
 size_t net_act_scratch(const struct net_arch *arch, int rows)
@@ -157,7 +165,7 @@ static void trace_forward(const struct net_weights *w, int rows, const real *x, 
         x = t->input;
     }
     for (int l = 0; l < arch->depth; l++) {
-        act_linear(w, w->layout.trunk[l], rows, x, (enum activation)arch->activation, t->active[l]);
+        act_linear(w, w->layout.trunk[l], rows, x, product_behind(arch, l - 1), (enum activation)arch->activation, t->active[l]);
         x = t->active[l];
         if (arch->layer_norm) {
             act_norm(w, w->layout.trunk[l].norm, rows, x, t->normed, t->moments[l]);
@@ -167,10 +175,11 @@ static void trace_forward(const struct net_weights *w, int rows, const real *x, 
 }
 
 /* d_x [rows,in of the layer] = d_y W^T */
-static void linear_input_gradient(const struct net_weights *w, struct net_layer_at at, int rows, const real *d_y, real *d_x)
+static void linear_input_gradient(const struct net_weights *w, struct net_layer_at at, int rows, const real *d_y,
+                                  product_nn *product, real *d_x)
 {
     const struct net_parameter *p = &w->layout.table[at.weight];
-    product_own.nn(rows, p->rows, p->cols, d_y, w->prepared[at.weight].transposed, NULL, PRODUCT_SET, d_x);
+    product(rows, p->rows, p->cols, d_y, w->prepared[at.weight].transposed, NULL, PRODUCT_SET, d_x);
 }
 
 static void norm_input_gradient(const struct net_weights *w, struct net_norm_at at, int rows, const real *x, const real *moments,
@@ -186,7 +195,7 @@ static void trace_backward(const struct net_weights *w, int rows, const real *x,
     const struct net_arch *arch = &w->arch;
     bool is_last = arch->depth == 0 && !arch->input_norm;
     real *d = is_last ? d_x : t->turn[0], *other = t->turn[1];
-    linear_input_gradient(w, w->layout.head, rows, d_out, d);
+    linear_input_gradient(w, w->layout.head, rows, d_out, product_own.nn, d);
     for (int l = arch->depth - 1; l >= 0; l--) {
         if (arch->layer_norm) {
             norm_input_gradient(w, w->layout.trunk[l].norm, rows, t->active[l], t->moments[l], d, other, t);
@@ -196,7 +205,7 @@ static void trace_backward(const struct net_weights *w, int rows, const real *x,
         }
         layer_ops()->activation_backward((enum activation)arch->activation, rows, arch->hidden, t->active[l], d, NULL);
         is_last = l == 0 && !arch->input_norm;
-        linear_input_gradient(w, w->layout.trunk[l], rows, d, is_last ? d_x : other);
+        linear_input_gradient(w, w->layout.trunk[l], rows, d, product_behind(arch, l), is_last ? d_x : other);
         real *swap = d;
         d = other;
         other = swap;

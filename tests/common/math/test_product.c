@@ -50,6 +50,31 @@ static void compare_nn(const struct product_ops *ops, const int *shape, enum pro
     free(A), free(B), free(bias), free(C), free(D), free(packed);
 }
 
+/* Neighbouring rows with zeroes at the same places, some rows all zero, some without any. */
+static void put_zeroes(int M, int K, real *A)
+{
+    struct rng rng = rng_stream(7, RNG_TEST, 5, 0, 0);
+    for (int i = 0; i < M; i++) {
+        bool is_full = i / 12 % 3 == 2, is_empty = i / 12 % 5 == 1;
+        for (int k = 0; k < K; k++)
+            if (is_empty || (!is_full && ((k + i / 6) % 3 > 0 || rng_double(&rng) < 0.2)))
+                A[(size_t)i * (size_t)K + (size_t)k] = 0;
+    }
+}
+
+static void compare_nn_sparse(const struct product_ops *ops, const int *shape, enum product_mode mode, bool has_zeroes)
+{
+    int M = shape[0], N = shape[1], K = shape[2];
+    real *A = random_matrix(M, K, 1), *B = random_matrix(K, N, 2), *bias = random_matrix(1, N, 3);
+    real *C = random_matrix(M, N, 4), *D = random_matrix(M, N, 4), *packed = room(K, N);
+    if (has_zeroes)
+        put_zeroes(M, K, A);
+    ops->nn_sparse(M, N, K, A, ops->prepare(K, N, B, packed), bias, mode, C);
+    product_plain.nn(M, N, K, A, B, bias, mode, D);
+    check_equal(C, D, (size_t)M * (size_t)N, "nn_sparse", shape);
+    free(A), free(B), free(bias), free(C), free(D), free(packed);
+}
+
 static void compare_tn(const struct product_ops *ops, const int *shape)
 {
     int M = shape[0], N = shape[1], K = shape[2];
@@ -72,9 +97,11 @@ static void test_products_equal_plain_bit_for_bit_in_every_clone(void **state)
             continue;
         }
         for (size_t s = 0; s < sizeof(shapes) / sizeof(shapes[0]); s++) {
-            for (int mode = PRODUCT_SET; mode <= PRODUCT_RELU; mode++) {
+            for (int mode = PRODUCT_SET; mode <= PRODUCT_ADD_RELU; mode++) {
                 compare_nn(product_clones[c], shapes[s], (enum product_mode)mode, 0);
                 compare_nn(product_clones[c], shapes[s], (enum product_mode)mode, 1);
+                compare_nn_sparse(product_clones[c], shapes[s], (enum product_mode)mode, false);
+                compare_nn_sparse(product_clones[c], shapes[s], (enum product_mode)mode, true);
             }
             compare_tn(product_clones[c], shapes[s]);
         }
@@ -128,13 +155,32 @@ static void test_blas_agrees_with_own(void **state)
     enum { M = 40, N = 33, K = 65 };
     real *A = random_matrix(M, K, 1), *B = random_matrix(K, N, 2), *bias = random_matrix(1, N, 3), *packed = room(K, N);
     real *C = random_matrix(M, N, 4), *D = random_matrix(M, N, 4);
-    for (int mode = PRODUCT_SET; mode <= PRODUCT_RELU; mode++) {
+    for (int mode = PRODUCT_SET; mode <= PRODUCT_ADD_RELU; mode++) {
         product_own.nn(M, N, K, A, product_own.prepare(K, N, B, packed), bias, (enum product_mode)mode, C);
         product_blas.nn(M, N, K, A, product_blas.prepare(K, N, B, packed), bias, (enum product_mode)mode, D);
         for (int i = 0; i < M * N; i++)
             assert_true(fabs((double)C[i] - (double)D[i]) < 1e-4);
     }
     free(A), free(B), free(bias), free(C), free(D), free(packed);
+}
+
+/* One row in six makes a place count, and so does a NaN. */
+static void test_sparse_passes_over_no_number(void **state)
+{
+    (void)state;
+    enum { M = 12, N = 5, K = 70 };
+    real A[M * K] = {0}, *B = random_matrix(K, N, 2), *packed = room(K, N), C[M * N];
+    A[3 * K + 69] = 2;
+    A[8 * K + 17] = (real)NAN;
+    product_own.nn_sparse(M, N, K, A, product_own.prepare(K, N, B, packed), NULL, PRODUCT_SET, C);
+    for (int i = 0; i < M; i++)
+        for (int j = 0; j < N; j++) {
+            if (i == 8)
+                assert_true(isnan(C[i * N + j]));
+            else
+                assert_true(C[i * N + j] == (i == 3 ? 2 * B[69 * N + j] : 0));
+        }
+    free(B), free(packed);
 }
 
 int main(void)
@@ -144,6 +190,7 @@ int main(void)
         cmocka_unit_test(test_row_has_equal_bits_alone_and_in_any_batch),
         cmocka_unit_test(test_weight_gradient_of_blocks_equals_the_whole),
         cmocka_unit_test(test_relu_keeps_nan),
+        cmocka_unit_test(test_sparse_passes_over_no_number),
         cmocka_unit_test(test_blas_agrees_with_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
