@@ -2,7 +2,7 @@
 # sync run goes on. Nothing is lost, late or rejected for it, no age or rate of the statistics is absurd, and the run ends with the state of
 # an undisturbed one.
 library=$(find /usr/lib -name libfaketime.so.1 2>/dev/null | head -n 1)
-[ -n "$library" ] || { echo "skipped: libfaketime is missing (package faketime)"; exit 77; }
+[ -n "$library" ] || { echo "FAILED: libfaketime is missing (sh deploy/install-deps tests)"; exit 1; }
 TESTUDO=$(cd "$(dirname "$0")/../.." && pwd)/build/release/bin/testudo # a sanitizer's library would have to come before the clock's
 make -s -C "$(dirname "$0")/../.." PROFILE=release program >/dev/null || exit 1
 . "$(dirname "$0")/common.bash"
